@@ -1,0 +1,37 @@
+"""Errors that a user can act on. The command line prints them as one line and exits with 1."""
+
+
+class NicError(Exception):
+    """Base of every error that nic raises on purpose; the message is one complete sentence for the user."""
+
+
+class BadPicture(NicError):
+    """The input is no picture, is cut short, or has a form that cannot be coded."""
+
+
+class DamagedFile(NicError):
+    """A .nic file is cut, altered or contradicts itself."""
+
+
+class UnsupportedFile(NicError):
+    """A .nic file is sound but comes from a newer version, or exceeds a limit of this reader."""
+
+
+class CodecNotFound(NicError):
+    """No installed plugin brings the codec, or two do."""
+
+
+class WeightsNotFound(NicError):
+    """No installed, stored or given weights fit."""
+
+
+class BadWeights(NicError):
+    """A weights file or checkpoint is damaged or belongs to something else."""
+
+
+class BadOption(NicError):
+    """An option or a value does not exist, has the wrong type or is out of range."""
+
+
+class OutOfMemory(NicError):
+    """The device has too little memory for the picture."""

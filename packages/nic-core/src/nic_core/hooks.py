@@ -1,0 +1,40 @@
+"""The five hooks of the plugin contract.
+
+A plugin is a distribution with an entry point in the group "nic". The entry point names a module that imports nothing
+heavy, defines `api_version = 1`, and implements any of these hooks with `@hookimpl`. Each yields frozen records; what
+they point to is imported when it is first used.
+"""
+
+from collections.abc import Iterable
+
+import pluggy
+
+from nic_core.spec import CodecSpec, CommandSpec, ImporterSpec, RecipeSpec, WeightsSpec
+
+hookspec = pluggy.HookspecMarker("nic")
+hookimpl = pluggy.HookimplMarker("nic")
+
+
+@hookspec
+def nic_codecs() -> Iterable[CodecSpec]:  # type: ignore[empty-body]
+    """Yield the codecs that the plugin brings."""
+
+
+@hookspec
+def nic_weights() -> Iterable[WeightsSpec]:  # type: ignore[empty-body]
+    """Yield weights that are bundled or can be fetched; see `nic_core.weights.bundled`."""
+
+
+@hookspec
+def nic_importers() -> Iterable[ImporterSpec]:  # type: ignore[empty-body]
+    """Yield readers of authors' checkpoints."""
+
+
+@hookspec
+def nic_recipes() -> Iterable[RecipeSpec]:  # type: ignore[empty-body]
+    """Yield training recipes."""
+
+
+@hookspec
+def nic_commands() -> Iterable[CommandSpec]:  # type: ignore[empty-body]
+    """Yield verbs for the `nic` command."""

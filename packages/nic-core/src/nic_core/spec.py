@@ -1,0 +1,171 @@
+"""The records that plugins yield: frozen, cheap to make, and enough to list, check and document everything.
+
+Nothing here imports what a record points to. A `target` is "module:attribute", imported on first use.
+"""
+
+import importlib
+import math
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from nic_core.errors import BadOption
+
+API_VERSION = 1
+"""Version of the hooks and records. A plugin states the one it was written for as `api_version` in its module."""
+
+
+def resolve(target: str) -> Any:
+    """Import and return what "module:attribute" names."""
+    module, _, attribute = target.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+@dataclass(frozen=True)
+class Option:
+    """One typed setting of a codec, from which flags, help and validation are made.
+
+    name: lower case, hyphenated; as a keyword argument the hyphens become underscores.
+    type: str, int, float or bool.
+    when: whether `encode` or `decode` takes it.
+    minimum, maximum: inclusive bounds of a number; choices: the allowed strings, empty for any.
+    """
+
+    name: str
+    type: type
+    default: Any
+    help: str
+    when: Literal["encode", "decode"] = "encode"
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The name as a Python identifier."""
+        return self.name.replace("-", "_")
+
+    @property
+    def range(self) -> str:
+        """The allowed values in words, empty where all of the type are."""
+        if self.choices:
+            return " | ".join(self.choices)
+        low, high = self.minimum, self.maximum
+        if low is not None and high is not None:
+            return f"{low:g} to {high:g}"
+        if low is not None:
+            return f"at least {low:g}"
+        return f"at most {high:g}" if high is not None else ""
+
+    def parse(self, value: Any) -> Any:
+        """Return `value`, text or not, as the option's type; BadOption with name, expectation and what was given."""
+        expected = f"{self.name} must be {self.range or f'of type {self.type.__name__}'}, not {value!r}"
+        if self.type is bool:
+            words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+            parsed = words.get(str(value).lower())
+            if parsed is None:
+                raise BadOption(expected)
+            return parsed
+        try:
+            parsed = self.type(value)
+        except (TypeError, ValueError) as error:
+            raise BadOption(expected) from error
+        if self.choices and parsed not in self.choices:
+            raise BadOption(expected)
+        if self.type is not str:
+            low = -math.inf if self.minimum is None else self.minimum
+            high = math.inf if self.maximum is None else self.maximum
+            if not low <= parsed <= high:  # also refuses NaN
+                raise BadOption(expected)
+        return parsed
+
+
+QUALITY = Option("quality", float, None, "Quality from 1 to 100; higher is better and larger.", "encode", 1, 100)
+"""The one option that every codec has."""
+
+
+@dataclass(frozen=True)
+class CodecSpec:
+    """A codec that a plugin brings.
+
+    id: what files and the command line call it: lower-case letters, digits, hyphens, at most 63.
+    target: "module:Class" of a `nic_core.codec.Codec`.
+    summary: one line; paper: citation or URL.
+    options: settings beyond the quality.
+    """
+
+    id: str
+    target: str
+    summary: str
+    paper: str = ""
+    options: tuple[Option, ...] = ()
+
+    def options_for(self, when: Literal["encode", "decode"], given: dict[str, Any]) -> dict[str, Any]:
+        """Return all options of one direction, `given` ones checked, the others at their defaults; else BadOption."""
+        known = {option.key: option for option in self.options if option.when == when}
+        if unknown := [key for key in given if key.replace("-", "_") not in known]:
+            has = f"it has {', '.join(sorted(o.name for o in known.values()))}" if known else "it has none"
+            raise BadOption(f"{self.id} has no {when} option {unknown[0]!r}; {has}")
+        values = {key.replace("-", "_"): value for key, value in given.items()}
+        return {
+            key: option.parse(values[key]) if key in values else option.default for key, option in known.items()
+        }
+
+
+@dataclass(frozen=True)
+class WeightsSpec:
+    """A set of trained weights that can be had.
+
+    codec: the codec's id; name: unique among the codec's weights.
+    location: a file's path, an https URL, or "hf://owner/repository/file".
+    quality: the quality of single-rate weights, or the (lowest, highest) of those that cover a range; None if unknown.
+    entropy_id, synthesis_id: the fingerprints (hexadecimal), empty where unknown before a download.
+    rank: the default codec is the one whose weights have the highest; 0 never becomes the default.
+    sha256: what a download must hash to.
+    """
+
+    codec: str
+    name: str
+    location: str
+    quality: float | tuple[float, float] | None = None
+    entropy_id: str = ""
+    synthesis_id: str = ""
+    rank: int = 0
+    licence: str = ""
+    summary: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class ImporterSpec:
+    """A reader of other people's checkpoints.
+
+    codec: whose weights it makes. target: "module:function", called with (codec id, source path, output path).
+    """
+
+    codec: str
+    target: str
+    summary: str
+
+
+@dataclass(frozen=True)
+class RecipeSpec:
+    """A way to train a codec.
+
+    target: "module:Class" of a frozen dataclass whose fields are the recipe's values (see docs/train.md).
+    values: what this recipe sets differently from the class's defaults.
+    """
+
+    name: str
+    codec: str
+    target: str
+    summary: str
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CommandSpec:
+    """A verb for the `nic` command. target: "module:attribute" of a click command."""
+
+    name: str
+    target: str
+    summary: str

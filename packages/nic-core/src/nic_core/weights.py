@@ -1,0 +1,1 @@
+def bundled(package): return ()

@@ -1,0 +1,187 @@
+"""The latent-coding engine: a model states its coding order once, three drivers run it.
+
+A context model is a generator. It yields the Gaussian parameters of the next group of latents and receives that
+group decoded; what it returns at the end is the latent that goes to the synthesis transform. `drive` runs it with one
+of three partners:
+
+- `Estimate` quantises the given latent differentiably and collects log-likelihoods (training, evaluation);
+- `Encode` rounds the given latent and pushes symbols into an entropy encoder;
+- `Decode` pulls symbols from an entropy decoder.
+
+Since all three see the same generator, coded order and training order cannot drift apart.
+"""
+
+import zlib
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from nic_core.coding import EntropyDecoder, EntropyEncoder, Tables
+from torch import Tensor
+
+from nic_nn.priors import GaussianPrior
+
+
+@dataclass(frozen=True)
+class Params:
+    """Gaussian parameters of one group of latents.
+
+    mean: (N, c, h, w) for the c channels of the group, over all positions.
+    scale: the same shape; standard deviations, or positions on the prior's ladder where `scale_is_index`.
+    channels: which channels of the latent the group covers; None for all.
+    parity: None for all positions; 0 or 1 for one colour of a checkerboard, the positions with
+        (row + column) % 2 == parity. Outside it the parameters are ignored and the received group is zero.
+    """
+
+    mean: Tensor
+    scale: Tensor
+    channels: slice | None = None
+    parity: int | None = None
+    scale_is_index: bool = False
+
+    def of(self, y: Tensor) -> Tensor:
+        """Return the group's channels of a latent."""
+        return y if self.channels is None else y[:, self.channels]
+
+    def scales(self, prior: GaussianPrior) -> Tensor:
+        """Return standard deviations."""
+        scale = self.scale.float()
+        return prior.scale_of(scale) if self.scale_is_index else scale
+
+    def indexes(self, prior: GaussianPrior) -> Tensor:
+        """Return int32 rows of the prior's tables."""
+        if self.scale_is_index:
+            return self.scale.float().round().clamp(0, len(prior.scale_table) - 1).int()
+        return prior.index_of(self.scale.float())
+
+    def mask(self) -> Tensor | None:
+        """Return the boolean (h, w) of the group's positions, None where it covers all."""
+        if self.parity is None:
+            return None
+        height, width = self.mean.shape[-2:]
+        row = torch.arange(height, device=self.mean.device)[:, None]
+        column = torch.arange(width, device=self.mean.device)
+        return (row + column) % 2 == self.parity
+
+
+Context = Generator[Params, Tensor, Tensor]
+Quantiser = Callable[[Tensor], Tensor]
+
+
+def drive(context: Context, code: Callable[[Params], Tensor]) -> Tensor:
+    """Run a context to its end: `code` turns each group's parameters into its decoded values (N, c, h, w)."""
+    try:
+        params = next(context)
+        while True:
+            params = context.send(code(params))
+    except StopIteration as stop:
+        return stop.value
+
+
+def round_ste(values: Tensor) -> Tensor:
+    """Round, passing gradients straight through."""
+    return values + (values.round() - values).detach()
+
+
+class Noise(Protocol):
+    """Draws the additive noise that stands for rounding while probabilities are trained."""
+
+    def __call__(self, like: Tensor) -> Tensor:
+        """Return values uniform in [-0.5, 0.5) of the same shape, type and device."""
+
+
+def uniform_noise(like: Tensor) -> Tensor:
+    """Noise from torch's global generator."""
+    return torch.rand_like(like) - 0.5
+
+
+class Estimate:
+    """Partner of a context that measures: quantises `y` and collects log-likelihoods.
+
+    noise: in training, probabilities are taken at y - mean + noise (None: at the rounded values).
+    quantise: what the context and the synthesis see of y - mean; straight-through rounding in most models.
+    """
+
+    def __init__(
+        self, y: Tensor, prior: GaussianPrior, noise: Noise | None = None, quantise: Quantiser = round_ste
+    ) -> None:
+        self._y, self._prior, self._noise, self._quantise = y.float(), prior, noise, quantise
+        self._pieces: list[tuple[slice | None, Tensor]] = []
+
+    def __call__(self, params: Params) -> Tensor:
+        """Return the group of y_hat."""
+        mean = params.mean.float()
+        residual = params.of(self._y) - mean
+        rounded = self._quantise(residual)
+        measured = rounded if self._noise is None else residual + self._noise(residual)
+        log_likelihood = self._prior.log_likelihood(measured, params.scales(self._prior))
+        y_hat = rounded + mean
+        if (mask := params.mask()) is not None:
+            log_likelihood, y_hat = log_likelihood * mask, y_hat * mask
+        if self._pieces and self._pieces[-1][0] == params.channels:
+            log_likelihood = log_likelihood + self._pieces.pop()[1]
+        self._pieces.append((params.channels, log_likelihood))
+        return y_hat
+
+    @property
+    def log_likelihood(self) -> Tensor:
+        """Log-probabilities in nats, shaped like y, once the context has ended."""
+        return torch.cat([piece for _, piece in self._pieces], 1)
+
+
+class Encode:
+    """Partner of a context that codes: rounds `y` (one picture) and pushes its symbols."""
+
+    def __init__(self, y: Tensor, prior: GaussianPrior, tables: Tables, encoder: EntropyEncoder) -> None:
+        self._y, self._prior, self._tables, self._encoder = y.float(), prior, tables, encoder
+        self.checksum = 0
+
+    def __call__(self, params: Params) -> Tensor:
+        """Return the group of y_hat."""
+        mean, mask = params.mean.float(), params.mask()
+        rounded = torch.round(params.of(self._y) - mean)
+        indexes = params.indexes(self._prior)
+        if mask is not None:
+            rounded = rounded * mask
+            chosen, indexes = rounded[..., mask], indexes[..., mask]
+        else:
+            chosen = rounded
+        symbols = as_symbols(chosen)
+        self._encoder.push(symbols, as_symbols(indexes), self._tables)
+        self.checksum = checksum(symbols, self.checksum)
+        return rounded + (mean if mask is None else mean * mask)
+
+
+class Decode:
+    """Partner of a context that decodes: pulls the symbols that `Encode` pushed."""
+
+    def __init__(self, prior: GaussianPrior, tables: Tables, decoder: EntropyDecoder) -> None:
+        self._prior, self._tables, self._decoder = prior, tables, decoder
+        self.checksum = 0
+
+    def __call__(self, params: Params) -> Tensor:
+        """Return the group of y_hat."""
+        mean, mask = params.mean.float(), params.mask()
+        indexes = params.indexes(self._prior)
+        if mask is not None:
+            indexes = indexes[..., mask]
+        symbols = self._decoder.pull(as_symbols(indexes), self._tables)
+        self.checksum = checksum(symbols, self.checksum)
+        rounded = torch.from_numpy(symbols).to(mean.device, mean.dtype)
+        if mask is None:
+            return rounded.reshape(mean.shape) + mean
+        y_hat = torch.zeros_like(mean)
+        y_hat[..., mask] = rounded.reshape(indexes.shape) + mean[..., mask]
+        return y_hat
+
+
+def as_symbols(values: Tensor) -> np.ndarray:
+    """Return a tensor of whole numbers as flat int32, in C order."""
+    return values.to(torch.int32).cpu().numpy().reshape(-1)
+
+
+def checksum(symbols: np.ndarray, start: int = 0) -> int:
+    """Continue a CRC-32 over int32 symbols in little-endian order."""
+    return zlib.crc32(symbols.astype("<i4", copy=False).tobytes(), start)

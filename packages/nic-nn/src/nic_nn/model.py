@@ -1,0 +1,194 @@
+"""The base of every latent-coding model: what is left to a model is its transforms and its context."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from nic_core.coding import Tables
+from nic_core.errors import BadWeights, DamagedFile
+from torch import Tensor, nn
+
+from nic_nn.latent import (
+    Context,
+    Decode,
+    Encode,
+    Estimate,
+    Noise,
+    Params,
+    as_symbols,
+    checksum,
+    drive,
+    round_ste,
+    uniform_noise,
+)
+from nic_nn.priors import FactorizedPrior, GaussianPrior
+from nic_nn.rans import Rans
+
+NATS_TO_BITS = 1.4426950408889634
+
+
+@dataclass(frozen=True)
+class Latents:
+    """What the entropy model makes of y, with y_hat ready for the synthesis transform.
+
+    log_likelihoods: nats, by latent name ("y", "z"), each shaped like its latent.
+    """
+
+    y: Tensor
+    y_hat: Tensor
+    z: Tensor
+    log_likelihoods: dict[str, Tensor]
+
+    def output(self, x_hat: Tensor) -> dict[str, Any]:
+        """Return what `LatentModel.forward` promises."""
+        return {
+            "x_hat": x_hat,
+            "likelihoods": {name: value.exp() for name, value in self.log_likelihoods.items()},
+            "bits": {
+                name: -NATS_TO_BITS * value.flatten(1).sum(1) for name, value in self.log_likelihoods.items()
+            },
+            "latents": {"y": self.y, "y_hat": self.y_hat, "z": self.z},
+        }
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """The coded latents of one picture.
+
+    streams: one entropy-coded stream for each picture of the batch.
+    size: (height, width) of the coded tensor, a multiple of the model's `stride`.
+    checksums: CRC-32 of each picture's symbols, in coding order.
+    """
+
+    streams: tuple[bytes, ...]
+    size: tuple[int, int]
+    checksums: tuple[int, ...] = field(default=())
+
+
+class LatentModel(nn.Module):
+    """A transform coder with a hyperprior: y = g_a(x), z = h_a(y), and a context that predicts y from h_s(z_hat).
+
+    A subclass sets `g_a`, `g_s`, `h_a`, `h_s` and defines `context`. Its `forward(x)` takes pictures (N, 3, H, W) in
+    [0, 1], H and W multiples of `stride`, and returns a dictionary: "x_hat"; "likelihoods" by latent, as CompressAI's
+    models return them; "bits" by latent, (N,), summed in the log domain; "latents" y, y_hat and z.
+
+    channels: (of y, of z).
+    likelihood_floor: smallest likelihood that counts, 0 for none.
+    """
+
+    stride = 64
+    """What sides must be multiples of; z is this much smaller than x."""
+    y_stride = 16
+    """How much smaller y is than x."""
+    synthesis_modules: Sequence[str] = ("g_s",)
+    """Top-level entries that decide pixels but no symbols."""
+    analysis_modules: Sequence[str] = ("g_a", "h_a")
+    """Top-level entries that only an encoder needs."""
+
+    g_a: nn.Module
+    g_s: nn.Module
+    h_a: nn.Module
+    h_s: nn.Module
+
+    def __init__(self, channels: tuple[int, int], likelihood_floor: float = 1e-9) -> None:
+        super().__init__()
+        self.channels = channels
+        self.entropy_bottleneck = FactorizedPrior(channels[1], likelihood_floor)
+        self.gaussian = GaussianPrior(likelihood_floor=likelihood_floor)
+        self.noise: Noise = uniform_noise
+        self.tables: dict[str, Tables] | None = None
+
+    def context(self, hyper: Tensor) -> Context:
+        """Yield the parameters of each group of latents, receive it decoded, return y_hat."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> dict[str, Any]:
+        """Code `x` as a measurement: see the class."""
+        latents = self.estimate(self.g_a(x))
+        return latents.output(self.g_s(latents.y_hat))
+
+    def compress(self, x: Tensor) -> Compressed:
+        """Code pictures into streams."""
+        return self.encode(self.g_a(x))
+
+    def decompress(self, compressed: Compressed) -> dict[str, Tensor]:
+        """Return {"x_hat": pictures in [0, 1]}."""
+        return {"x_hat": self.g_s(self.decode(compressed)).clamp(0, 1)}
+
+    def estimate(self, y: Tensor) -> Latents:
+        """Run the entropy model over y; with noise when training, with rounding otherwise."""
+        z = self.h_a(y)
+        # Probabilities need float32 even where the transforms run in less.
+        with torch.autocast(y.device.type, enabled=False):
+            medians = self.entropy_bottleneck.medians
+            centred = z.float() - medians
+            rounded = round_ste(centred)
+            measured = centred + self.noise(centred) if self.training else rounded
+            z_log_likelihood = self.entropy_bottleneck.log_likelihood(measured + medians)
+        measure = Estimate(y, self.gaussian, self.noise if self.training else None)
+        y_hat = drive(self.context(self.h_s(rounded + medians)), measure)
+        return Latents(y, y_hat, z, {"y": measure.log_likelihood, "z": z_log_likelihood})
+
+    def encode(self, y: Tensor) -> Compressed:
+        """Entropy-code y, picture by picture."""
+        tables = self._frozen_tables()
+        coder = Rans()
+        streams, checksums = [], []
+        for picture in y.split(1):
+            z = self.h_a(picture)
+            symbols = as_symbols(torch.round(z - self.entropy_bottleneck.medians))
+            encoder = coder.encoder()
+            encoder.push(symbols, self._z_indexes(z.shape), tables["z"])
+            z_hat = self._z_hat(symbols, z.shape)
+            code = Encode(picture, self.gaussian, tables["y"], encoder)
+            code.checksum = checksum(symbols)
+            drive(self.context(self.h_s(z_hat)), code)
+            streams.append(encoder.finish())
+            checksums.append(code.checksum)
+        return Compressed(tuple(streams), (y.shape[2] * self.y_stride, y.shape[3] * self.y_stride), tuple(checksums))
+
+    def decode(self, compressed: Compressed) -> Tensor:
+        """Return y_hat (N, C, H, W); DamagedFile where the symbols are not those that were coded."""
+        tables = self._frozen_tables()
+        height, width = compressed.size
+        z_shape = torch.Size((1, self.channels[1], height // self.stride, width // self.stride))
+        y_count = self.channels[0] * (height // self.y_stride) * (width // self.y_stride)
+        pictures = []
+        for i, stream in enumerate(compressed.streams):
+            decoder = Rans().decoder(stream, z_shape.numel() + y_count)
+            symbols = decoder.pull(self._z_indexes(z_shape), tables["z"])
+            code = Decode(self.gaussian, tables["y"], decoder)
+            code.checksum = checksum(symbols)
+            pictures.append(drive(self.context(self.h_s(self._z_hat(symbols, z_shape))), code))
+            if compressed.checksums and code.checksum != compressed.checksums[i]:
+                raise DamagedFile("the decoded symbols are not those that were coded")
+        return torch.cat(pictures)
+
+    def freeze_tables(self) -> None:
+        """Compute the integer tables from the trained priors; done once, when weights are exported."""
+        self.tables = {"y": self.gaussian.tables(), "z": self.entropy_bottleneck.tables()}
+
+    def _frozen_tables(self) -> dict[str, Tables]:
+        if self.tables is None:
+            raise BadWeights("these weights hold no entropy tables: export them first (freeze_tables)")
+        return self.tables
+
+    def _z_indexes(self, shape: torch.Size) -> Any:
+        return torch.arange(shape[1], dtype=torch.int32).repeat_interleave(shape[2] * shape[3]).numpy()
+
+    def _z_hat(self, symbols: Any, shape: torch.Size) -> Tensor:
+        medians = self.entropy_bottleneck.medians
+        return torch.from_numpy(symbols).to(medians.device, medians.dtype).reshape(shape) + medians
+
+
+class Hyperprior(LatentModel):
+    """A mean-scale hyperprior without context: all of y is one group (Minnen et al., NeurIPS 2018).
+
+    h_s gives 2C channels, scales first.
+    """
+
+    def context(self, hyper: Tensor) -> Context:
+        """One group with the hyper-synthesis output as its parameters."""
+        scale, mean = hyper.chunk(2, 1)
+        return (yield Params(mean, scale))

@@ -1,0 +1,134 @@
+"""The two entropy models of hyperprior codecs, with log-domain probabilities and frozen integer tables.
+
+Both build on compressai's: its parametrisation, its table construction and its likelihood floor, so that its
+checkpoints and published rates carry over. What they add is a logarithm that stays exact where a float32 likelihood
+underflows, and tables that leave as plain integers.
+"""
+
+import copy
+import math
+
+import torch
+import torch.nn.functional as F
+from compressai.entropy_models import EntropyBottleneck, GaussianConditional
+from compressai.ops import LowerBound
+from nic_core.coding import Tables
+from torch import Tensor, nn
+
+TABLE_BUFFERS = ("_offset", "_quantized_cdf", "_cdf_length")
+
+
+def log_difference(larger: Tensor, smaller: Tensor) -> Tensor:
+    """Return log(exp(larger) - exp(smaller)) for larger > smaller, without leaving the log domain."""
+    # Equal inputs (a bin so far out that float32 cannot tell its two edges apart) would give log(0).
+    return larger + torch.log(-torch.expm1(torch.clamp(smaller - larger, max=-1e-7)))
+
+
+class LikelihoodFloor(nn.Module):
+    """Bounds log-likelihoods below as compressai's likelihood floor does; gradients may still push them up.
+
+    floor: smallest likelihood, or 0 for none.
+    """
+
+    def __init__(self, floor: float) -> None:
+        super().__init__()
+        self.bound = LowerBound(math.log(floor)) if floor else nn.Identity()
+        for name, value in list(self.bound.named_buffers()):
+            self.bound.register_buffer(name, value, persistent=False)
+
+    def forward(self, log_likelihood: Tensor) -> Tensor:
+        """Return the bounded log-likelihoods, in nats."""
+        return self.bound(log_likelihood)
+
+
+class FactorizedPrior(EntropyBottleneck):
+    """Learned density of each hyper-latent channel (Balle et al., ICLR 2018, appendix 6.1).
+
+    channels: C of the hyper-latent.
+    likelihood_floor: smallest likelihood that counts, 0 for none.
+    """
+
+    def __init__(self, channels: int, likelihood_floor: float = 1e-9) -> None:
+        super().__init__(channels)
+        # Tables live in the weights file as integers of their own; compressai's buffers would change size with them.
+        for name in TABLE_BUFFERS:
+            self.register_buffer(name, getattr(self, name), persistent=False)
+        self.floor = LikelihoodFloor(likelihood_floor)
+
+    @property
+    def medians(self) -> Tensor:
+        """The centre of each channel, (1, C, 1, 1): symbols are rounded distances from it."""
+        return self.quantiles[:, 0, 1].detach().reshape(1, -1, 1, 1)
+
+    def log_likelihood(self, z: Tensor) -> Tensor:
+        """Return the log-probability, in nats, of the unit-wide bin around each value of z (N, C, H, W)."""
+        columns = z.permute(1, 0, 2, 3).reshape(z.shape[1], 1, -1)
+        lower = self._logits_cumulative(columns - 0.5, stop_gradient=False)
+        upper = self._logits_cumulative(columns + 0.5, stop_gradient=False)
+        # The sigmoid is resolved best on its lower side: mirror the bins that lie on the upper one.
+        mirrored = (lower + upper) > 0
+        low, high = torch.where(mirrored, -upper, lower), torch.where(mirrored, -lower, upper)
+        log_likelihood = self.floor(log_difference(F.logsigmoid(high), F.logsigmoid(low)))
+        return log_likelihood.reshape(z.shape[1], z.shape[0], *z.shape[2:]).permute(1, 0, 2, 3)
+
+    def tables(self) -> Tables:
+        """Return the integer tables, one row for each channel."""
+        frozen = copy.deepcopy(self)
+        frozen.update(force=True)
+        return _as_tables(frozen)
+
+
+class GaussianPrior(nn.Module):
+    """Zero-mean Gaussians of a fixed ladder of scales, for residuals y - mean.
+
+    scale_min, scale_max, levels: the ladder, log-spaced.
+    likelihood_floor: smallest likelihood that counts, 0 for none.
+    """
+
+    scale_table: Tensor
+
+    def __init__(
+        self, scale_min: float = 0.11, scale_max: float = 256.0, levels: int = 64, likelihood_floor: float = 1e-9
+    ) -> None:
+        super().__init__()
+        ladder = torch.exp(torch.linspace(math.log(scale_min), math.log(scale_max), levels))
+        # Persistent: the ladder decides symbols, and exp() may differ in the last bit on another machine.
+        self.register_buffer("scale_table", ladder)
+        self.scale_bound = LowerBound(scale_min)
+        self.scale_bound.register_buffer("bound", self.scale_bound.bound, persistent=False)
+        self.floor = LikelihoodFloor(likelihood_floor)
+
+    def scale_of(self, index: Tensor) -> Tensor:
+        """Return the scale at a fractional position of the ladder (log-linear between its steps)."""
+        log_ladder = self.scale_table.log()
+        step = (log_ladder[-1] - log_ladder[0]) / (len(log_ladder) - 1)
+        return torch.exp(log_ladder[0] + step * index.clamp(0, len(log_ladder) - 1))
+
+    def log_likelihood(self, residual: Tensor, scale: Tensor) -> Tensor:
+        """Return the log-probability, in nats, of the unit-wide bin around each residual; shapes are equal."""
+        scale = self.scale_bound(scale)
+        distance = residual.abs()
+        upper = torch.special.log_ndtr((0.5 - distance) / scale)
+        lower = torch.special.log_ndtr((-0.5 - distance) / scale)
+        return self.floor(log_difference(upper, lower))
+
+    def index_of(self, scale: Tensor) -> Tensor:
+        """Return int32 rows of the table for scales: the first step of the ladder that is not below the scale.
+
+        The one place where a float decides an integer; both directions of coding call it.
+        """
+        return torch.bucketize(scale, self.scale_table[:-1], out_int32=True)
+
+    def tables(self) -> Tables:
+        """Return the integer tables, one row for each step of the ladder."""
+        frozen = GaussianConditional(None)
+        frozen.update_scale_table(self.scale_table.cpu(), force=True)
+        return _as_tables(frozen)
+
+
+def _as_tables(model: EntropyBottleneck | GaussianConditional) -> Tables:
+    return Tables(
+        model._quantized_cdf.cpu().numpy(),
+        model._cdf_length.reshape(-1).cpu().numpy(),
+        model._offset.reshape(-1).cpu().numpy(),
+    )

@@ -1,0 +1,60 @@
+"""compressai's range asymmetric numeral system (rANS) behind nic's entropy-coder protocol."""
+
+import numpy as np
+from compressai.ans import BufferedRansEncoder
+from compressai.ans import RansDecoder as CompressaiDecoder
+from nic_core.coding import Tables
+from nic_core.errors import DamagedFile
+
+LARGEST_SYMBOL = 1 << 26
+"""compressai counts an escape's digits with 32-bit shifts, which overflow for larger integers."""
+
+
+class RansEncoder:
+    """Buffers (symbol, table) pairs; rANS writes them last to first, so nothing is coded before `finish`."""
+
+    def __init__(self) -> None:
+        self._encoder = BufferedRansEncoder()
+
+    def push(self, symbols: np.ndarray, indexes: np.ndarray, tables: Tables) -> None:
+        """Append `symbols` under the rows `indexes`; ValueError beyond +-2**26."""
+        if symbols.size and int(np.abs(symbols).max()) > LARGEST_SYMBOL:
+            raise ValueError(f"a symbol exceeds {LARGEST_SYMBOL}: the latent is not finite or far out of range")
+        self._encoder.encode_with_indexes(symbols.tolist(), indexes.tolist(), *tables.as_lists)
+
+    def finish(self) -> bytes:
+        """Return the stream."""
+        return self._encoder.flush()
+
+
+class RansDecoder:
+    """Decodes what `RansEncoder` wrote, and stays in bounds on anything else."""
+
+    def __init__(self, data: bytes, max_symbols: int) -> None:
+        # compressai reads on where a stream ends too early. Zeros behind it bound that: a symbol takes at most one
+        # 4-byte word, and the digits of an escape, whose number the stream itself spells in nibbles of at most 15,
+        # at most 15 bytes for each byte of the stream, plus one word each once the zeros are reached.
+        self._decoder = CompressaiDecoder()
+        self._decoder.set_stream(data + bytes(16 * len(data) + 8 * max_symbols + 64))
+        self._left = max_symbols
+
+    def pull(self, indexes: np.ndarray, tables: Tables) -> np.ndarray:
+        """Return the next int32 symbols (K,)."""
+        self._left -= indexes.size
+        if self._left < 0:
+            raise DamagedFile("the stream is asked for more symbols than the picture's size allows")
+        return np.asarray(self._decoder.decode_stream(indexes.tolist(), *tables.as_lists), dtype=np.int32)
+
+
+class Rans:
+    """The coder named "rans" in files: 16-bit tables, 64-bit state, 32-bit words, escapes in 4-bit digits."""
+
+    name = "rans"
+
+    def encoder(self) -> RansEncoder:
+        """Return a fresh encoder."""
+        return RansEncoder()
+
+    def decoder(self, data: bytes, max_symbols: int) -> RansDecoder:
+        """Return a decoder of `data`."""
+        return RansDecoder(data, max_symbols)

@@ -1,0 +1,199 @@
+"""mini: residual convolutions around a space-channel context, one set of weights for every quality.
+
+Made for two CPU cores. Plain 3x3 residual blocks at 1/4, 1/8 and 1/16 of the picture cost the same at each scale when
+the width doubles; a 4x4 patch embedding leaves nothing to do at full resolution. Four channel slices, each in two
+checkerboard passes (He et al., ELIC, CVPR 2022, section 3), give most of an autoregressive context's gain in eight
+steps. Learned gains before rounding and after decoding, interpolated between trained levels, make the quality
+continuous (Cui et al., Asymmetric Gained Deep Image Compression, CVPR 2021).
+"""
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import torch
+from nic_nn.latent import Context, Params
+from nic_nn.model import Compressed, LatentModel
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class MiniConfig:
+    """Sizes of the model.
+
+    widths, blocks: channels and residual blocks at 1/4, 1/8 and 1/16 of the picture.
+    slices: channels of each slice of y, in coding order.
+    hyper: channels of z; features: channels that the hyper-synthesis hands to the context.
+    context: width of the nets that predict parameters.
+    lambdas: rate-distortion trade-off (on 255^2 MSE) of quality 1 and 100; levels: trained gains between them.
+    """
+
+    widths: tuple[int, int, int] = (48, 96, 160)
+    blocks: tuple[int, int, int] = (1, 2, 2)
+    slices: tuple[int, ...] = (16, 16, 32, 96)
+    hyper: int = 96
+    features: int = 128
+    context: int = 96
+    lambdas: tuple[float, float] = (0.0008, 0.05)
+    levels: int = 6
+
+
+def activation() -> nn.Module:
+    """Return the activation used throughout."""
+    return nn.LeakyReLU(0.1, inplace=True)
+
+
+class ResidualBlock(nn.Module):
+    """x + conv(act(conv(x))), 3x3."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, padding=1), activation(), nn.Conv2d(channels, channels, 3, padding=1)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Keep the shape."""
+        return x + self.body(x)
+
+
+def residual_blocks(channels: int, count: int) -> list[nn.Module]:
+    """Return `count` residual blocks."""
+    return [ResidualBlock(channels) for _ in range(count)]
+
+
+def upsample(inputs: int, outputs: int, factor: int, kernel: int) -> list[nn.Module]:
+    """Return a convolution and a pixel shuffle."""
+    return [nn.Conv2d(inputs, outputs * factor**2, kernel, padding=kernel // 2), nn.PixelShuffle(factor)]
+
+
+class Gains(nn.Module):
+    """Per-channel gains of y and their inverses for synthesis, interpolated in the log domain between levels."""
+
+    def __init__(self, channels: int, levels: int, lambdas: tuple[float, float]) -> None:
+        super().__init__()
+        # At high rate the best quantisation step falls with the square root of lambda.
+        start = 0.5 * math.log(lambdas[1] / lambdas[0]) * (torch.linspace(0, 1, levels) - 0.5)
+        self.log_gain = nn.Parameter(start[:, None].repeat(1, channels))
+        self.log_inverse = nn.Parameter(-start[:, None].repeat(1, channels))
+
+    def forward(self, quality: Tensor) -> tuple[Tensor, Tensor]:
+        """Return gain and inverse gain, (N, C, 1, 1), for qualities (N,) from 1 to 100."""
+        levels = len(self.log_gain)
+        position = (quality.float() - 1) / 99 * (levels - 1)
+        below = position.floor().clamp(0, levels - 2).long()
+        share = (position - below)[:, None]
+        gain, inverse = (
+            torch.lerp(table[below], table[below + 1], share).exp()[..., None, None]
+            for table in (self.log_gain, self.log_inverse)
+        )
+        return gain, inverse
+
+
+class SliceContext(nn.Module):
+    """Predicts one slice of y: its anchors (parity 0) first, the rest with the anchors around each position.
+
+    inputs: channels of what all passes see (hyper features and earlier slices); channels: of the slice.
+    """
+
+    def __init__(self, inputs: int, channels: int, width: int) -> None:
+        super().__init__()
+        self.support = nn.Sequential(nn.Conv2d(inputs, width, 3, padding=1), activation())
+        self.anchors = nn.Conv2d(width, 2 * channels, 1)
+        self.around = nn.Conv2d(channels, width, 5, padding=2)
+        self.rest = nn.Sequential(nn.Conv2d(2 * width, width, 1), activation(), nn.Conv2d(width, 2 * channels, 1))
+
+    def steps(self, seen: Tensor, channels: slice) -> Context:
+        """Code the slice in two passes and return it whole."""
+        support = self.support(seen)
+        scale, mean = self.anchors(support).chunk(2, 1)
+        anchors = yield Params(mean, scale, channels, parity=0)
+        scale, mean = self.rest(torch.cat([support, self.around(anchors)], 1)).chunk(2, 1)
+        rest = yield Params(mean, scale, channels, parity=1)
+        return anchors + rest
+
+
+class Mini(LatentModel):
+    """The model; `quality` is a float or a tensor (N,) from 1 to 100 wherever it appears."""
+
+    synthesis_modules = ("g_s",)
+    analysis_modules = ("g_a", "h_a")
+
+    def __init__(self, config: MiniConfig) -> None:
+        latent = sum(config.slices)
+        super().__init__((latent, config.hyper))
+        self.config = config
+        first, second, third = config.widths
+        self.g_a = nn.Sequential(
+            nn.Conv2d(3, first, 4, stride=4),
+            *residual_blocks(first, config.blocks[0]),
+            nn.Conv2d(first, second, 3, stride=2, padding=1),
+            *residual_blocks(second, config.blocks[1]),
+            nn.Conv2d(second, third, 3, stride=2, padding=1),
+            *residual_blocks(third, config.blocks[2]),
+            nn.Conv2d(third, latent, 1),
+        )
+        self.g_s = nn.Sequential(
+            nn.Conv2d(latent, third, 1),
+            *residual_blocks(third, config.blocks[2]),
+            *upsample(third, second, 2, 1),
+            *residual_blocks(second, config.blocks[1]),
+            *upsample(second, first, 2, 1),
+            *residual_blocks(first, config.blocks[0]),
+            *upsample(first, 3, 4, 3),
+        )
+        hyper, features = config.hyper, config.features
+        self.h_a = nn.Sequential(
+            nn.Conv2d(latent, features, 3, padding=1),
+            activation(),
+            nn.Conv2d(features, hyper, 5, stride=2, padding=2),
+            activation(),
+            nn.Conv2d(hyper, hyper, 5, stride=2, padding=2),
+        )
+        self.h_s = nn.Sequential(
+            *upsample(hyper, hyper, 2, 3),
+            activation(),
+            *upsample(hyper, hyper, 2, 3),
+            activation(),
+            nn.Conv2d(hyper, features, 3, padding=1),
+            activation(),
+        )
+        self.gains = Gains(latent, config.levels, config.lambdas)
+        edges = [sum(config.slices[:i]) for i in range(len(config.slices) + 1)]
+        self.slices = [slice(*edge) for edge in pairwise(edges)]
+        self.contexts = nn.ModuleList(
+            SliceContext(features + s.start, s.stop - s.start, config.context) for s in self.slices
+        )
+
+    def context(self, hyper: Tensor) -> Context:
+        """Slice after slice; each sees the hyper features and all slices before it."""
+        seen = hyper
+        for channels, predict in zip(self.slices, self.contexts, strict=True):
+            decoded = yield from predict.steps(seen, channels)
+            seen = torch.cat([seen, decoded.to(seen.dtype)], 1)
+        return seen[:, hyper.shape[1] :]
+
+    def forward(self, x: Tensor, quality: float | Tensor = 50.0) -> dict[str, Any]:
+        """Code `x` (N, 3, H, W) as a measurement, at one quality or one for each picture."""
+        gain, inverse = self._gains(quality, len(x))
+        latents = self.estimate(self.g_a(x) * gain)
+        return latents.output(self.g_s(latents.y_hat * inverse))
+
+    def compress(self, x: Tensor, quality: float | Tensor = 50.0) -> Compressed:
+        """Code pictures into streams."""
+        return self.encode(self.g_a(x) * self._gains(quality, len(x))[0])
+
+    def decompress(self, compressed: Compressed, quality: float | Tensor = 50.0) -> dict[str, Tensor]:
+        """Return {"x_hat": pictures in [0, 1]}; the quality must be the one they were coded with."""
+        inverse = self._gains(quality, len(compressed.streams))[1]
+        return {"x_hat": self.g_s(self.decode(compressed) * inverse).clamp(0, 1)}
+
+    def lambda_of(self, quality: Tensor) -> Tensor:
+        """Return the rate-distortion trade-off that a quality was trained for."""
+        low, high = self.config.lambdas
+        return low * (high / low) ** ((quality - 1) / 99)
+
+    def _gains(self, quality: float | Tensor, count: int) -> tuple[Tensor, Tensor]:
+        tensor = torch.as_tensor(quality, dtype=torch.float32, device=self.gains.log_gain.device)
+        return self.gains(tensor.expand(count))

@@ -1,0 +1,33 @@
+"""What nic-mini brings; imports nothing heavy."""
+
+from collections.abc import Iterator
+
+from nic_core.hooks import hookimpl
+from nic_core.spec import CodecSpec, RecipeSpec, WeightsSpec
+from nic_core.weights import bundled
+
+api_version = 1
+
+
+@hookimpl
+def nic_codecs() -> Iterator[CodecSpec]:
+    """The codec."""
+    yield CodecSpec(
+        id="mini",
+        target="nic_mini.codec:MiniCodec",
+        summary="Small, fast default: residual convolutions, space-channel context, continuous quality.",
+    )
+
+
+@hookimpl
+def nic_weights() -> Iterator[WeightsSpec]:
+    """The weights in this wheel."""
+    yield from bundled("nic_mini")
+
+
+@hookimpl
+def nic_recipes() -> Iterator[RecipeSpec]:
+    """How the bundled weights were trained."""
+    yield RecipeSpec(
+        name="mini", codec="mini", target="nic_mini.recipe:MiniRecipe", summary="All qualities at once, cosine schedule."
+    )
