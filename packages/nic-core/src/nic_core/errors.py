@@ -35,3 +35,7 @@ class BadOption(NicError):
 
 class OutOfMemory(NicError):
     """The device has too little memory for the picture."""
+
+
+class CannotWrite(NicError):
+    """A file cannot be written: the folder is missing or read-only, or the disk is full."""

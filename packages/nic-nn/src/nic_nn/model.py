@@ -1,7 +1,7 @@
 """The base of every latent-coding model: what is left to a model is its transforms and its context."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -63,7 +63,7 @@ class Compressed:
 
     streams: tuple[bytes, ...]
     size: tuple[int, int]
-    checksums: tuple[int, ...] = field(default=())
+    checksums: tuple[int, ...]
 
 
 class LatentModel(nn.Module):
@@ -86,6 +86,8 @@ class LatentModel(nn.Module):
     analysis_modules: Sequence[str] = ("g_a", "h_a")
     """Top-level entries that only an encoder needs."""
 
+    config: Any
+    """A frozen dataclass that round-trips through JSON and from which the model can be rebuilt."""
     g_a: nn.Module
     g_s: nn.Module
     h_a: nn.Module
@@ -150,20 +152,25 @@ class LatentModel(nn.Module):
 
     def decode(self, compressed: Compressed) -> Tensor:
         """Return y_hat (N, C, H, W); DamagedFile where the symbols are not those that were coded."""
+        pictures = []
+        for stream, expected in zip(compressed.streams, compressed.checksums, strict=True):
+            y_hat, found = self.decode_stream(stream, compressed.size)
+            if found != expected:
+                raise DamagedFile("the decoded symbols are not those that were coded")
+            pictures.append(y_hat)
+        return torch.cat(pictures)
+
+    def decode_stream(self, stream: bytes, size: tuple[int, int]) -> tuple[Tensor, int]:
+        """Return y_hat (1, C, h, w) of one stream, for a picture of (height, width), and its symbols' checksum."""
         tables = self._frozen_tables()
-        height, width = compressed.size
+        height, width = size
         z_shape = torch.Size((1, self.channels[1], height // self.stride, width // self.stride))
         y_count = self.channels[0] * (height // self.y_stride) * (width // self.y_stride)
-        pictures = []
-        for i, stream in enumerate(compressed.streams):
-            decoder = Rans().decoder(stream, z_shape.numel() + y_count)
-            symbols = decoder.pull(self._z_indexes(z_shape), tables["z"])
-            code = Decode(self.gaussian, tables["y"], decoder)
-            code.checksum = checksum(symbols)
-            pictures.append(drive(self.context(self.h_s(self._z_hat(symbols, z_shape))), code))
-            if compressed.checksums and code.checksum != compressed.checksums[i]:
-                raise DamagedFile("the decoded symbols are not those that were coded")
-        return torch.cat(pictures)
+        decoder = Rans().decoder(stream, z_shape.numel() + y_count)
+        symbols = decoder.pull(self._z_indexes(z_shape), tables["z"])
+        code = Decode(self.gaussian, tables["y"], decoder)
+        code.checksum = checksum(symbols)
+        return drive(self.context(self.h_s(self._z_hat(symbols, z_shape))), code), code.checksum
 
     def freeze_tables(self) -> None:
         """Compute the integer tables from the trained priors; done once, when weights are exported."""

@@ -25,20 +25,26 @@ def log_difference(larger: Tensor, smaller: Tensor) -> Tensor:
 
 
 class LikelihoodFloor(nn.Module):
-    """Bounds log-likelihoods below as compressai's likelihood floor does; gradients may still push them up.
+    """Bounds log-likelihoods below, with the gradients that compressai's bound on likelihoods has.
+
+    There, d log max(p, floor) = dp / floor below the floor, which in the log domain is p / floor times d log p: far
+    outliers neither vanish from the rate nor dominate training.
 
     floor: smallest likelihood, or 0 for none.
     """
 
     def __init__(self, floor: float) -> None:
         super().__init__()
-        self.bound = LowerBound(math.log(floor)) if floor else nn.Identity()
-        for name, value in list(self.bound.named_buffers()):
-            self.bound.register_buffer(name, value, persistent=False)
+        self.log_floor = math.log(floor) if floor else -math.inf
 
     def forward(self, log_likelihood: Tensor) -> Tensor:
         """Return the bounded log-likelihoods, in nats."""
-        return self.bound(log_likelihood)
+        if self.log_floor == -math.inf:
+            return log_likelihood
+        with torch.no_grad():
+            share = torch.exp((log_likelihood - self.log_floor).clamp(-30, 0)) - math.exp(-30)  # exactly 0 far out
+        sloped = log_likelihood * share
+        return sloped + (log_likelihood.clamp(min=self.log_floor) - sloped).detach()
 
 
 class FactorizedPrior(EntropyBottleneck):

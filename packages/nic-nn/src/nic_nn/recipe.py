@@ -23,6 +23,7 @@ class RateDistortion:
 
     lmbda: the trade-off; steps: optimizer steps in all; batch: pictures per step; crop: their side in pixels.
     lr, aux_lr: Adam's rates for the model and for the priors' quantiles; clip: largest gradient norm.
+    warmup: steps over which lr rises from zero.
     schedule: "drop" divides lr by ten for the last tenth of the steps, "cosine" lowers it to lr / 100 all along.
     """
 
@@ -34,6 +35,7 @@ class RateDistortion:
     lr: float = 1e-4
     aux_lr: float = 1e-4
     clip: float = 10.0
+    warmup: int = 0
     schedule: Literal["drop", "cosine"] = "drop"
     metric: Literal["mse", "ms-ssim"] = "mse"
 
@@ -64,6 +66,8 @@ class RateDistortion:
 
     def rate_at(self, step: int) -> float:
         """Return the factor on lr at a step."""
+        if step < self.warmup:
+            return (step + 1) / self.warmup
         if self.schedule == "drop":
             return 1.0 if step < 0.9 * self.steps else 0.1
         share = min(step / max(self.steps, 1), 1.0)

@@ -52,7 +52,6 @@ class ResidualBlock(nn.Module):
         self.body = nn.Sequential(
             nn.Conv2d(channels, channels, 3, padding=1), activation(), nn.Conv2d(channels, channels, 3, padding=1)
         )
-
     def forward(self, x: Tensor) -> Tensor:
         """Keep the shape."""
         return x + self.body(x)
@@ -68,13 +67,24 @@ def upsample(inputs: int, outputs: int, factor: int, kernel: int) -> list[nn.Mod
     return [nn.Conv2d(inputs, outputs * factor**2, kernel, padding=kernel // 2), nn.PixelShuffle(factor)]
 
 
+def keep_variance(transform: nn.Module) -> None:
+    """Initialise so that signals keep their strength: latents that start small would all be rounded to zero."""
+    for module in transform.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, 0.1, nonlinearity="leaky_relu")
+            nn.init.zeros_(module.bias)
+    for module in transform.modules():
+        if isinstance(module, ResidualBlock):
+            module.body[-1].weight.data.mul_(0.2)  # nearly the identity at first
+
+
 class Gains(nn.Module):
     """Per-channel gains of y and their inverses for synthesis, interpolated in the log domain between levels."""
 
     def __init__(self, channels: int, levels: int, lambdas: tuple[float, float]) -> None:
         super().__init__()
         # At high rate the best quantisation step falls with the square root of lambda.
-        start = 0.5 * math.log(lambdas[1] / lambdas[0]) * (torch.linspace(0, 1, levels) - 0.5)
+        start = math.log(4) + 0.5 * math.log(lambdas[1] / lambdas[0]) * (torch.linspace(0, 1, levels) - 0.5)
         self.log_gain = nn.Parameter(start[:, None].repeat(1, channels))
         self.log_inverse = nn.Parameter(-start[:, None].repeat(1, channels))
 
@@ -165,6 +175,10 @@ class Mini(LatentModel):
         self.contexts = nn.ModuleList(
             SliceContext(features + s.start, s.stop - s.start, config.context) for s in self.slices
         )
+        for transform in (self.g_a, self.g_s, self.h_a, self.h_s):
+            keep_variance(transform)
+        with torch.no_grad():
+            self.g_s[-2].weight.mul_(0.1)  # start from a gray picture, not from noise
 
     def context(self, hyper: Tensor) -> Context:
         """Slice after slice; each sees the hyper features and all slices before it."""
@@ -176,18 +190,24 @@ class Mini(LatentModel):
 
     def forward(self, x: Tensor, quality: float | Tensor = 50.0) -> dict[str, Any]:
         """Code `x` (N, 3, H, W) as a measurement, at one quality or one for each picture."""
-        gain, inverse = self._gains(quality, len(x))
-        latents = self.estimate(self.g_a(x) * gain)
-        return latents.output(self.g_s(latents.y_hat * inverse))
+        latents = self.estimate(self.analyse(x, quality))
+        return latents.output(self.synthesise(latents.y_hat, quality))
 
     def compress(self, x: Tensor, quality: float | Tensor = 50.0) -> Compressed:
         """Code pictures into streams."""
-        return self.encode(self.g_a(x) * self._gains(quality, len(x))[0])
+        return self.encode(self.analyse(x, quality))
 
     def decompress(self, compressed: Compressed, quality: float | Tensor = 50.0) -> dict[str, Tensor]:
         """Return {"x_hat": pictures in [0, 1]}; the quality must be the one they were coded with."""
-        inverse = self._gains(quality, len(compressed.streams))[1]
-        return {"x_hat": self.g_s(self.decode(compressed) * inverse).clamp(0, 1)}
+        return {"x_hat": self.synthesise(self.decode(compressed), quality).clamp(0, 1)}
+
+    def analyse(self, x: Tensor, quality: float | Tensor) -> Tensor:
+        """Return y, scaled so that rounding it costs what the quality allows."""
+        return self.g_a(x - 0.5) * self._gains(quality, len(x))[0]
+
+    def synthesise(self, y_hat: Tensor, quality: float | Tensor) -> Tensor:
+        """Return pictures (N, 3, H, W), not clamped."""
+        return self.g_s(y_hat * self._gains(quality, len(y_hat))[1]) + 0.5
 
     def lambda_of(self, quality: Tensor) -> Tensor:
         """Return the rate-distortion trade-off that a quality was trained for."""

@@ -20,9 +20,10 @@ class MiniRecipe(RateDistortion):
 
     batch: int = 8
     crop: int = 192
-    lr: float = 1e-3
+    lr: float = 5e-4
     aux_lr: float = 1e-3
     clip: float = 1.0
+    warmup: int = 500
     schedule: Literal["drop", "cosine"] = "cosine"
     steps: int = 100_000
 

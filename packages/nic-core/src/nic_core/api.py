@@ -1,0 +1,227 @@
+"""What a host application calls: load, encode, decode, inspect."""
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from nic_core import chunks, plugins, weights
+from nic_core.codec import PixelCodec
+from nic_core.container import File, Header, pack, unpack
+from nic_core.errors import BadOption, WeightsNotFound
+from nic_core.picture import Picture
+from nic_core.spec import QUALITY, CodecSpec, WeightsSpec, resolve
+
+logger = logging.getLogger("nic")
+
+Source = Picture | Image.Image | Any  # arrays and paths too; numpy's stubs make the exact union unreadable
+
+
+class Codec:
+    """A codec ready to encode and decode; made by `load`.
+
+    Weights are opened when they are needed and kept: a codec with one set of weights for each quality opens only those
+    that are asked for.
+
+    spec: its record. device: where it runs.
+    """
+
+    def __init__(self, spec: CodecSpec, explicit: WeightsSpec | None, device: str) -> None:
+        self.spec, self.device, self._explicit = spec, device, explicit
+        self._open: dict[str, PixelCodec] = {}
+
+    @property
+    def model(self) -> Any:
+        """The torch module with the default weights, or None where the codec has none."""
+        return self.opened(self._weights_for(None)).model
+
+    @property
+    def weights(self) -> list[WeightsSpec]:
+        """What can be used, best first: the explicit weights, or all known ones."""
+        return [self._explicit] if self._explicit else weights.available(self.spec.id)
+
+    def encode(self, picture: Source, quality: float | None = None, *, strip: bool = False, **options: Any) -> bytes:
+        """Return the .nic file of a picture.
+
+        picture: PIL image, uint8 or uint16 array (H, W[, C]), path, or Picture.
+        quality: 1 to 100, higher is better; None for the weights' own, or 50 where they cover a range.
+        strip: leave out ICC profile, EXIF and XMP; an EXIF orientation is then applied to the pixels.
+        options: the codec's encode options.
+
+        Raises BadPicture, BadOption, WeightsNotFound, OutOfMemory.
+        """
+        picture = Picture.of(picture)
+        if strip:
+            picture = picture.stripped()
+        checked = self.spec.options_for("encode", options)
+        if quality is not None:
+            quality = QUALITY.parse(quality)
+        spec = self._weights_for(quality)
+        covers_range = isinstance(spec.quality, tuple)
+        if covers_range:
+            low, high = spec.quality
+            wanted = 50.0 if quality is None else quality
+            taken = round(min(max(wanted, low), high), 2)
+        else:
+            wanted, taken = quality, spec.quality
+        if None not in (wanted, taken) and wanted != taken:
+            logger.info("quality %g taken, the nearest to %g that %s has", taken, wanted, self.spec.id)
+        codec = self.opened(spec)
+        coded = codec.compress(picture.pixels, taken if covers_range else None, checked)
+        header = Header(
+            picture.width,
+            picture.height,
+            picture.channels,
+            picture.bit_depth,
+            self.spec.id,
+            coded.coder,
+            codec.info.entropy_id,
+            codec.info.synthesis_id,
+            taken,
+            coded.checksum & 0xFFFF,
+            coded.params,
+            coded.tiling,
+        )
+        return pack(File(header, coded.units, chunks.of_picture(picture)))
+
+    def decode(self, data: bytes, **options: Any) -> Image.Image:
+        """Return the picture of a .nic file as a PIL image; see `decode_picture`.
+
+        Pillow has no 16-bit RGB: such a picture comes back in 8 bits here and in 16 from `decode_picture`.
+        """
+        return self.decode_picture(data, **options).to_pil()
+
+    def decode_picture(self, data: bytes, *, max_pixels: int | None = None, **options: Any) -> Picture:
+        """Return the picture of a .nic file.
+
+        options: the codec's decode options.
+
+        Raises DamagedFile, UnsupportedFile, WeightsNotFound (naming codec and fingerprint), BadOption, OutOfMemory.
+        """
+        file = unpack(data, max_pixels)
+        if file.header.codec != self.spec.id:
+            raise BadOption(f"the file was made by the codec {file.header.codec!r}, not {self.spec.id!r}")
+        checked = self.spec.options_for("decode", options)
+        codec = self.opened(self._weights_of(file.header))
+        return chunks.to_picture(codec.decompress(file.units, file.header, checked), file.chunks)
+
+    def opened(self, spec: WeightsSpec) -> PixelCodec:
+        """Return the plugin's codec with these weights in place."""
+        if spec.location not in self._open:
+            path = Path(weights.local(spec).location)
+            self._open[spec.location] = resolve(self.spec.target)(path, weights.read_info(path), self.device)
+        return self._open[spec.location]
+
+    def _weights_for(self, quality: float | None) -> WeightsSpec:
+        """Return the weights for a quality: the nearest, then the best rank."""
+        if self._explicit is not None:
+            if quality is not None and not isinstance(self._explicit.quality, tuple):
+                raise BadOption(
+                    f"these weights of {self.spec.id} have a single rate: leave out the quality, or the weights"
+                )
+            return self._explicit
+        found = self.weights
+        if not found:
+            raise WeightsNotFound(
+                f"no weights for {self.spec.id} are installed: train some with 'nic train {self.spec.id}', import a "
+                f"checkpoint with 'nic weights import {self.spec.id} FILE -o W.safetensors', or name a file with --weights"
+            )
+        return found[0] if quality is None else min(found, key=lambda spec: _distance(spec, quality))
+
+    def _weights_of(self, header: Header) -> WeightsSpec:
+        """Return the weights that a file requires, with the synthesis it prefers if that is to be had."""
+        fitting = [spec for spec in self.weights if spec.entropy_id == header.entropy_id]
+        for spec in fitting:
+            if spec.synthesis_id == header.synthesis_id:
+                return spec
+        if not fitting:
+            have = ", ".join(sorted({spec.entropy_id for spec in self.weights if spec.entropy_id})) or "none"
+            raise WeightsNotFound(
+                f"the file needs the {self.spec.id} weights with entropy model {header.entropy_id}, which are not "
+                f"installed (there: {have}): get the weights file from whoever made it, then 'nic weights add FILE', "
+                "or name it with --weights"
+            )
+        logger.info("decoding with the synthesis %s instead of the file's %s", fitting[0].synthesis_id, header.synthesis_id)
+        return fitting[0]
+
+
+def _distance(spec: WeightsSpec, quality: float) -> float:
+    if spec.quality is None:
+        return 100.0
+    low, high = spec.quality if isinstance(spec.quality, tuple) else (spec.quality, spec.quality)
+    return max(low - quality, quality - high, 0.0)
+
+
+def default_codec() -> str:
+    """Return the id of the codec whose weights have the highest rank; WeightsNotFound where none has any."""
+    ranked = [spec for spec in weights.available() if spec.rank > 0]
+    if not ranked:
+        raise WeightsNotFound("no default codec is installed: pip install nic-mini, or name a codec with --codec")
+    return ranked[0].codec
+
+
+def load(codec: str | None = None, weights: str | os.PathLike[str] | None = None, device: str = "auto") -> Codec:
+    """Return a codec by id, or the default one.
+
+    weights: a path, URL, hf://owner/repository/file or a name from `nic weights`; None for whatever is installed.
+    device: "auto", "cpu", "cuda", "cuda:1", "mps".
+
+    Raises CodecNotFound, WeightsNotFound, BadWeights.
+    """
+    spec = plugins.codec_spec(codec or default_codec())
+    explicit = None if weights is None else _explicit_weights(weights, spec.id)
+    return Codec(spec, explicit, device)
+
+
+def _explicit_weights(source: str | os.PathLike[str], codec: str) -> WeightsSpec:
+    found = weights.resolve(source, codec)
+    if found.codec != codec:
+        raise WeightsNotFound(f"{os.fspath(source)} holds weights of {found.codec}, not of {codec}")
+    return found
+
+
+_loaded: dict[tuple[str, str], Codec] = {}
+
+
+def _shared(codec: str, device: str) -> Codec:
+    """Keep codecs between the module-level calls, since opening weights takes longer than coding a picture."""
+    if (codec, device) not in _loaded:
+        _loaded[codec, device] = load(codec, device=device)
+    return _loaded[codec, device]
+
+
+def encode(picture: Source, quality: float | None = None, *, device: str = "auto", **options: Any) -> bytes:
+    """Return the .nic file of a picture, made with the default codec; see `Codec.encode`."""
+    return _shared(default_codec(), device).encode(picture, quality, **options)
+
+
+def decode(data: bytes, *, device: str = "auto", **options: Any) -> Image.Image:
+    """Return the picture of any .nic file, with the codec and weights that its header asks for."""
+    return _shared(unpack(data).header.codec, device).decode(data, **options)
+
+
+def inspect(data: bytes) -> Header:
+    """Return the header of a .nic file; imports no torch, needs no codec. DamagedFile, UnsupportedFile."""
+    return unpack(data, max_pixels=1 << 64).header
+
+
+def parse_codec(text: str) -> tuple[str, str | None, Mapping[str, str]]:
+    """Split "id[@weights][:key=value,...]" into codec, weights and options; BadOption where it has another form."""
+    name, _, settings = text.partition(":") if "@" not in text else _split_after_weights(text)
+    codec, _, chosen = name.partition("@")
+    options = {}
+    for setting in filter(None, settings.split(",")):
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise BadOption(f"{text!r} is not of the form id[@weights][:key=value,...]: {setting!r} has no '='")
+        options[key] = value
+    return codec, chosen or None, options
+
+
+def _split_after_weights(text: str) -> tuple[str, str, str]:
+    """Find the colon of the options; weights may be URLs or Windows paths, so only one before a key=value counts."""
+    head, colon, tail = text.rpartition(":")
+    return (head, colon, tail) if "=" in tail and "/" not in tail.partition("=")[0] else (text, "", "")

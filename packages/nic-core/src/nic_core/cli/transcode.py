@@ -1,0 +1,237 @@
+"""`nic encode` and `nic decode`: files and folders in, files and folders out."""
+
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from nic_core import api, image_files
+from nic_core.atomic import atomic_write
+from nic_core.container import unpack
+from nic_core.errors import NicError
+from nic_core.picture import Picture
+from nic_core.plugins import list_codecs
+from nic_core.spec import Option
+
+STREAM = Path("-")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One input and where its output goes; `STREAM` stands for standard input and output."""
+
+    source: Path
+    target: Path
+
+
+@dataclass(frozen=True)
+class Done:
+    """What one finished job counts: bytes of the .nic file and pixels."""
+
+    size: int
+    pixels: int
+
+
+def option_flags(when: Literal["encode", "decode"]) -> Callable[[Any], Any]:
+    """Add a flag for every option of every installed codec; the codec itself checks the values."""
+    found: dict[str, tuple[Option, list[str]]] = {}
+    for spec in list_codecs():
+        for option in spec.options:
+            if option.when == when:
+                found.setdefault(option.name, (option, []))[1].append(spec.id)
+
+    def decorate(command: Any) -> Any:
+        for name, (option, codecs) in sorted(found.items(), reverse=True):
+            flag = f"--{name}/--no-{name}" if option.type is bool else f"--{name}"
+            allowed = f" {option.range};" if option.range else ""
+            text = f"{option.help} [{', '.join(codecs)};{allowed} default {option.default}]"
+            metavar = None if option.type is bool else option.type.__name__.upper()
+            click.option(flag, option.key, default=None, help=text, metavar=metavar)(command)
+        return command
+
+    return decorate
+
+
+common = (
+    click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path)),
+    click.option(
+        "-o",
+        "--output",
+        type=click.Path(path_type=Path),
+        help="A file for one input, a folder for several, - for standard output. Default: beside each input.",
+    ),
+    click.option("--weights", metavar="WEIGHTS", help="A weights file, URL, or a name from 'nic weights'."),
+    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps."),
+)
+
+
+def with_common(command: Any) -> Any:
+    """Add the arguments that both verbs take."""
+    for decorator in reversed(common):
+        command = decorator(command)
+    return command
+
+
+@click.command()
+@with_common
+@click.option("-q", "--quality", type=click.FloatRange(1, 100), help="1 to 100, higher is better and larger.")
+@click.option("--codec", metavar="ID[@WEIGHTS][:KEY=VALUE,...]", help="Which codec; default: see 'nic codecs'.")
+@click.option("--strip", is_flag=True, help="Leave out ICC profile, EXIF and XMP (orientation is applied first).")
+@option_flags("encode")
+def encode(
+    inputs: tuple[Path, ...],
+    output: Path | None,
+    weights: str | None,
+    device: str,
+    quality: float | None,
+    codec: str | None,
+    strip: bool,
+    **options: Any,
+) -> int:
+    """Compress pictures (PNG, JPEG, WebP, TIFF, BMP; 8 or 16 bits, gray, RGB, with alpha) into .nic files.
+
+    \b
+    nic encode photo.jpg                      writes photo.nic beside it
+    nic encode photo.jpg -o small.nic -q 20   smaller and worse
+    nic encode a.jpg b.png holiday/ -o out/   files and folders
+    nic encode - -o - < photo.png > out.nic   a pipe
+    """
+    name, chosen, settings = api.parse_codec(codec) if codec else (None, None, {})
+    loaded = api.load(name, weights or chosen, device)
+    given = {**settings, **{key: value for key, value in options.items() if value is not None}}
+    loaded.spec.options_for("encode", given)
+
+    def work(job: Job) -> Done:
+        picture = _read_picture(job.source)
+        data = loaded.encode(picture, quality, strip=strip, **given)
+        _write(job.target, data)
+        return Done(len(data), picture.width * picture.height)
+
+    return run_jobs(plan(inputs, output, image_files.SUFFIXES, ".nic"), work, "encode")
+
+
+@click.command()
+@with_common
+@click.option("--format", "suffix", default="png", show_default=True, help="Format where the output's name says none.")
+@click.option("--max-pixels", type=int, help="Refuse larger pictures [default: 250 million, or NIC_MAX_PIXELS].")
+@option_flags("decode")
+def decode(
+    inputs: tuple[Path, ...],
+    output: Path | None,
+    weights: str | None,
+    device: str,
+    suffix: str,
+    max_pixels: int | None,
+    **options: Any,
+) -> int:
+    """Turn .nic files back into pictures. Codec and weights are found from each file's header.
+
+    \b
+    nic decode photo.nic                  writes photo.png beside it
+    nic decode photo.nic -o photo.webp    lossless WebP; .tif, .bmp and .jpg work too
+    nic decode out/ -o pictures/          all .nic files of a folder
+    """
+    given = {key: value for key, value in options.items() if value is not None}
+    loaded: dict[str, api.Codec] = {}
+
+    def work(job: Job) -> Done:
+        data = sys.stdin.buffer.read() if job.source == STREAM else _read_bytes(job.source)
+        header = unpack(data, max_pixels).header
+        if header.codec not in loaded:
+            loaded[header.codec] = api.load(header.codec, weights, device)
+        picture = loaded[header.codec].decode_picture(data, max_pixels=max_pixels, **given)
+        if job.target == STREAM:
+            _write(STREAM, image_files.encode(picture, suffix))
+        else:
+            image_files.write(picture, job.target)
+        return Done(len(data), header.width * header.height)
+
+    return run_jobs(plan(inputs, output, {".nic"}, f".{suffix.lstrip('.')}"), work, "decode")
+
+
+def plan(inputs: Iterable[Path], output: Path | None, suffixes: Iterable[str], new_suffix: str) -> list[Job]:
+    """Return the jobs for files and folders; UsageError where outputs would collide or replace something unasked."""
+    sources: list[tuple[Path, Path]] = []  # (file, its path below an output folder)
+    for path in inputs:
+        if path.is_dir():
+            found = sorted(file for file in path.rglob("*") if file.suffix.lower() in suffixes and file.is_file())
+            if not found:
+                raise NicError(f"no {' '.join(sorted(suffixes))} files below {path}")
+            sources += [(file, file.relative_to(path)) for file in found]
+        else:
+            sources.append((path, Path(path.name)))
+    several = len(sources) > 1 or any(path.is_dir() for path in inputs)
+    if several and output == STREAM:
+        raise click.UsageError("several inputs cannot go to standard output; give a folder with -o")
+    into_folder = output is not None and output != STREAM and (several or output.is_dir() or str(output).endswith("/"))
+    if into_folder and output is not None and output.exists() and not output.is_dir():
+        raise click.UsageError(f"-o {output} is a file; several inputs need a folder")
+
+    jobs = []
+    for source, relative in sources:
+        if output is None:
+            target = STREAM if source == STREAM else source.with_suffix(new_suffix)
+            if target.exists() and target != STREAM:
+                raise click.UsageError(f"{target} exists; say with -o where to write")
+        else:
+            target = output / relative.with_suffix(new_suffix) if into_folder else output
+        jobs.append(Job(source, target))
+    targets = [job.target for job in jobs]
+    if doubles := [target for target in targets if targets.count(target) > 1]:
+        raise click.UsageError(f"two inputs would be written to {doubles[0]}; give their folders separately")
+    return jobs
+
+
+def run_jobs(jobs: list[Job], work: Callable[[Job], Done], verb: str) -> int:
+    """Do the jobs one after another; a failed one is named and the rest still done. Returns the exit code."""
+    start, done, failed = time.perf_counter(), [], 0
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(verb, total=len(jobs))
+        for job in jobs:
+            progress.update(task, description=f"{verb} {job.source.name}")
+            try:
+                if job.target != STREAM and len(jobs) > 1:
+                    job.target.parent.mkdir(parents=True, exist_ok=True)
+                done.append(work(job))
+            except (NicError, OSError) as error:
+                if len(jobs) == 1:
+                    raise
+                failed += 1
+                console.print(f"nic: {job.source}: {error}", markup=False, highlight=False, soft_wrap=True)
+            progress.advance(task)
+    size, pixels = sum(item.size for item in done), sum(item.pixels for item in done)
+    summary = f"{len(done)} {'file' if len(done) == 1 else 'files'}, {size} bytes"
+    if pixels:
+        summary += f", {8 * size / pixels:.3f} bpp"
+    summary += f", {time.perf_counter() - start:.1f} s"
+    if failed:
+        summary += f"; {failed} failed"
+    click.echo(summary, err=any(job.target == STREAM for job in jobs))
+    return 1 if failed else 0
+
+
+def _read_picture(source: Path) -> Picture:
+    return image_files.read_bytes(sys.stdin.buffer.read()) if source == STREAM else image_files.read(source)
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise NicError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _write(target: Path, data: bytes) -> None:
+    if target == STREAM:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    else:
+        atomic_write(target, data)

@@ -1,0 +1,92 @@
+"""`nic weights`: what is known, and how more comes in."""
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from nic_core import plugins
+from nic_core import weights as store
+from nic_core.errors import CannotWrite, NicError
+from nic_core.spec import WeightsSpec, resolve
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def weights(ctx: click.Context) -> None:
+    """List, add, remove or import trained weights. Without a verb: the list.
+
+    Weights come with a plugin, or lie in a folder of yours (NIC_WEIGHTS, by default the platform's data folder).
+    """
+    if ctx.invoked_subcommand is None:
+        show()
+
+
+def show() -> None:
+    """Print the known weights."""
+    found = store.available()
+    if not found:
+        click.echo(f"no weights are installed; plugins bring some, others go to {store.store_folder()}")
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("codec", "name", "quality", "entropy", "synthesis", "rank", "licence", "where"):
+        table.add_column(heading, overflow="fold")
+    for spec in found:
+        row = (spec.codec, spec.name, _quality(spec), spec.entropy_id, spec.synthesis_id, str(spec.rank), spec.licence)
+        table.add_row(*row, spec.location)
+    Console().print(table)
+
+
+def _quality(spec: WeightsSpec) -> str:
+    if isinstance(spec.quality, tuple):
+        return "{:g} to {:g}".format(*spec.quality)
+    return "" if spec.quality is None else f"{spec.quality:g}"
+
+
+@weights.command()
+@click.argument("file", type=click.Path(path_type=Path))
+def add(file: Path) -> None:
+    """Copy a weights file into your store, so that files made with it decode without --weights."""
+    spec = store.add(file)
+    click.echo(f"added {spec.codec} {spec.name} (entropy {spec.entropy_id}, synthesis {spec.synthesis_id})")
+
+
+@weights.command()
+@click.argument("codec")
+@click.argument("name")
+def remove(codec: str, name: str) -> None:
+    """Delete weights from your store, by codec and name."""
+    for spec in store.stored():
+        if (spec.codec, spec.name) == (codec, name):
+            store.remove(spec)
+            click.echo(f"removed {spec.location}")
+            return
+    raise NicError(f"no weights of {codec} named {name} are in {store.store_folder()}")
+
+
+@weights.command(name="import")
+@click.argument("codec")
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Weights file to write; default: into your store.")
+def import_(codec: str, source: Path, output: Path | None) -> None:
+    """Turn a checkpoint of a codec's authors into a weights file.
+
+    \b
+    nic weights import tbtc-swint-charm authors.ckpt -o w.safetensors
+    nic encode photo.png --codec tbtc-swint-charm --weights w.safetensors
+    """
+    plugins.codec_spec(codec)
+    importers = [spec for _, spec in plugins.records("nic_importers") if spec.codec == codec]
+    if not importers:
+        raise NicError(f"{codec} has no importer of other checkpoints")
+    if not source.exists():
+        raise NicError(f"cannot read {source}: there is no such file")
+    target = output or store.store_folder() / codec / f"{source.stem}.safetensors"
+    if output is None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    elif not target.parent.is_dir():
+        raise CannotWrite(f"cannot write {target}: the folder {target.parent} does not exist")
+    resolve(importers[0].target)(codec, source, target)
+    info = store.read_info(target)
+    click.echo(f"wrote {target} ({codec}, entropy {info.entropy_id}, synthesis {info.synthesis_id})")

@@ -1,0 +1,263 @@
+"""The .nic file, version 1: packing and unpacking, no codec knowledge. docs/format.md is the specification.
+
+All integers are little-endian. Every length is checked against what is left of the file before it is used.
+"""
+
+import os
+import struct
+import zlib
+from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
+
+from nic_core.errors import DamagedFile, UnsupportedFile
+
+MAGIC = b"\x89NIC"
+VERSION = 1
+CODERS = {1: "rans"}
+"""Coders that have a number; others are spelled out behind a zero."""
+
+GRAY, DEEP, LARGE, QUALITY, PARAMS, UNITS, CHUNKS = (1 << bit for bit in range(7))
+KNOWN_FLAGS = (1 << 7) - 1
+
+LARGEST_CHUNK = 1 << 26
+"""Bytes that a compressed chunk may grow to when it is unpacked."""
+
+
+def pixel_limit() -> int:
+    """Return the largest number of pixels a reader accepts: NIC_MAX_PIXELS, or 250 million."""
+    return int(os.environ.get("NIC_MAX_PIXELS", 250_000_000))
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How the units divide the picture: tiles in rows from the top left, each with the same number of streams.
+
+    width, height: of a tile in pixels, the last column and row being what is left.
+    streams: units of each tile, in the codec's own order.
+    """
+
+    width: int
+    height: int
+    streams: int = 1
+
+    def unit_count(self, width: int, height: int) -> int:
+        """Return how many units a picture of that size has."""
+        return -(-width // self.width) * -(-height // self.height) * self.streams
+
+
+@dataclass(frozen=True)
+class Header:
+    """What is known of a picture without decoding it.
+
+    width, height: pixels; channels: 1 or 3; bit_depth: 8 or 16.
+    codec, coder: ids. entropy_id, synthesis_id: weights fingerprints, 8 hexadecimal digits.
+    quality: 1 to 100 in hundredths, or None. params: the codec's own block.
+    checksum: the low 16 bits of the CRC-32 over the symbols.
+    """
+
+    width: int
+    height: int
+    channels: int
+    bit_depth: int
+    codec: str
+    coder: str
+    entropy_id: str
+    synthesis_id: str
+    quality: float | None
+    checksum: int
+    params: bytes = b""
+    tiling: Tiling | None = None
+
+
+@dataclass(frozen=True)
+class File:
+    """A whole file: header, coded units, and optional chunks by their four-letter type.
+
+    Chunk data is as stored; `compress_chunk` and `expand_chunk` convert the types that are deflated.
+    """
+
+    header: Header
+    units: tuple[bytes, ...]
+    chunks: dict[str, bytes] = field(default_factory=dict)
+
+
+def pack(file: File) -> bytes:
+    """Return the bytes of a file."""
+    head = file.header
+    large = max(head.width, head.height) > 0xFFFF
+    flags = (
+        GRAY * (head.channels == 1)
+        | DEEP * (head.bit_depth == 16)
+        | LARGE * large
+        | QUALITY * (head.quality is not None)
+        | PARAMS * bool(head.params)
+        | UNITS * (head.tiling is not None)
+        | CHUNKS * bool(file.chunks)
+    )
+    numbers = {name: number for number, name in CODERS.items()}
+    coder = bytes([numbers[head.coder]]) if head.coder in numbers else b"\0" + _text(head.coder)
+    parts = [
+        MAGIC,
+        bytes([VERSION, flags]),
+        struct.pack("<II" if large else "<HH", head.width, head.height),
+        _text(head.codec),
+        coder,
+        bytes.fromhex(head.entropy_id),
+        bytes.fromhex(head.synthesis_id),
+        b"" if head.quality is None else struct.pack("<H", round(head.quality * 100)),
+        struct.pack("<H", head.checksum),
+    ]
+    if head.params:
+        parts += [_varint(len(head.params)), head.params]
+    if head.tiling is not None:
+        numbers_of_tiling = (head.tiling.width, head.tiling.height, head.tiling.streams)
+        parts += [_varint(number) for number in (*numbers_of_tiling, *map(len, file.units))]
+    elif len(file.units) != 1:
+        raise ValueError("several units need a tiling")
+    if file.chunks:
+        parts.append(_varint(len(file.chunks)))
+        for kind, data in file.chunks.items():
+            parts += [kind.encode("ascii"), _varint(len(data)), data]
+    body = b"".join([*parts, *file.units])
+    return body + struct.pack("<I", zlib.crc32(body))
+
+
+def unpack(data: bytes, max_pixels: int | None = None) -> File:
+    """Return the parts of a file.
+
+    DamagedFile: not a .nic file, cut, altered or inconsistent. UnsupportedFile: a newer version, or more pixels than
+    `max_pixels` (by default `pixel_limit()`); nothing is allocated for the pixels before that is known.
+    """
+    if not data:
+        raise DamagedFile("the file is empty")
+    if not data.startswith(MAGIC):
+        raise DamagedFile("the file is cut short" if MAGIC.startswith(data) else "this is no .nic file")
+    if len(data) < 10 or zlib.crc32(data[:-4]) != struct.unpack("<I", data[-4:])[0]:
+        raise DamagedFile("the file is cut or altered: its CRC does not match its content")
+    version, flags = data[4], data[5]
+    if version != VERSION or flags & ~KNOWN_FLAGS:
+        raise UnsupportedFile(f"the file has format version {version}, this nic reads version {VERSION}: upgrade nic-core")
+    read = _Reader(data, 6, len(data) - 4)
+    width, height = struct.unpack("<II", read.take(8)) if flags & LARGE else struct.unpack("<HH", read.take(4))
+    limit = pixel_limit() if max_pixels is None else max_pixels
+    if width * height > limit:
+        raise UnsupportedFile(
+            f"the file claims {width} x {height} pixels, more than the limit of {limit}; "
+            "raise it with --max-pixels or NIC_MAX_PIXELS if you trust the file"
+        )
+    if not width or not height:
+        raise DamagedFile("the file claims a side of zero pixels")
+    codec = read.text()
+    coder_number = read.take(1)[0]
+    coder = CODERS.get(coder_number, "") if coder_number else read.text()
+    if not coder:
+        raise UnsupportedFile(f"the file uses entropy coder number {coder_number}, unknown to this nic: upgrade nic-core")
+    entropy_id, synthesis_id = read.take(4).hex(), read.take(4).hex()
+    quality = struct.unpack("<H", read.take(2))[0] / 100 if flags & QUALITY else None
+    checksum = struct.unpack("<H", read.take(2))[0]
+    params = read.take(read.varint()) if flags & PARAMS else b""
+    tiling, lengths = None, None
+    if flags & UNITS:
+        tiling, lengths = _read_units(read, width, height)
+    chunks = {}
+    if flags & CHUNKS:
+        for _ in range(read.varint()):
+            kind = read.take(4).decode("latin-1")
+            chunks[kind] = read.take(read.varint())
+    rest = read.take(read.left)
+    if lengths is None:
+        units = (rest,)
+    else:
+        if sum(lengths) != len(rest):
+            raise DamagedFile(f"the unit lengths add up to {sum(lengths)} bytes, the file holds {len(rest)}")
+        units = tuple(rest[start:end] for start, end in pairwise(accumulate(lengths, initial=0)))
+    if unknown := [kind for kind in chunks if kind[0].isupper()]:
+        raise UnsupportedFile(f"the file needs the chunk {unknown[0]!r}, unknown to this nic: upgrade nic-core")
+    header = Header(
+        width,
+        height,
+        1 if flags & GRAY else 3,
+        16 if flags & DEEP else 8,
+        codec,
+        coder,
+        entropy_id,
+        synthesis_id,
+        quality,
+        checksum,
+        params,
+        tiling,
+    )
+    return File(header, units, chunks)
+
+
+def compress_chunk(data: bytes) -> bytes:
+    """Deflate a chunk's data (zlib format)."""
+    return zlib.compress(data, 9)
+
+
+def expand_chunk(data: bytes) -> bytes:
+    """Inflate a chunk's data; DamagedFile where it is no zlib stream or grows beyond `LARGEST_CHUNK`."""
+    inflate = zlib.decompressobj()
+    try:
+        expanded = inflate.decompress(data, LARGEST_CHUNK)
+    except zlib.error as error:
+        raise DamagedFile(f"a metadata chunk cannot be unpacked: {error}") from error
+    if not inflate.eof:
+        raise DamagedFile("a metadata chunk is cut or too large")
+    return expanded
+
+
+def _read_units(read: "_Reader", width: int, height: int) -> tuple[Tiling, list[int]]:
+    tiling = Tiling(read.varint(), read.varint(), read.varint())
+    if not tiling.width or not tiling.height or not tiling.streams:
+        raise DamagedFile("the file claims tiles of zero size")
+    count = tiling.unit_count(width, height)
+    if count > read.left:  # each length takes at least one byte
+        raise DamagedFile(f"the file claims {count} units, more than it has bytes")
+    return tiling, [read.varint() for _ in range(count)]
+
+
+def _text(text: str) -> bytes:
+    raw = text.encode("ascii")
+    return bytes([len(raw)]) + raw
+
+
+def _varint(number: int) -> bytes:
+    """LEB128: seven bits a byte, lowest first, the top bit set on all but the last."""
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*out, number])
+
+
+class _Reader:
+    """Takes bytes from a range of the file and refuses to leave it."""
+
+    def __init__(self, data: bytes, start: int, end: int) -> None:
+        self._data, self._at, self._end = data, start, end
+
+    @property
+    def left(self) -> int:
+        return self._end - self._at
+
+    def take(self, count: int) -> bytes:
+        if count > self.left:
+            raise DamagedFile(f"the file ends {count - self.left} bytes too early")
+        self._at += count
+        return self._data[self._at - count : self._at]
+
+    def text(self) -> str:
+        raw = self.take(self.take(1)[0])
+        if not raw.isascii() or not raw.decode("ascii").isprintable():
+            raise DamagedFile("a name in the file is not plain text")
+        return raw.decode("ascii")
+
+    def varint(self) -> int:
+        number = 0
+        for shift in range(0, 35, 7):
+            byte = self.take(1)[0]
+            number |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                return number
+        raise DamagedFile("a length in the file has too many digits")

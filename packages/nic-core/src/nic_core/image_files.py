@@ -1,0 +1,160 @@
+"""Reading and writing picture files: PNG, JPEG, WebP, TIFF and BMP, with their metadata, 16 bits where they hold them.
+
+imagecodecs and tifffile are imported inside functions, here and in `png` and `tiff`: they take long to import, and
+`nic codecs` must answer in half a second.
+"""
+
+import io
+import os
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+from nic_core import metadata, png, tiff
+from nic_core.atomic import atomic_write
+from nic_core.errors import BadPicture, NicError
+from nic_core.picture import Picture
+
+FORMATS = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WEBP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".bmp": "BMP",
+}
+"""The format that each suffix stands for."""
+
+SUFFIXES = frozenset(FORMATS)
+"""What the names of pictures end in, in lower case."""
+
+# What is recognised by content. Not all that Pillow knows: for EPS it starts another program, and JPEG 2000
+# files cut short pass for whole.
+_READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "PPM", "AVIF", "QOI")
+
+
+def read(path: str | os.PathLike) -> Picture:
+    """Read a picture file, its format recognised by its content; of several frames or pages the first.
+
+    PNG and TIFF keep up to 16 bits, other formats up to 8. BadPicture, naming the file, for anything that is no whole
+    and sound picture.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError as error:
+        raise BadPicture(f"{path}: no such file") from error
+    except IsADirectoryError as error:
+        raise BadPicture(f"{path}: this is a folder, not a picture") from error
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+        raise BadPicture(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
+    return read_bytes(data, str(path))
+
+
+def read_bytes(data: bytes, name: str = "standard input") -> Picture:
+    """Read a picture file's bytes as `read` does; `name` is what errors call it."""
+    if not data:
+        raise BadPicture(f"{name}: the file is empty")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # on odd metadata, and on sizes that are large but allowed
+            return _read(data)
+    except BadPicture as error:
+        raise BadPicture(f"{name}: {error}") from error
+    except UnidentifiedImageError as error:
+        raise BadPicture(f"{name}: no picture of a known format, or damaged at its start") from error
+    except Image.DecompressionBombError as error:
+        raise BadPicture(f"{name}: too large ({error})") from error
+    except (MemoryError, NicError):
+        raise
+    except Exception as error:  # what decoders raise on damaged data has no common base
+        raise BadPicture(f"{name}: the picture is damaged or cut short ({_line(error)})") from error
+
+
+def encode(picture: Picture, format: str, quality: int | None = None) -> bytes:
+    """Return the picture as a file's bytes.
+
+    format: "PNG", "TIFF", "JPEG", "WEBP" or "BMP", in upper or lower case.
+    quality: 0 to 100, for JPEG (95 if not given) and WebP (lossless if not given).
+
+    PNG and TIFF hold everything. JPEG and WebP hold 8 bits, to which the picture is rounded, and metadata; BMP holds
+    8 bits and no metadata, so the picture is turned upright. BadPicture for alpha in JPEG or BMP, and for what the
+    format has no room for.
+    """
+    format = {"JPG": "JPEG", "TIF": "TIFF"}.get(format.upper(), format.upper())
+    if format not in FORMATS.values():
+        raise BadPicture(f"cannot write {format}: choose PNG, TIFF, WebP, JPEG or BMP")
+    if picture.alpha is not None and format in ("JPEG", "BMP"):
+        raise BadPicture(f"{format} holds no alpha: write PNG, TIFF or WebP")
+    try:
+        if format == "PNG":
+            return png.encode(picture)
+        if format == "TIFF":
+            return tiff.encode(picture)
+        return _encode_with_pillow(picture, format, quality)
+    except Exception as error:  # what encoders raise on sizes and metadata beyond the format has no common base
+        if isinstance(error, MemoryError):
+            raise
+        raise BadPicture(f"the picture cannot be written as {format} ({_line(error)})") from error
+
+
+def write(picture: Picture, path: str | os.PathLike, quality: int | None = None) -> None:
+    """Write the picture in the format of the path's suffix, whole or not at all; see `encode`.
+
+    BadPicture for a suffix that is no format and for what the format cannot hold, CannotWrite for the folder.
+    """
+    atomic_write(path, encode(picture, format_of(path), quality))
+
+
+def format_of(path: str | os.PathLike) -> str:
+    """Return the format that a path's suffix stands for; BadPicture, listing them, for none."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in FORMATS:
+        raise BadPicture(f"{path}: the name must end in one of {' '.join(FORMATS)}")
+    return FORMATS[suffix]
+
+
+def _read(data: bytes) -> Picture:
+    if data.startswith(png.SIGNATURE):
+        _check_size(*png.size(data))
+        return png.decode(data)
+    if data.startswith(tiff.SIGNATURES):
+        deep = tiff.decode_deep(data, _check_size)
+        if deep is not None:
+            return deep
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP" and len(data) < 8 + int.from_bytes(data[4:8], "little"):
+        raise BadPicture("the file is cut short")
+    Image.init()
+    with Image.open(io.BytesIO(data), formats=[name for name in _READABLE if name in Image.OPEN]) as image:
+        return Picture.of(image)
+
+
+def _check_size(width: int, height: int) -> None:
+    """Apply Pillow's limit, which `Image.MAX_IMAGE_PIXELS` sets, to what Pillow does not read."""
+    limit = Image.MAX_IMAGE_PIXELS
+    if limit is not None and width * height > 2 * limit:
+        raise BadPicture(f"too large: {width} x {height} exceeds {2 * limit} pixels")
+
+
+def _encode_with_pillow(picture: Picture, format: str, quality: int | None) -> bytes:
+    picture = picture.to_8_bit()
+    file = io.BytesIO()
+    if format == "BMP":
+        picture.stripped().to_pil().save(file, "BMP")
+        return file.getvalue()
+    options: dict = {"icc_profile": picture.icc, "exif": metadata.EXIF_PREFIX + picture.exif if picture.exif else b""}
+    options["xmp"] = picture.xmp or b""
+    if format == "JPEG":
+        options["quality"] = 95 if quality is None else quality
+    elif quality is None:
+        options.update(lossless=True, exact=True)  # exact: keep the colours under full transparency
+    else:
+        options["quality"] = quality
+    replace(picture, icc=None, exif=None, xmp=None).to_pil().save(file, format, **options)
+    return file.getvalue()
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,112 @@
+"""From pixels to a latent model and back: the part of a codec that all latent models share."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from nic_core.codec import Coded, PixelCodec
+from nic_core.container import Header
+from nic_core.errors import DamagedFile, NicError, OutOfMemory, UnsupportedFile
+from nic_core.weights import WeightsInfo
+from torch import Tensor
+
+from nic_nn.export import load_model
+from nic_nn.model import Compressed, LatentModel
+from nic_nn.rans import Rans
+
+
+class LatentCodec(PixelCodec):
+    """A codec around one `LatentModel`. A subclass says how to build the model from the weights' config.
+
+    Pixels are scaled to [0, 1]; gray is coded as three equal channels and comes back as their mean; sides are padded
+    to a multiple of the model's stride by repeating the edge, and cropped back.
+    """
+
+    def __init__(self, path: Path, info: WeightsInfo, device: str) -> None:
+        super().__init__(path, info, device)
+        self.torch_device = pick_device(device)
+        self.model: LatentModel = load_model(self.build(info.config), path).to(
+            self.torch_device, memory_format=torch.channels_last
+        )
+
+    @staticmethod
+    def build(config: dict[str, Any]) -> LatentModel:
+        """Return the model of a config, without weights."""
+        raise NotImplementedError
+
+    def compress(self, pixels: np.ndarray, quality: float | None, options: dict[str, Any]) -> Coded:
+        """See `PixelCodec.compress`."""
+        with torch.inference_mode(), explained_memory(pixels.shape):
+            compressed = self.to_latents(to_tensor(pixels, self.model.stride, self.torch_device), quality, options)
+        return Coded(compressed.streams, compressed.checksums[0], Rans.name)
+
+    def decompress(self, units: tuple[bytes, ...], header: Header, options: dict[str, Any]) -> np.ndarray:
+        """See `PixelCodec.decompress`."""
+        if header.coder != Rans.name:
+            raise UnsupportedFile(f"the file was coded with {header.coder!r}, this codec reads {Rans.name!r}")
+        if len(units) != 1:
+            raise DamagedFile(f"{self.info.codec} codes a picture in one unit, the file has {len(units)}")
+        size = tuple(side + -side % self.model.stride for side in (header.height, header.width))
+        with torch.inference_mode(), explained_memory((header.height, header.width)):
+            y_hat, checksum = self.model.decode_stream(units[0], size)
+            if checksum & 0xFFFF != header.checksum:
+                raise DamagedFile(
+                    "the decoded symbols are not those that were coded: the file's content is intact, but this device "
+                    "computes the entropy model differently; decode it with --device cpu"
+                )
+            return to_pixels(self.from_latents(y_hat, header.quality, options), header)
+
+    def to_latents(self, x: Tensor, quality: float | None, options: dict[str, Any]) -> Compressed:
+        """Code a padded picture (1, 3, H, W)."""
+        return self.model.compress(x)
+
+    def from_latents(self, y_hat: Tensor, quality: float | None, options: dict[str, Any]) -> Tensor:
+        """Synthesise a padded picture (1, 3, H, W)."""
+        return self.model.g_s(y_hat)
+
+
+def pick_device(name: str) -> torch.device:
+    """Return the torch device of a name; "auto" is the best one present. NicError where it is not there."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise NicError(f"the device {name!r} is not available: {str(error).splitlines()[0]}") from error
+    return device
+
+
+@contextmanager
+def explained_memory(shape: tuple[int, ...]) -> Iterator[None]:
+    """Turn a device's or the system's lack of memory into an error that says what to do."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "alloc" not in str(error).lower():
+            raise
+        raise OutOfMemory(
+            f"too little memory for a picture of {shape[1]} x {shape[0]} pixels: try --device cpu, or a smaller picture"
+        ) from error
+
+
+def to_tensor(pixels: np.ndarray, stride: int, device: torch.device) -> Tensor:
+    """Return pixels (H, W, C) as (1, 3, H', W') in [0, 1], the edges repeated to multiples of `stride`."""
+    height, width, _ = pixels.shape
+    padded = np.pad(pixels, ((0, -height % stride), (0, -width % stride), (0, 0)), "edge")
+    # int32, since torch's uint16 supports little more than being copied.
+    x = torch.from_numpy(padded.astype(np.int32)).to(device).permute(2, 0, 1)[None].float() / np.iinfo(pixels.dtype).max
+    return x.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
+
+
+def to_pixels(x_hat: Tensor, header: Header) -> np.ndarray:
+    """Return a synthesised picture (1, 3, H', W') as (H, W, C) in the header's size, channels and depth."""
+    x_hat = x_hat[..., : header.height, : header.width].float().clamp(0, 1)
+    if header.channels == 1:
+        x_hat = x_hat.mean(1, keepdim=True)
+    dtype = np.uint16 if header.bit_depth == 16 else np.uint8
+    scaled = torch.round(x_hat[0].permute(1, 2, 0) * np.iinfo(dtype).max)
+    return np.ascontiguousarray(scaled.to(torch.int32).cpu().numpy().astype(dtype))

@@ -1,0 +1,96 @@
+"""Weights files of latent models: writing them with frozen tables and fingerprints, and loading them strictly."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from nic_core.atomic import atomic_path
+from nic_core.coding import Tables
+from nic_core.errors import BadWeights
+from nic_core.weights import WeightsInfo, fingerprint
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from nic_nn.model import LatentModel
+
+TABLES = "tables"
+
+
+def export(model: LatentModel, path: Path, info: WeightsInfo, *, half: bool = False) -> WeightsInfo:
+    """Write a model with its integer tables; return the record as written, fingerprints filled in.
+
+    info: what to record; its config and fingerprints are taken from the model.
+    half: store the transforms' tensors in float16, half the size. The tables are made from the rounded values, so the
+        file decides everything and loses nothing when it is loaded.
+    """
+    state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    if half:
+        exact = ("entropy_bottleneck.", "gaussian.")
+        state = {
+            name: value if name.startswith(exact) or not value.is_floating_point() else value.half()
+            for name, value in state.items()
+        }
+    model.freeze_tables()
+    for latent, tables in (model.tables or {}).items():
+        for field in dataclasses.fields(tables):
+            state[f"{TABLES}.{latent}.{field.name}"] = torch.from_numpy(getattr(tables, field.name))
+    config = dataclasses.asdict(model.config)
+    roles = {name: _role(model, name) for name in state}
+    arrays = {name: value.numpy() for name, value in state.items()}
+    info = dataclasses.replace(
+        info,
+        config=config,
+        entropy_id=fingerprint(_having(arrays, roles, "entropy"), config),
+        synthesis_id=fingerprint(_having(arrays, roles, "synthesis"), config),
+    )
+    with atomic_path(path) as temporary:
+        save_file(state, temporary, info.to_metadata())
+    return info
+
+
+def load_model(model: LatentModel, path: Path) -> LatentModel:
+    """Fill a fresh model and its tables from a weights file; BadWeights names what does not fit."""
+    try:
+        state = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise BadWeights(f"{path.name} cannot be read: {error}") from error
+    tables: dict[str, dict[str, np.ndarray]] = {}
+    for name in [name for name in state if name.startswith(f"{TABLES}.")]:
+        _, latent, field = name.split(".")
+        tables.setdefault(latent, {})[field] = state.pop(name).numpy()
+    load_strictly(model, {name: value.float() if value.is_floating_point() else value for name, value in state.items()})
+    try:
+        model.tables = {latent: Tables(**fields) for latent, fields in tables.items()}
+    except (TypeError, ValueError) as error:
+        raise BadWeights(f"{path.name} holds damaged entropy tables: {error}") from error
+    if set(model.tables) != {"y", "z"}:
+        raise BadWeights(f"{path.name} holds no entropy tables for y and z")
+    return model.eval()
+
+
+def load_strictly(model: LatentModel, state: dict[str, Tensor]) -> None:
+    """Load a state; BadWeights names the first few entries that are missing, superfluous or of another shape."""
+    wanted = model.state_dict()
+    problems = {
+        "missing": [name for name in wanted if name not in state],
+        "extra": [name for name in state if name not in wanted],
+        "of another shape": [name for name in wanted if name in state and wanted[name].shape != state[name].shape],
+    }
+    found = [f"{len(names)} {what} ({', '.join(names[:3])}{', ...' if names[3:] else ''})" for what, names in problems.items() if names]
+    if found:
+        raise BadWeights(f"the weights do not fit {type(model).__name__}: {'; '.join(found)}")
+    model.load_state_dict(state)
+
+
+def _role(model: LatentModel, name: str) -> str:
+    top = name.partition(".")[0]
+    if top in model.synthesis_modules:
+        return "synthesis"
+    return "analysis" if top in model.analysis_modules else "entropy"
+
+
+def _having(arrays: dict[str, Any], roles: dict[str, str], role: str) -> dict[str, Any]:
+    return {name: array for name, array in arrays.items() if roles[name] == role}

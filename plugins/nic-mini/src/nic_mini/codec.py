@@ -1,0 +1,28 @@
+"""The codec `mini`: the shared latent codec, with the quality handed to the model's gains."""
+
+from typing import Any
+
+from nic_nn.codec import LatentCodec
+from nic_nn.model import Compressed
+from torch import Tensor
+
+from nic_mini.model import Mini, MiniConfig
+
+
+class MiniCodec(LatentCodec):
+    """See `nic_mini.model`."""
+
+    model: Mini
+
+    @staticmethod
+    def build(config: dict[str, Any]) -> Mini:
+        """Return the model of a config."""
+        return Mini(MiniConfig(**{name: tuple(v) if isinstance(v, list) else v for name, v in config.items()}))
+
+    def to_latents(self, x: Tensor, quality: float | None, options: dict[str, Any]) -> Compressed:
+        """Code at a quality."""
+        return self.model.compress(x, quality)
+
+    def from_latents(self, y_hat: Tensor, quality: float | None, options: dict[str, Any]) -> Tensor:
+        """Synthesise at the quality that the file records."""
+        return self.model.synthesise(y_hat, quality)

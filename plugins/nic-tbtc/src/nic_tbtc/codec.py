@@ -1,0 +1,17 @@
+"""The codecs `tbtc-*`: the shared latent codec around `nic_tbtc.model.Tbtc`."""
+
+from typing import Any
+
+from nic_nn.codec import LatentCodec
+
+from nic_tbtc.config import TbtcConfig
+from nic_tbtc.model import Tbtc
+
+
+class TbtcCodec(LatentCodec):
+    """One class for all four; the config says which."""
+
+    @staticmethod
+    def build(config: dict[str, Any]) -> Tbtc:
+        """Return the model of a config, without weights."""
+        return Tbtc(TbtcConfig.from_json(config))

@@ -1,0 +1,53 @@
+"""What distinguishes the models of the paper: transforms, context and sizes."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Size = Literal["S", "M", "L"]
+
+CONV_SIZES: dict[Size, tuple[tuple[int, ...], tuple[int, ...]]] = {
+    "S": ((192,) * 4, (128,) * 2),
+    "M": ((320,) * 4, (192,) * 2),
+    "L": ((448,) * 4, (256,) * 2),
+}
+SWINT_SIZES: dict[Size, tuple[tuple[int, ...], tuple[int, ...]]] = {
+    "S": ((96, 128, 160, 192), (96, 128)),
+    "M": ((128, 192, 256, 320), (192, 192)),
+    "L": ((160, 256, 352, 448), (192, 256)),
+}
+
+
+@dataclass(frozen=True)
+class TbtcConfig:
+    """Sizes of a model; synthesis mirrors analysis.
+
+    transform: convolutions with GDN, or Swin transformers. context: none but the hyperprior, or ChARM.
+    widths: channels at 1/2, 1/4, 1/8 and 1/16 of the picture, the last are y's.
+    hyper_widths: channels at 1/32 and 1/64, the last are z's.
+    depths, hyper_depths: Swin blocks at each of these scales.
+    """
+
+    transform: Literal["conv", "swint"]
+    context: Literal["hyperprior", "charm"]
+    widths: tuple[int, ...]
+    hyper_widths: tuple[int, ...]
+    depths: tuple[int, ...] = ()
+    hyper_depths: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, codec: str, size: Size = "M") -> "TbtcConfig":
+        """Return the paper's config for a codec id, such as "tbtc-swint-charm"."""
+        _, transform, context = codec.split("-")
+        if transform == "conv":
+            return cls("conv", context, *CONV_SIZES[size])
+        return cls("swint", context, *SWINT_SIZES[size], (2, 2, 6, 2), (5, 1))
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "TbtcConfig":
+        """Return the config that `dataclasses.asdict` and JSON made `values` of."""
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+    @property
+    def codec(self) -> str:
+        """The codec's id."""
+        return f"tbtc-{self.transform}-{self.context}"

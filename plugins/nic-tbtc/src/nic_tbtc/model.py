@@ -1,0 +1,42 @@
+"""The four models of Zhu, Yang and Cohen, Transformer-based Transform Coding, ICLR 2022, appendix A.3.
+
+One class: convolutional or Swin transforms (`nic_tbtc.transforms`) around the mean-scale hyperprior, with or without
+the channel-wise context ChARM.
+"""
+
+from nic_nn.charm import Charm
+from nic_nn.latent import Context
+from nic_nn.model import Hyperprior
+from torch import Tensor
+
+from nic_tbtc import transforms
+from nic_tbtc.config import TbtcConfig
+
+
+class Tbtc(Hyperprior):
+    """The model of a config; see `nic_nn.model.LatentModel` for what it takes and returns.
+
+    In training, probabilities are taken with noise while y_hat and z_hat are rounded straight-through.
+    """
+
+    def __init__(self, config: TbtcConfig) -> None:
+        latent, hyper = config.widths[-1], config.hyper_widths[-1]
+        super().__init__((latent, hyper))
+        self.config = config
+        if config.transform == "conv":
+            self.g_a = transforms.conv_analysis(config.widths)
+            self.g_s = transforms.conv_synthesis(config.widths)
+            self.h_a = transforms.conv_hyper_analysis(latent, config.hyper_widths)
+            self.h_s = transforms.conv_hyper_synthesis(latent, config.hyper_widths)
+        else:
+            pixels = config.widths, config.depths, transforms.WINDOW
+            latents = config.hyper_widths, config.hyper_depths, transforms.HYPER_WINDOW
+            self.g_a = transforms.swint_analysis(3, *pixels)
+            self.g_s = transforms.swint_synthesis(3, *pixels)
+            self.h_a = transforms.swint_analysis(latent, *latents)
+            self.h_s = transforms.swint_synthesis(2 * latent, *latents)
+        self.charm = Charm(latent) if config.context == "charm" else None
+
+    def context(self, hyper: Tensor) -> Context:
+        """ChARM, or all of y at once."""
+        return self.charm.steps(hyper) if self.charm else super().context(hyper)

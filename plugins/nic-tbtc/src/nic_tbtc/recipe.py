@@ -1,0 +1,19 @@
+"""How the models are trained: the paper's recipe, which is `RateDistortion` with its default values."""
+
+from dataclasses import dataclass
+
+from nic_nn.recipe import RateDistortion
+
+from nic_tbtc.config import Size, TbtcConfig
+from nic_tbtc.model import Tbtc
+
+
+@dataclass(frozen=True)
+class TbtcRecipe(RateDistortion):
+    """See `RateDistortion`. size: S, M or L."""
+
+    size: Size = "M"
+
+    def build(self) -> Tbtc:
+        """Return a fresh model."""
+        return Tbtc(TbtcConfig.of(self.codec, self.size))
