@@ -60,17 +60,11 @@ class Codec:
         if quality is not None:
             quality = QUALITY.parse(quality)
         spec = self._weights_for(quality)
-        covers_range = isinstance(spec.quality, tuple)
-        if covers_range:
-            low, high = spec.quality
-            wanted = 50.0 if quality is None else quality
-            taken = round(min(max(wanted, low), high), 2)
-        else:
-            wanted, taken = quality, spec.quality
-        if None not in (wanted, taken) and wanted != taken:
-            logger.info("quality %g taken, the nearest to %g that %s has", taken, wanted, self.spec.id)
         codec = self.opened(spec)
-        coded = codec.compress(picture.pixels, taken if covers_range else None, checked)
+        taken = nearest_quality(spec, quality)
+        if quality is not None and taken is not None and taken != quality:
+            logger.info("quality %g taken, the nearest to %g that %s has", taken, quality, self.spec.id)
+        coded = codec.compress(picture.pixels, taken if codec.info.covers_range else None, checked)
         header = Header(
             picture.width,
             picture.height,
@@ -87,16 +81,17 @@ class Codec:
         )
         return pack(File(header, coded.units, chunks.of_picture(picture)))
 
-    def decode(self, data: bytes, **options: Any) -> Image.Image:
+    def decode(self, data: bytes, *, max_pixels: int | None = None, **options: Any) -> Image.Image:
         """Return the picture of a .nic file as a PIL image; see `decode_picture`.
 
         Pillow has no 16-bit RGB: such a picture comes back in 8 bits here and in 16 from `decode_picture`.
         """
-        return self.decode_picture(data, **options).to_pil()
+        return self.decode_picture(data, max_pixels=max_pixels, **options).to_pil()
 
     def decode_picture(self, data: bytes, *, max_pixels: int | None = None, **options: Any) -> Picture:
         """Return the picture of a .nic file.
 
+        max_pixels: refuse larger ones; None for NIC_MAX_PIXELS, or 250 million.
         options: the codec's decode options.
 
         Raises DamagedFile, UnsupportedFile, WeightsNotFound (naming codec and fingerprint), BadOption, OutOfMemory.
@@ -126,8 +121,9 @@ class Codec:
         found = self.weights
         if not found:
             raise WeightsNotFound(
-                f"no weights for {self.spec.id} are installed: train some with 'nic train {self.spec.id}', import a "
-                f"checkpoint with 'nic weights import {self.spec.id} FILE -o W.safetensors', or name a file with --weights"
+                f"no weights for {self.spec.id} are installed: train some with 'nic train {self.spec.id}', import "
+                f"a checkpoint with 'nic weights import {self.spec.id} FILE -o W.safetensors', or name a file with "
+                "--weights"
             )
         return found[0] if quality is None else min(found, key=lambda spec: _distance(spec, quality))
 
@@ -144,8 +140,21 @@ class Codec:
                 f"installed (there: {have}): get the weights file from whoever made it, then 'nic weights add FILE', "
                 "or name it with --weights"
             )
-        logger.info("decoding with the synthesis %s instead of the file's %s", fitting[0].synthesis_id, header.synthesis_id)
+        logger.info(
+            "decoding with the synthesis %s instead of the file's %s", fitting[0].synthesis_id, header.synthesis_id
+        )
         return fitting[0]
+
+
+def nearest_quality(spec: WeightsSpec, quality: float | None) -> float | None:
+    """Return the quality that weights give when one is asked for, to a hundredth; None where they do not know theirs.
+
+    Asked for none, weights that cover a range take 50.
+    """
+    if not isinstance(spec.quality, tuple):
+        return spec.quality
+    low, high = spec.quality
+    return round(min(max(50.0 if quality is None else quality, low), high), 2)
 
 
 def _distance(spec: WeightsSpec, quality: float) -> float:
@@ -198,9 +207,10 @@ def encode(picture: Source, quality: float | None = None, *, device: str = "auto
     return _shared(default_codec(), device).encode(picture, quality, **options)
 
 
-def decode(data: bytes, *, device: str = "auto", **options: Any) -> Image.Image:
+def decode(data: bytes, *, device: str = "auto", max_pixels: int | None = None, **options: Any) -> Image.Image:
     """Return the picture of any .nic file, with the codec and weights that its header asks for."""
-    return _shared(unpack(data).header.codec, device).decode(data, **options)
+    codec = unpack(data, max_pixels).header.codec
+    return _shared(codec, device).decode(data, max_pixels=max_pixels, **options)
 
 
 def inspect(data: bytes) -> Header:

@@ -23,6 +23,14 @@ def atomic_write(path: str | os.PathLike, data: bytes) -> None:
         file.write(data)
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it where they are missing; CannotWrite where that does not work."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotWrite(f"cannot make the folder {path}: {error.strerror or error}") from error
+
+
 @contextmanager
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     """Yield a temporary path in the same folder, which takes the name `path` when the block ends.
@@ -34,6 +42,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     temporary = target.with_name(f".{secrets.token_hex(6)}.part")
     try:
         yield temporary
+        os.chmod(temporary, 0o666 & ~_umask())  # some writers make files that only their owner can read
         os.replace(temporary, target)
     except OSError as error:
         raise CannotWrite(
@@ -42,6 +51,12 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     finally:
         if os.path.lexists(temporary):
             os.unlink(temporary)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def _reason(target: Path, error: OSError) -> str:

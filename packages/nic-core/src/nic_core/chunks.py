@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nic_core import image_files
+from nic_core import png
 from nic_core.container import compress_chunk, expand_chunk
 from nic_core.errors import BadPicture, DamagedFile
 from nic_core.picture import Picture
@@ -18,18 +18,28 @@ def of_picture(picture: Picture) -> dict[str, bytes]:
         kind: compress_chunk(data) for kind, name in METADATA.items() if (data := getattr(picture, name)) is not None
     }
     if picture.alpha is not None:
-        found[ALPHA] = image_files.encode(Picture(picture.alpha[..., None]), "png")
+        found[ALPHA] = png.encode(Picture(picture.alpha[..., None]))
     return found
 
 
 def to_picture(pixels: np.ndarray, chunks: dict[str, bytes]) -> Picture:
     """Return decoded pixels with what the chunks hold; DamagedFile where they do not fit."""
     metadata = {name: expand_chunk(chunks[kind]) for kind, name in METADATA.items() if kind in chunks}
-    alpha = None
-    if ALPHA in chunks:
-        try:
-            alpha = image_files.read_bytes(chunks[ALPHA], "the alpha chunk").pixels[..., 0]
-            return Picture(pixels, alpha, **metadata)
-        except BadPicture as error:
-            raise DamagedFile(f"the alpha chunk does not fit: {error}") from error
-    return Picture(pixels, None, **metadata)
+    alpha = _alpha(chunks[ALPHA], pixels) if ALPHA in chunks else None
+    return Picture(pixels, alpha, **metadata)
+
+
+def _alpha(data: bytes, pixels: np.ndarray) -> np.ndarray:
+    height, width, _ = pixels.shape
+    try:
+        # Size first: a few bytes of PNG can claim any number of pixels.
+        if not data.startswith(png.SIGNATURE) or png.size(data) != (width, height):
+            raise BadPicture(f"it is no PNG of {width} x {height} pixels")
+        picture = png.decode(data)
+        if picture.to_array().ndim != 2 or picture.pixels.dtype != pixels.dtype:
+            raise BadPicture(f"it is not one channel of {8 * pixels.itemsize} bits")
+    except MemoryError:
+        raise
+    except Exception as error:  # what the PNG decoder raises on damaged data has no common base
+        raise DamagedFile(f"the alpha chunk is damaged: {error}") from error
+    return picture.pixels[..., 0]

@@ -9,7 +9,7 @@ import zlib
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 
-from nic_core.errors import DamagedFile, UnsupportedFile
+from nic_core.errors import BadOption, BadPicture, DamagedFile, UnsupportedFile
 
 MAGIC = b"\x89NIC"
 VERSION = 1
@@ -24,8 +24,12 @@ LARGEST_CHUNK = 1 << 26
 
 
 def pixel_limit() -> int:
-    """Return the largest number of pixels a reader accepts: NIC_MAX_PIXELS, or 250 million."""
-    return int(os.environ.get("NIC_MAX_PIXELS", 250_000_000))
+    """Return the largest number of pixels a reader accepts: NIC_MAX_PIXELS, or 250 million; BadOption for no number."""
+    text = os.environ.get("NIC_MAX_PIXELS") or "250_000_000"
+    try:
+        return int(text)
+    except ValueError as error:
+        raise BadOption(f"NIC_MAX_PIXELS must be a whole number, not {text!r}") from error
 
 
 @dataclass(frozen=True)
@@ -82,8 +86,15 @@ class File:
 
 
 def pack(file: File) -> bytes:
-    """Return the bytes of a file."""
+    """Return the bytes of a file; ValueError where its parts contradict each other."""
     head = file.header
+    wanted = 1 if head.tiling is None else head.tiling.unit_count(head.width, head.height)
+    if len(file.units) != wanted:
+        raise ValueError(f"the file must have {wanted} units, not {len(file.units)}")
+    if head.quality is not None and not 1 <= head.quality <= 100:
+        raise ValueError(f"the quality must be from 1 to 100, not {head.quality}")
+    if bad := [kind for kind in file.chunks if not _is_chunk_type(kind)]:
+        raise ValueError(f"a chunk's type is four ASCII letters, not {bad[0]!r}")
     large = max(head.width, head.height) > 0xFFFF
     flags = (
         GRAY * (head.channels == 1)
@@ -112,8 +123,6 @@ def pack(file: File) -> bytes:
     if head.tiling is not None:
         numbers_of_tiling = (head.tiling.width, head.tiling.height, head.tiling.streams)
         parts += [_varint(number) for number in (*numbers_of_tiling, *map(len, file.units))]
-    elif len(file.units) != 1:
-        raise ValueError("several units need a tiling")
     if file.chunks:
         parts.append(_varint(len(file.chunks)))
         for kind, data in file.chunks.items():
@@ -135,8 +144,12 @@ def unpack(data: bytes, max_pixels: int | None = None) -> File:
     if len(data) < 10 or zlib.crc32(data[:-4]) != struct.unpack("<I", data[-4:])[0]:
         raise DamagedFile("the file is cut or altered: its CRC does not match its content")
     version, flags = data[4], data[5]
-    if version != VERSION or flags & ~KNOWN_FLAGS:
-        raise UnsupportedFile(f"the file has format version {version}, this nic reads version {VERSION}: upgrade nic-core")
+    if version != VERSION:
+        raise UnsupportedFile(
+            f"the file has format version {version}, this nic reads version {VERSION}: upgrade nic-core"
+        )
+    if flags & ~KNOWN_FLAGS:
+        raise UnsupportedFile("the file uses flags that this nic does not know: upgrade nic-core")
     read = _Reader(data, 6, len(data) - 4)
     width, height = struct.unpack("<II", read.take(8)) if flags & LARGE else struct.unpack("<HH", read.take(4))
     limit = pixel_limit() if max_pixels is None else max_pixels
@@ -151,9 +164,13 @@ def unpack(data: bytes, max_pixels: int | None = None) -> File:
     coder_number = read.take(1)[0]
     coder = CODERS.get(coder_number, "") if coder_number else read.text()
     if not coder:
-        raise UnsupportedFile(f"the file uses entropy coder number {coder_number}, unknown to this nic: upgrade nic-core")
+        raise UnsupportedFile(
+            f"the file uses entropy coder number {coder_number}, unknown to this nic: upgrade nic-core"
+        )
     entropy_id, synthesis_id = read.take(4).hex(), read.take(4).hex()
     quality = struct.unpack("<H", read.take(2))[0] / 100 if flags & QUALITY else None
+    if quality is not None and not 1 <= quality <= 100:
+        raise DamagedFile(f"the file claims a quality of {quality:g}")
     checksum = struct.unpack("<H", read.take(2))[0]
     params = read.take(read.varint()) if flags & PARAMS else b""
     tiling, lengths = None, None
@@ -163,14 +180,14 @@ def unpack(data: bytes, max_pixels: int | None = None) -> File:
     if flags & CHUNKS:
         for _ in range(read.varint()):
             kind = read.take(4).decode("latin-1")
+            if not _is_chunk_type(kind) or kind in chunks:
+                raise DamagedFile(f"the file has a chunk of type {kind!r}, which is no type or comes twice")
             chunks[kind] = read.take(read.varint())
     rest = read.take(read.left)
-    if lengths is None:
-        units = (rest,)
-    else:
-        if sum(lengths) != len(rest):
-            raise DamagedFile(f"the unit lengths add up to {sum(lengths)} bytes, the file holds {len(rest)}")
-        units = tuple(rest[start:end] for start, end in pairwise(accumulate(lengths, initial=0)))
+    lengths = [len(rest)] if lengths is None else lengths
+    if sum(lengths) != len(rest):
+        raise DamagedFile(f"the unit lengths add up to {sum(lengths)} bytes, the file holds {len(rest)}")
+    units = tuple(rest[start:end] for start, end in pairwise(accumulate(lengths, initial=0)))
     if unknown := [kind for kind in chunks if kind[0].isupper()]:
         raise UnsupportedFile(f"the file needs the chunk {unknown[0]!r}, unknown to this nic: upgrade nic-core")
     header = Header(
@@ -191,7 +208,9 @@ def unpack(data: bytes, max_pixels: int | None = None) -> File:
 
 
 def compress_chunk(data: bytes) -> bytes:
-    """Deflate a chunk's data (zlib format)."""
+    """Deflate a chunk's data (zlib format); BadPicture for more than a reader would unpack."""
+    if len(data) > LARGEST_CHUNK:
+        raise BadPicture(f"the picture has {len(data)} bytes of metadata of one kind: leave it out with --strip")
     return zlib.compress(data, 9)
 
 
@@ -205,6 +224,10 @@ def expand_chunk(data: bytes) -> bytes:
     if not inflate.eof:
         raise DamagedFile("a metadata chunk is cut or too large")
     return expanded
+
+
+def _is_chunk_type(kind: str) -> bool:
+    return len(kind) == 4 and kind.isascii() and kind.isalpha()
 
 
 def _read_units(read: "_Reader", width: int, height: int) -> tuple[Tiling, list[int]]:

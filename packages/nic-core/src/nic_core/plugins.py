@@ -69,7 +69,9 @@ def load(point: EntryPoint) -> Plugin:
     try:
         module = point.load()
         if (api := getattr(module, "api_version", None)) != API_VERSION:
-            raise NicError(f"was written for plugin API {api}, this nic-core has {API_VERSION}: install matching versions")
+            raise NicError(
+                f"was written for plugin API {api}, this nic-core has {API_VERSION}: install matching versions"
+            )
         manager = pluggy.PluginManager(GROUP)
         manager.add_hookspecs(hooks)
         manager.register(module)
@@ -84,7 +86,7 @@ def load(point: EntryPoint) -> Plugin:
                         kept.append(record)
             finally:
                 records[hook] = tuple(kept)
-    except Exception as error:  # a plugin may raise anything; that must not take the others down
+    except (Exception, SystemExit) as error:  # a plugin may raise anything; that must not take the others down
         text = " ".join(str(error).split()) or type(error).__name__
         return Plugin(point.name, distribution, version, records, f"{type(error).__name__}: {text}")
     return Plugin(point.name, distribution, version, records)

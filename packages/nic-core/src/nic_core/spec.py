@@ -5,6 +5,7 @@ Nothing here imports what a record points to. A `target` is "module:attribute", 
 
 import importlib
 import math
+import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -67,8 +68,10 @@ class Option:
             return parsed
         try:
             parsed = self.type(value)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise BadOption(expected) from error
+        if self.type is int and isinstance(value, float) and value != parsed:
+            raise BadOption(expected)
         if self.choices and parsed not in self.choices:
             raise BadOption(expected)
         if self.type is not str:
@@ -82,6 +85,9 @@ class Option:
 QUALITY = Option("quality", float, None, "Quality from 1 to 100; higher is better and larger.", "encode", 1, 100)
 """The one option that every codec has."""
 
+TAKEN = frozenset({"picture", "data", "quality", "strip", "max_pixels", "device"})
+"""Keys that no codec's option can have, since `encode` and `decode` have arguments of these names."""
+
 
 @dataclass(frozen=True)
 class CodecSpec:
@@ -91,6 +97,8 @@ class CodecSpec:
     target: "module:Class" of a `nic_core.codec.Codec`.
     summary: one line; paper: citation or URL.
     options: settings beyond the quality.
+
+    ValueError for an id or an option's name of another form, or a name that is taken.
     """
 
     id: str
@@ -99,16 +107,25 @@ class CodecSpec:
     paper: str = ""
     options: tuple[Option, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Check the names."""
+        if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", self.id):
+            raise ValueError(f"a codec's id is lower-case letters, digits and hyphens, at most 63, not {self.id!r}")
+        for option in self.options:
+            if not re.fullmatch(r"[a-z][a-z0-9-]*", option.name) or option.key in TAKEN:
+                raise ValueError(f"{self.id}: an option cannot be named {option.name!r}")
+
     def options_for(self, when: Literal["encode", "decode"], given: dict[str, Any]) -> dict[str, Any]:
-        """Return all options of one direction, `given` ones checked, the others at their defaults; else BadOption."""
+        """Return all options of one direction: `given` ones, checked, and the defaults of others and of those None.
+
+        BadOption for an option that does not exist and a value that does not fit.
+        """
         known = {option.key: option for option in self.options if option.when == when}
         if unknown := [key for key in given if key.replace("-", "_") not in known]:
             has = f"it has {', '.join(sorted(o.name for o in known.values()))}" if known else "it has none"
             raise BadOption(f"{self.id} has no {when} option {unknown[0]!r}; {has}")
-        values = {key.replace("-", "_"): value for key, value in given.items()}
-        return {
-            key: option.parse(values[key]) if key in values else option.default for key, option in known.items()
-        }
+        values = {key.replace("-", "_"): value for key, value in given.items() if value is not None}
+        return {key: option.parse(values[key]) if key in values else option.default for key, option in known.items()}
 
 
 @dataclass(frozen=True)

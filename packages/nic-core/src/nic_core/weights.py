@@ -8,11 +8,13 @@ tensor and needs no torch.
 import hashlib
 import json
 import os
+import re
 import shutil
 import struct
 import urllib.request
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
+from http.client import HTTPException
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,8 +22,8 @@ from typing import Any
 import numpy as np
 from platformdirs import user_data_path
 
-from nic_core.atomic import atomic_path
-from nic_core.errors import BadWeights, WeightsNotFound
+from nic_core.atomic import atomic_path, make_folder
+from nic_core.errors import BadWeights, CannotWrite, WeightsNotFound
 from nic_core.plugins import records
 from nic_core.spec import WeightsSpec
 
@@ -82,14 +84,32 @@ def read_info(path: Path) -> WeightsInfo:
             if length > LARGEST_HEADER:
                 raise ValueError
             head = json.loads(file.read(length))
-        record = json.loads(head["__metadata__"][KEY])
-        if isinstance(record["quality"], list):
-            record["quality"] = tuple(record["quality"])
-        return WeightsInfo(**record)
+        return _info(json.loads(head["__metadata__"][KEY]))
     except OSError as error:
         raise WeightsNotFound(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, struct.error) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, struct.error) as error:
         raise BadWeights(f"{path.name} is no nic weights file (see 'nic weights import --help' for others)") from error
+
+
+def _info(record: dict[str, Any]) -> WeightsInfo:
+    """Return a record read from a file; an error of any kind where it has another form. Unknown entries are ignored."""
+    known = {field.name for field in fields(WeightsInfo)}
+    info = WeightsInfo(**{key: value for key, value in record.items() if key in known})
+    if isinstance(info.quality, list):
+        low, high = info.quality
+        info = replace(info, quality=(low, high))
+    qualities = info.quality if isinstance(info.quality, tuple) else (info.quality or 1,)
+    texts, tables = (info.name, info.licence), (info.config, info.provenance)
+    if not (
+        re.fullmatch("[a-z0-9-]+", info.codec)
+        and all(re.fullmatch("[0-9a-f]{8}", text) for text in (info.entropy_id, info.synthesis_id))
+        and all(1 <= quality <= 100 for quality in qualities)
+        and all(isinstance(text, str) for text in texts)
+        and all(isinstance(table, dict) for table in tables)
+        and isinstance(info.rank, int)
+    ):
+        raise ValueError("a value is not of its type or out of its range")
+    return info
 
 
 def spec_of(path: Path) -> WeightsSpec:
@@ -139,8 +159,9 @@ def available(codec: str | None = None) -> list[WeightsSpec]:
 def add(path: Path) -> WeightsSpec:
     """Copy a weights file into the user's store and return its new record."""
     info = read_info(path)
-    target = store_folder() / info.codec / f"{info.name}-{info.entropy_id}-{info.synthesis_id}.safetensors"
-    target.parent.mkdir(parents=True, exist_ok=True)
+    name = re.sub(r"[^\w.-]+", "_", info.name)[:100]  # it comes from the file and may be anything
+    target = store_folder() / info.codec / f"{name}-{info.entropy_id}-{info.synthesis_id}.safetensors"
+    make_folder(target.parent)
     with atomic_path(target) as temporary:
         shutil.copyfile(path, temporary)
     return spec_of(target)
@@ -151,7 +172,10 @@ def remove(spec: WeightsSpec) -> None:
     path = Path(spec.location)
     if store_folder().resolve() not in path.resolve().parents:
         raise WeightsNotFound(f"{spec.name} of {spec.codec} is not in {store_folder()}, it came with a package")
-    path.unlink()
+    try:
+        path.unlink()
+    except OSError as error:
+        raise CannotWrite(f"cannot remove {path}: {error.strerror}") from error
 
 
 def resolve(source: str | os.PathLike[str], codec: str) -> WeightsSpec:
@@ -159,7 +183,7 @@ def resolve(source: str | os.PathLike[str], codec: str) -> WeightsSpec:
     text = os.fspath(source)
     if is_remote(text):
         return local(WeightsSpec(codec, Path(text).stem, text))
-    if (path := Path(text)).exists():
+    if (path := Path(text)).is_file():
         return spec_of(path)
     known = available(codec)
     for spec in known:
@@ -181,7 +205,7 @@ def local(spec: WeightsSpec) -> WeightsSpec:
     name = hashlib.sha256(spec.location.encode()).hexdigest()[:16]
     target = store_folder() / spec.codec / f"{name}.safetensors"
     if not target.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         with atomic_path(target) as temporary:
             _fetch(spec.location, temporary)
             if spec.sha256 and hashlib.sha256(temporary.read_bytes()).hexdigest() != spec.sha256:
@@ -191,20 +215,44 @@ def local(spec: WeightsSpec) -> WeightsSpec:
 
 
 def _fetch(location: str, target: Path) -> None:
-    if location.startswith("hf://"):
-        try:
-            from huggingface_hub import hf_hub_download  # an optional dependency
-        except ImportError as error:
-            raise WeightsNotFound(f"{location} needs huggingface_hub: pip install 'nic-core[hub]'") from error
-        owner, repository, file = location.removeprefix("hf://").split("/", 2)
-        shutil.copyfile(hf_hub_download(f"{owner}/{repository}", file), target)
-        return
-    from rich.progress import wrap_file  # slow to import, needed only here
-
+    """Write what lies at a URL or in a Hugging Face repository to `target`; WeightsNotFound where it is not whole."""
     try:
-        with urllib.request.urlopen(location, timeout=30) as response, target.open("wb") as file:
-            size = int(response.headers.get("Content-Length") or 0)
-            with wrap_file(response, total=size, description=f"fetching {Path(location).name}", transient=True) as shown:
-                shutil.copyfileobj(shown, file)
-    except OSError as error:
+        if location.startswith("hf://"):
+            _fetch_from_hub(location, target)
+        else:
+            _fetch_from_web(location, target)
+    except (OSError, HTTPException, ValueError) as error:
         raise WeightsNotFound(f"cannot fetch {location}: {error}") from error
+
+
+def _fetch_from_hub(location: str, target: Path) -> None:
+    try:
+        from huggingface_hub import hf_hub_download  # an optional dependency
+    except ImportError as error:
+        raise WeightsNotFound(f"{location} needs huggingface_hub: pip install 'nic-core[hub]'") from error
+    parts = location.removeprefix("hf://").split("/", 2)
+    if len(parts) != 3:
+        raise ValueError("it must be hf://owner/repository/file")
+    shutil.copyfile(hf_hub_download("/".join(parts[:2]), parts[2]), target)
+
+
+def _fetch_from_web(location: str, target: Path) -> None:
+    from rich.console import Console  # slow to import, needed only here
+    from rich.markup import escape
+    from rich.progress import wrap_file
+
+    name = escape(location.rpartition("/")[2])
+    with urllib.request.urlopen(location, timeout=30) as response, target.open("wb") as out:
+        size = int(response.headers.get("Content-Length") or 0)
+        console = Console(stderr=True)  # standard output may be a picture
+        with wrap_file(
+            response,
+            size,
+            description=f"fetching {name}",
+            transient=True,
+            console=console,
+            disable=not console.is_terminal,
+        ) as shown:
+            shutil.copyfileobj(shown, out)
+    if size and target.stat().st_size != size:
+        raise OSError(f"the connection ended after {target.stat().st_size} of {size} bytes")

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from nic_core.codec import Coded, PixelCodec
 from nic_core.container import Header
-from nic_core.errors import DamagedFile, NicError, OutOfMemory, UnsupportedFile
+from nic_core.errors import BadWeights, DamagedFile, NicError, OutOfMemory, UnsupportedFile
 from nic_core.weights import WeightsInfo
 from torch import Tensor
 
@@ -28,9 +28,12 @@ class LatentCodec(PixelCodec):
     def __init__(self, path: Path, info: WeightsInfo, device: str) -> None:
         super().__init__(path, info, device)
         self.torch_device = pick_device(device)
-        self.model: LatentModel = load_model(self.build(info.config), path).to(
-            self.torch_device, memory_format=torch.channels_last
-        )
+        try:
+            fresh = self.build(info.config)
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadWeights(f"{path.name} has a config that {info.codec} cannot be built from: {error}") from error
+        model = load_model(fresh, path).to(self.torch_device)
+        self.model: LatentModel = model.to(memory_format=torch.channels_last)  # what convolutions are fastest on
 
     @staticmethod
     def build(config: dict[str, Any]) -> LatentModel:
@@ -49,7 +52,8 @@ class LatentCodec(PixelCodec):
             raise UnsupportedFile(f"the file was coded with {header.coder!r}, this codec reads {Rans.name!r}")
         if len(units) != 1:
             raise DamagedFile(f"{self.info.codec} codes a picture in one unit, the file has {len(units)}")
-        size = tuple(side + -side % self.model.stride for side in (header.height, header.width))
+        stride = self.model.stride
+        size = (header.height + -header.height % stride, header.width + -header.width % stride)
         with torch.inference_mode(), explained_memory((header.height, header.width)):
             y_hat, checksum = self.model.decode_stream(units[0], size)
             if checksum & 0xFFFF != header.checksum:

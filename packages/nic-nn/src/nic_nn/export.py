@@ -57,18 +57,26 @@ def load_model(model: LatentModel, path: Path) -> LatentModel:
         state = load_file(path)
     except (SafetensorError, OSError) as error:
         raise BadWeights(f"{path.name} cannot be read: {error}") from error
-    tables: dict[str, dict[str, np.ndarray]] = {}
-    for name in [name for name in state if name.startswith(f"{TABLES}.")]:
-        _, latent, field = name.split(".")
-        tables.setdefault(latent, {})[field] = state.pop(name).numpy()
+    fields: dict[str, np.ndarray] = {
+        name: state.pop(name).numpy() for name in list(state) if name.startswith(f"{TABLES}.")
+    }
     load_strictly(model, {name: value.float() if value.is_floating_point() else value for name, value in state.items()})
-    try:
-        model.tables = {latent: Tables(**fields) for latent, fields in tables.items()}
-    except (TypeError, ValueError) as error:
-        raise BadWeights(f"{path.name} holds damaged entropy tables: {error}") from error
-    if set(model.tables) != {"y", "z"}:
-        raise BadWeights(f"{path.name} holds no entropy tables for y and z")
+    rows = {"y": len(model.gaussian.scale_table), "z": model.channels[1]}
+    model.tables = {latent: _tables(fields, latent, count, path) for latent, count in rows.items()}
     return model.eval()
+
+
+def _tables(fields: dict[str, np.ndarray], latent: str, rows: int, path: Path) -> Tables:
+    """Return the tables of a latent; BadWeights where there are none or not `rows` of them."""
+    try:
+        tables = Tables(**{f.name: fields[f"{TABLES}.{latent}.{f.name}"] for f in dataclasses.fields(Tables)})
+    except KeyError as error:
+        raise BadWeights(f"{path.name} holds no entropy tables for {latent}: {error} is missing") from error
+    except (TypeError, ValueError) as error:
+        raise BadWeights(f"{path.name} holds damaged entropy tables for {latent}: {error}") from error
+    if len(tables.length) != rows:
+        raise BadWeights(f"{path.name} holds {len(tables.length)} entropy tables for {latent} instead of {rows}")
+    return tables
 
 
 def load_strictly(model: LatentModel, state: dict[str, Tensor]) -> None:
@@ -79,7 +87,11 @@ def load_strictly(model: LatentModel, state: dict[str, Tensor]) -> None:
         "extra": [name for name in state if name not in wanted],
         "of another shape": [name for name in wanted if name in state and wanted[name].shape != state[name].shape],
     }
-    found = [f"{len(names)} {what} ({', '.join(names[:3])}{', ...' if names[3:] else ''})" for what, names in problems.items() if names]
+    found = [
+        f"{len(names)} {what} ({', '.join(names[:3])}{', ...' if names[3:] else ''})"
+        for what, names in problems.items()
+        if names
+    ]
     if found:
         raise BadWeights(f"the weights do not fit {type(model).__name__}: {'; '.join(found)}")
     model.load_state_dict(state)

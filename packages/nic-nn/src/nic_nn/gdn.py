@@ -1,9 +1,10 @@
-"""Generalised divisive normalisation, compressai's, made lighter where no gradients are wanted."""
+"""Generalised divisive normalisation, compressai's with less traffic through memory."""
 
 import torch
 import torch.nn.functional as F
-from compressai.layers import GDN as CompressaiGDN
 from torch import Tensor
+
+from nic_nn.compressai_parts import GDN as CompressaiGDN
 
 CHUNK = 4096
 """Positions normalised at a time; what belongs to them then stays in the cache."""
@@ -24,12 +25,15 @@ class GDN(CompressaiGDN):
 
     def forward(self, x: Tensor) -> Tensor:
         """Keep the shape."""
-        if torch.is_grad_enabled() or x.device.type != "cpu":
-            return super().forward(x)
         beta, gamma = self.beta_reparam(self.beta), self.gamma_reparam(self.gamma)
         x = x.permute(0, 2, 3, 1).contiguous()
+        if torch.is_grad_enabled() or x.device.type != "cpu":
+            return self._normalise(x, beta, gamma).permute(0, 3, 1, 2)
         y = torch.empty_like(x)
         for part, out in zip(x.flatten(0, 2).split(CHUNK), y.flatten(0, 2).split(CHUNK), strict=True):
-            norm = F.linear(part * part, gamma, beta)
-            torch.mul(part, norm.sqrt_() if self.inverse else norm.rsqrt_(), out=out)
+            out.copy_(self._normalise(part, beta, gamma))
         return y.permute(0, 3, 1, 2)
+
+    def _normalise(self, x: Tensor, beta: Tensor, gamma: Tensor) -> Tensor:
+        norm = F.linear(x * x, gamma, beta)
+        return x * (norm.sqrt() if self.inverse else norm.rsqrt())

@@ -53,7 +53,8 @@ class Params:
     def indexes(self, prior: GaussianPrior) -> Tensor:
         """Return int32 rows of the prior's tables."""
         if self.scale_is_index:
-            return self.scale.float().round().clamp(0, len(prior.scale_table) - 1).int()
+            # NaN, which only damaged streams lead to, would become any integer.
+            return self.scale.float().nan_to_num().round().clamp(0, len(prior.scale_table) - 1).int()
         return prior.index_of(self.scale.float())
 
     def mask(self) -> Tensor | None:

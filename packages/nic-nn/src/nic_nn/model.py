@@ -45,9 +45,7 @@ class Latents:
         return {
             "x_hat": x_hat,
             "likelihoods": {name: value.exp() for name, value in self.log_likelihoods.items()},
-            "bits": {
-                name: -NATS_TO_BITS * value.flatten(1).sum(1) for name, value in self.log_likelihoods.items()
-            },
+            "bits": {name: -NATS_TO_BITS * value.flatten(1).sum(1) for name, value in self.log_likelihoods.items()},
             "latents": {"y": self.y, "y_hat": self.y_hat, "z": self.z},
         }
 

@@ -10,10 +10,10 @@ import math
 
 import torch
 import torch.nn.functional as F
-from compressai.entropy_models import EntropyBottleneck, GaussianConditional
-from compressai.ops import LowerBound
 from nic_core.coding import Tables
 from torch import Tensor, nn
+
+from nic_nn.compressai_parts import EntropyBottleneck, GaussianConditional, LowerBound, light_compressai
 
 TABLE_BUFFERS = ("_offset", "_quantized_cdf", "_cdf_length")
 
@@ -55,7 +55,8 @@ class FactorizedPrior(EntropyBottleneck):
     """
 
     def __init__(self, channels: int, likelihood_floor: float = 1e-9) -> None:
-        super().__init__(channels)
+        with light_compressai():
+            super().__init__(channels)
         # Tables live in the weights file as integers of their own; compressai's buffers would change size with them.
         for name in TABLE_BUFFERS:
             self.register_buffer(name, getattr(self, name), persistent=False)
@@ -79,7 +80,8 @@ class FactorizedPrior(EntropyBottleneck):
 
     def tables(self) -> Tables:
         """Return the integer tables, one row for each channel."""
-        frozen = copy.deepcopy(self)
+        with light_compressai():
+            frozen = copy.deepcopy(self)
         frozen.update(force=True)
         return _as_tables(frozen)
 
@@ -123,11 +125,12 @@ class GaussianPrior(nn.Module):
 
         The one place where a float decides an integer; both directions of coding call it.
         """
-        return torch.bucketize(scale, self.scale_table[:-1], out_int32=True)
+        return torch.bucketize(scale.contiguous(), self.scale_table[:-1], out_int32=True)
 
     def tables(self) -> Tables:
         """Return the integer tables, one row for each step of the ladder."""
-        frozen = GaussianConditional(None)
+        with light_compressai():
+            frozen = GaussianConditional(None)
         frozen.update_scale_table(self.scale_table.cpu(), force=True)
         return _as_tables(frozen)
 

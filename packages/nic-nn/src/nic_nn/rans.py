@@ -1,10 +1,11 @@
 """compressai's range asymmetric numeral system (rANS) behind nic's entropy-coder protocol."""
 
 import numpy as np
-from compressai.ans import BufferedRansEncoder
-from compressai.ans import RansDecoder as CompressaiDecoder
 from nic_core.coding import Tables
 from nic_core.errors import DamagedFile
+
+from nic_nn.compressai_parts import BufferedRansEncoder
+from nic_nn.compressai_parts import RansDecoder as CompressaiDecoder
 
 LARGEST_SYMBOL = 1 << 26
 """compressai counts an escape's digits with 32-bit shifts, which overflow for larger integers."""
@@ -18,7 +19,9 @@ class RansEncoder:
 
     def push(self, symbols: np.ndarray, indexes: np.ndarray, tables: Tables) -> None:
         """Append `symbols` under the rows `indexes`; ValueError beyond +-2**26."""
-        if symbols.size and int(np.abs(symbols).max()) > LARGEST_SYMBOL:
+        _check_indexes(indexes, tables)
+        # Not by abs(), which leaves -2**31 negative: that is what a float that is not finite becomes.
+        if symbols.size and not -LARGEST_SYMBOL <= symbols.min() <= symbols.max() <= LARGEST_SYMBOL:
             raise ValueError(f"a symbol exceeds {LARGEST_SYMBOL}: the latent is not finite or far out of range")
         self._encoder.encode_with_indexes(symbols.tolist(), indexes.tolist(), *tables.as_lists)
 
@@ -33,9 +36,10 @@ class RansDecoder:
     def __init__(self, data: bytes, max_symbols: int) -> None:
         # compressai reads on where a stream ends too early. Zeros behind it bound that: a symbol takes at most one
         # 4-byte word, and the digits of an escape, whose number the stream itself spells in nibbles of at most 15,
-        # at most 15 bytes for each byte of the stream, plus one word each once the zeros are reached.
+        # at most 15 bytes for each byte of the stream, plus one word each once the zeros are reached. The rest is
+        # for escapes that the last 64 bits of state can still spell among the zeros.
         self._decoder = CompressaiDecoder()
-        self._decoder.set_stream(data + bytes(16 * len(data) + 8 * max_symbols + 64))
+        self._decoder.set_stream(data + bytes(16 * len(data) + 8 * max_symbols + 1024))
         self._left = max_symbols
 
     def pull(self, indexes: np.ndarray, tables: Tables) -> np.ndarray:
@@ -43,7 +47,14 @@ class RansDecoder:
         self._left -= indexes.size
         if self._left < 0:
             raise DamagedFile("the stream is asked for more symbols than the picture's size allows")
+        _check_indexes(indexes, tables)
         return np.asarray(self._decoder.decode_stream(indexes.tolist(), *tables.as_lists), dtype=np.int32)
+
+
+def _check_indexes(indexes: np.ndarray, tables: Tables) -> None:
+    """Raise ValueError for rows that the tables do not have: compressai would read beyond them."""
+    if indexes.size and not 0 <= indexes.min() <= indexes.max() < len(tables.length):
+        raise ValueError(f"a table index is outside 0 to {len(tables.length) - 1}")
 
 
 class Rans:

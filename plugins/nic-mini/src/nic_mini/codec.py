@@ -17,12 +17,12 @@ class MiniCodec(LatentCodec):
     @staticmethod
     def build(config: dict[str, Any]) -> Mini:
         """Return the model of a config."""
-        return Mini(MiniConfig(**{name: tuple(v) if isinstance(v, list) else v for name, v in config.items()}))
+        return Mini(MiniConfig.from_json(config))
 
     def to_latents(self, x: Tensor, quality: float | None, options: dict[str, Any]) -> Compressed:
         """Code at a quality."""
-        return self.model.compress(x, quality)
+        return self.model.compress(x, 50.0 if quality is None else quality)
 
     def from_latents(self, y_hat: Tensor, quality: float | None, options: dict[str, Any]) -> Tensor:
         """Synthesise at the quality that the file records."""
-        return self.model.synthesise(y_hat, quality)
+        return self.model.synthesise(y_hat, 50.0 if quality is None else quality)

@@ -38,6 +38,12 @@ class MiniConfig:
     lambdas: tuple[float, float] = (0.0008, 0.05)
     levels: int = 6
 
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "MiniConfig":
+        """Return the config that `dataclasses.asdict` and JSON made these values of."""
+        kept: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**kept)
+
 
 def activation() -> nn.Module:
     """Return the activation used throughout."""
@@ -52,6 +58,7 @@ class ResidualBlock(nn.Module):
         self.body = nn.Sequential(
             nn.Conv2d(channels, channels, 3, padding=1), activation(), nn.Conv2d(channels, channels, 3, padding=1)
         )
+
     def forward(self, x: Tensor) -> Tensor:
         """Keep the shape."""
         return x + self.body(x)
@@ -70,12 +77,18 @@ def upsample(inputs: int, outputs: int, factor: int, kernel: int) -> list[nn.Mod
 def keep_variance(transform: nn.Module) -> None:
     """Initialise so that signals keep their strength: latents that start small would all be rounded to zero."""
     for module in transform.modules():
-        if isinstance(module, nn.Conv2d):
+        if isinstance(module, nn.Conv2d) and module.bias is not None:
             nn.init.kaiming_normal_(module.weight, 0.1, nonlinearity="leaky_relu")
             nn.init.zeros_(module.bias)
     for module in transform.modules():
         if isinstance(module, ResidualBlock):
-            module.body[-1].weight.data.mul_(0.2)  # nearly the identity at first
+            weaken(module.body[-1], 0.2)  # nearly the identity at first
+
+
+def weaken(module: nn.Module, factor: float) -> None:
+    """Scale the parameters of a module."""
+    for parameter in module.parameters():
+        parameter.data.mul_(factor)
 
 
 class Gains(nn.Module):
@@ -177,8 +190,7 @@ class Mini(LatentModel):
         )
         for transform in (self.g_a, self.g_s, self.h_a, self.h_s):
             keep_variance(transform)
-        with torch.no_grad():
-            self.g_s[-2].weight.mul_(0.1)  # start from a gray picture, not from noise
+        weaken(self.g_s[-2], 0.1)  # start from a gray picture, not from noise
 
     def context(self, hyper: Tensor) -> Context:
         """Slice after slice; each sees the hyper features and all slices before it."""

@@ -29,5 +29,8 @@ def nic_weights() -> Iterator[WeightsSpec]:
 def nic_recipes() -> Iterator[RecipeSpec]:
     """How the bundled weights were trained."""
     yield RecipeSpec(
-        name="mini", codec="mini", target="nic_mini.recipe:MiniRecipe", summary="All qualities at once, cosine schedule."
+        name="mini",
+        codec="mini",
+        target="nic_mini.recipe:MiniRecipe",
+        summary="All qualities at once, cosine schedule.",
     )

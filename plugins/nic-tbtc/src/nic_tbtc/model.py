@@ -4,6 +4,7 @@ One class: convolutional or Swin transforms (`nic_tbtc.transforms`) around the m
 the channel-wise context ChARM.
 """
 
+import torch
 from nic_nn.charm import Charm
 from nic_nn.latent import Context
 from nic_nn.model import Hyperprior
@@ -36,6 +37,8 @@ class Tbtc(Hyperprior):
             self.h_a = transforms.swint_analysis(latent, *latents)
             self.h_s = transforms.swint_synthesis(2 * latent, *latents)
         self.charm = Charm(latent) if config.context == "charm" else None
+        # Faster, and with the weights so no input's format can make encoder and decoder run different kernels.
+        self.to(memory_format=torch.channels_last)
 
     def context(self, hyper: Tensor) -> Context:
         """ChARM, or all of y at once."""

@@ -1,11 +1,12 @@
 """The training loop: one LightningModule around any recipe."""
 
 import time
-from typing import Any
+from typing import Any, cast
 
 import lightning
 import torch
 from nic_core.errors import NicError
+from nic_nn.model import LatentModel
 from torch import Tensor
 
 
@@ -15,7 +16,7 @@ class Loop(lightning.LightningModule):
     The auxiliary optimizer owns the priors' quantiles, whose own loss needs no pictures.
     """
 
-    def __init__(self, recipe: Any, model: torch.nn.Module) -> None:
+    def __init__(self, recipe: Any, model: LatentModel) -> None:
         super().__init__()
         self.recipe = recipe
         self.model = model
@@ -33,7 +34,7 @@ class Loop(lightning.LightningModule):
 
     def training_step(self, batch: Tensor, index: int) -> None:
         """One step of both optimizers."""
-        main, auxiliary = self.optimizers()
+        main, auxiliary = cast(list[torch.optim.Optimizer], self.optimizers())
         step = self.global_step // 2  # Lightning counts the steps of both optimizers
         for group in main.param_groups:
             group["lr"] = self.recipe.lr * self.recipe.rate_at(step)

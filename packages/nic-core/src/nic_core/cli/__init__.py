@@ -70,13 +70,16 @@ def main() -> None:
     logging.basicConfig(format="nic: %(message)s", level=logging.WARNING)
     if "--verbose" in arguments:
         logging.getLogger("nic").setLevel(logging.INFO)
+    if debug:
+        logging.getLogger("nic").setLevel(logging.DEBUG)
     sys.exit(run([argument for argument in arguments if argument not in ("--debug", "--verbose")], debug))
 
 
 def run(arguments: list[str], debug: bool = False) -> int:
     """Run one command line and return its exit code."""
     try:
-        return cli.main(arguments, prog_name="nic", standalone_mode=False) or 0
+        code = cli.main(arguments, prog_name="nic", standalone_mode=False)
+        return code if isinstance(code, int) else 0
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -88,9 +91,14 @@ def run(arguments: list[str], debug: bool = False) -> int:
     except Exception as error:
         if debug:
             traceback.print_exc()
-        elif isinstance(error, NicError):
-            click.echo(f"nic: {error}", err=True)
         else:
-            text = " ".join(str(error).split())
-            click.echo(f"nic: unexpected {type(error).__name__}: {text} (--debug shows where)", err=True)
+            click.echo(f"nic: {message(error)}", err=True)
         return 1
+
+
+def message(error: Exception) -> str:
+    """Return what an error says to a user, in one line."""
+    text = " ".join(str(error).split())
+    if isinstance(error, NicError):
+        return text
+    return f"unexpected {type(error).__name__}: {text} (--debug shows where)"

@@ -7,7 +7,7 @@ import click
 import numpy as np
 
 from nic_core import api, image_files
-from nic_core.atomic import atomic_write
+from nic_core.atomic import atomic_write, make_folder
 from nic_core.errors import NicError
 from nic_core.picture import Picture
 
@@ -23,7 +23,7 @@ def demo(picture: Path | None, output: Path, quality: float, codec: str | None) 
     Writes the .nic file, the decoded PNG and a PNG with the original on the left and the decoded picture on the right.
     """
     name, original = ("coffee", _coffee()) if picture is None else (picture.stem, image_files.read(picture))
-    output.mkdir(parents=True, exist_ok=True)
+    make_folder(output)
     coder = api.load(codec)
     coder.decode_picture(coder.encode(original, quality))  # the first run also reads weights and warms caches
 

@@ -67,7 +67,9 @@ def codecs(as_json: bool) -> None:
     """List the installed codecs, their options and how many sets of weights each has."""
     specs = discovery.list_codecs()
     if as_json:
-        click.echo(json.dumps([dataclasses.asdict(spec) for spec in specs], indent=1, default=lambda kind: kind.__name__))
+        click.echo(
+            json.dumps([dataclasses.asdict(spec) for spec in specs], indent=1, default=lambda kind: kind.__name__)
+        )
         return
     if not specs:
         click.echo("no codecs are installed; try: pip install nic-mini")
@@ -80,8 +82,10 @@ def codecs(as_json: bool) -> None:
     for spec in specs:
         count = sum(weights.codec == spec.id for weights in found)
         options = ", ".join(option.name for option in spec.options)
-        table.add_row(spec.id + (" (default)" if spec.id == default else ""), str(count or "none"), options, spec.summary)
-    Console().print(table)
+        table.add_row(
+            spec.id + (" (default)" if spec.id == default else ""), str(count or "none"), options, spec.summary
+        )
+    Console(markup=False, highlight=False).print(table)
 
 
 @click.command()
@@ -109,5 +113,3 @@ def plugins(as_json: bool) -> None:
         click.echo(f"{plugin.name}  ({plugin.distribution} {plugin.version})  {', '.join(counts) or 'nothing'}")
         if plugin.error:
             click.echo(f"  failed: {plugin.error}")
-
-

@@ -1,7 +1,10 @@
 """`nic encode` and `nic decode`: files and folders in, files and folders out."""
 
+import logging
+import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,22 +15,29 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from nic_core import api, image_files
-from nic_core.atomic import atomic_write
+from nic_core.atomic import atomic_write, make_folder
+from nic_core.cli import message
 from nic_core.container import unpack
 from nic_core.errors import NicError
 from nic_core.picture import Picture
 from nic_core.plugins import list_codecs
 from nic_core.spec import Option
 
+logger = logging.getLogger("nic")
+
 STREAM = Path("-")
 
 
 @dataclass(frozen=True)
 class Job:
-    """One input and where its output goes; `STREAM` stands for standard input and output."""
+    """One input and where its output goes; `STREAM` stands for standard input and output.
+
+    make_folder: whether the target's folder is made where it is missing.
+    """
 
     source: Path
     target: Path
+    make_folder: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,7 +73,7 @@ common = (
     click.option(
         "-o",
         "--output",
-        type=click.Path(path_type=Path),
+        type=click.Path(),
         help="A file for one input, a folder for several, - for standard output. Default: beside each input.",
     ),
     click.option("--weights", metavar="WEIGHTS", help="A weights file, URL, or a name from 'nic weights'."),
@@ -86,7 +96,7 @@ def with_common(command: Any) -> Any:
 @option_flags("encode")
 def encode(
     inputs: tuple[Path, ...],
-    output: Path | None,
+    output: str | None,
     weights: str | None,
     device: str,
     quality: float | None,
@@ -123,7 +133,7 @@ def encode(
 @option_flags("decode")
 def decode(
     inputs: tuple[Path, ...],
-    output: Path | None,
+    output: str | None,
     weights: str | None,
     device: str,
     suffix: str,
@@ -142,6 +152,8 @@ def decode(
 
     def work(job: Job) -> Done:
         data = sys.stdin.buffer.read() if job.source == STREAM else _read_bytes(job.source)
+        if job.target != STREAM:
+            image_files.format_of(job.target)  # before the work
         header = unpack(data, max_pixels).header
         if header.codec not in loaded:
             loaded[header.codec] = api.load(header.codec, weights, device)
@@ -155,8 +167,12 @@ def decode(
     return run_jobs(plan(inputs, output, {".nic"}, f".{suffix.lstrip('.')}"), work, "decode")
 
 
-def plan(inputs: Iterable[Path], output: Path | None, suffixes: Iterable[str], new_suffix: str) -> list[Job]:
-    """Return the jobs for files and folders; UsageError where outputs would collide or replace something unasked."""
+def plan(inputs: Iterable[Path], output: str | None, suffixes: Iterable[str], new_suffix: str) -> list[Job]:
+    """Return the jobs for files and folders; UsageError where outputs would collide or replace something unasked.
+
+    output: a file for one input, a folder for several, or for one if it exists or ends in a slash.
+    """
+    place = None if output is None else Path(output)
     sources: list[tuple[Path, Path]] = []  # (file, its path below an output folder)
     for path in inputs:
         if path.is_dir():
@@ -167,24 +183,27 @@ def plan(inputs: Iterable[Path], output: Path | None, suffixes: Iterable[str], n
         else:
             sources.append((path, Path(path.name)))
     several = len(sources) > 1 or any(path.is_dir() for path in inputs)
-    if several and output == STREAM:
+    if several and place == STREAM:
         raise click.UsageError("several inputs cannot go to standard output; give a folder with -o")
-    into_folder = output is not None and output != STREAM and (several or output.is_dir() or str(output).endswith("/"))
-    if into_folder and output is not None and output.exists() and not output.is_dir():
+    slash = bool(output) and output[-1] in (os.sep, os.altsep)
+    into_folder = place is not None and place != STREAM and (several or slash or place.is_dir())
+    if into_folder and place is not None and place.exists() and not place.is_dir():
         raise click.UsageError(f"-o {output} is a file; several inputs need a folder")
 
     jobs = []
     for source, relative in sources:
-        if output is None:
+        if place is None:
             target = STREAM if source == STREAM else source.with_suffix(new_suffix)
             if target.exists() and target != STREAM:
                 raise click.UsageError(f"{target} exists; say with -o where to write")
         else:
-            target = output / relative.with_suffix(new_suffix) if into_folder else output
-        jobs.append(Job(source, target))
-    targets = [job.target for job in jobs]
-    if doubles := [target for target in targets if targets.count(target) > 1]:
-        raise click.UsageError(f"two inputs would be written to {doubles[0]}; give their folders separately")
+            target = place / relative.with_suffix(new_suffix) if into_folder else place
+        if target != STREAM and target.resolve() == source.resolve():
+            raise click.UsageError(f"{source} would be replaced by its own output; say with -o where to write")
+        jobs.append(Job(source, target, into_folder))
+    target, count = Counter(job.target for job in jobs).most_common(1)[0]
+    if count > 1:
+        raise click.UsageError(f"{count} inputs would be written to {target}; give them separately")
     return jobs
 
 
@@ -192,20 +211,29 @@ def run_jobs(jobs: list[Job], work: Callable[[Job], Done], verb: str) -> int:
     """Do the jobs one after another; a failed one is named and the rest still done. Returns the exit code."""
     start, done, failed = time.perf_counter(), [], 0
     console = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(verb, total=len(jobs))
         for job in jobs:
             progress.update(task, description=f"{verb} {job.source.name}")
             try:
-                if job.target != STREAM and len(jobs) > 1:
-                    job.target.parent.mkdir(parents=True, exist_ok=True)
+                if job.make_folder:
+                    make_folder(job.target.parent)
                 done.append(work(job))
-            except (NicError, OSError) as error:
+            except Exception as error:  # a codec may raise anything; the other files are still done
+                if isinstance(error, NicError) and str(job.source) not in str(error) and job.source != STREAM:
+                    error.args = (f"{job.source}: {error}",)
                 if len(jobs) == 1:
                     raise
                 failed += 1
-                console.print(f"nic: {job.source}: {error}", markup=False, highlight=False, soft_wrap=True)
+                logger.debug("%s", job.source, exc_info=True)
+                console.print(f"nic: {message(error)}", markup=False, highlight=False, soft_wrap=True)
             progress.advance(task)
     size, pixels = sum(item.size for item in done), sum(item.pixels for item in done)
     summary = f"{len(done)} {'file' if len(done) == 1 else 'files'}, {size} bytes"

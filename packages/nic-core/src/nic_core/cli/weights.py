@@ -8,6 +8,7 @@ from rich.table import Table
 
 from nic_core import plugins
 from nic_core import weights as store
+from nic_core.atomic import make_folder
 from nic_core.errors import CannotWrite, NicError
 from nic_core.spec import WeightsSpec, resolve
 
@@ -35,7 +36,7 @@ def show() -> None:
     for spec in found:
         row = (spec.codec, spec.name, _quality(spec), spec.entropy_id, spec.synthesis_id, str(spec.rank), spec.licence)
         table.add_row(*row, spec.location)
-    Console().print(table)
+    Console(markup=False, highlight=False).print(table)
 
 
 def _quality(spec: WeightsSpec) -> str:
@@ -68,7 +69,9 @@ def remove(codec: str, name: str) -> None:
 @weights.command(name="import")
 @click.argument("codec")
 @click.argument("source", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Weights file to write; default: into your store.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Weights file to write; default: into your store."
+)
 def import_(codec: str, source: Path, output: Path | None) -> None:
     """Turn a checkpoint of a codec's authors into a weights file.
 
@@ -84,7 +87,7 @@ def import_(codec: str, source: Path, output: Path | None) -> None:
         raise NicError(f"cannot read {source}: there is no such file")
     target = output or store.store_folder() / codec / f"{source.stem}.safetensors"
     if output is None:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
     elif not target.parent.is_dir():
         raise CannotWrite(f"cannot write {target}: the folder {target.parent} does not exist")
     resolve(importers[0].target)(codec, source, target)

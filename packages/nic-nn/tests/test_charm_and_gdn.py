@@ -1,0 +1,61 @@
+"""ChARM's order of dependence, and GDN against its formula."""
+
+import pytest
+import torch
+from nic_nn.charm import Charm, slice_net
+from nic_nn.gdn import GDN
+from nic_nn.latent import drive
+
+
+def test_widths_go_in_equal_steps():
+    layers = [module for module in slice_net(320, 32) if isinstance(module, torch.nn.Conv2d)]
+    assert [layer.out_channels for layer in layers] == [224, 128, 32]
+
+
+@pytest.mark.parametrize(("channels", "slices"), [(192, 6), (320, 10), (448, 14)])
+def test_slices_fill_the_latent(channels, slices):
+    charm = Charm(channels)
+    assert len(charm.slices) == slices and charm.slices[-1].stop == channels
+
+
+def test_channels_must_divide():
+    with pytest.raises(ValueError, match="slices of 32"):
+        Charm(100)
+
+
+def test_a_slice_sees_its_hyper_slice_and_all_earlier_slices():
+    torch.manual_seed(0)
+    charm = Charm(96).double()
+    hyper, y = torch.randn(1, 192, 3, 3).double(), torch.randn(1, 96, 3, 3).double()
+
+    def run(hyper, y):
+        seen = []
+        result = drive(charm.steps(hyper), lambda params: (seen.append(params), params.of(y))[1])
+        assert torch.equal(result, y)
+        return seen
+
+    def changed(other):
+        pairs = zip(run(hyper, y), other, strict=True)
+        return [(not torch.equal(a.scale, b.scale), not torch.equal(a.mean, b.mean)) for a, b in pairs]
+
+    nudge = torch.zeros_like(hyper)
+    nudge[:, 32] = 1  # a scale of the second slice
+    assert changed(run(hyper + nudge, y)) == [(False, False), (True, False), (False, False)]
+    nudge = torch.zeros_like(y)
+    nudge[:, 40] = 1
+    assert changed(run(hyper, y + nudge)) == [(False, False), (False, False), (True, True)]
+
+
+@pytest.mark.parametrize("inverse", [False, True])
+def test_gdn_is_its_formula_with_and_without_gradients(inverse):
+    torch.manual_seed(0)
+    gdn = GDN(6, inverse)
+    torch.nn.init.uniform_(gdn.gamma, 0, 0.5)
+    x = torch.randn(2, 6, 50, 60)
+    beta, gamma = gdn.beta**2 - 2**-36, gdn.gamma**2 - 2**-36
+    norm = (beta[:, None, None] + torch.einsum("ij,njhw->nihw", gamma, x**2)).sqrt()
+    expected = x * norm if inverse else x / norm
+    assert torch.allclose(gdn(x), expected, atol=1e-5)
+    with torch.inference_mode():
+        assert torch.allclose(gdn(x), expected, atol=1e-5)
+    assert set(gdn.state_dict()) == {"beta", "gamma"}

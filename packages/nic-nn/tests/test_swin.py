@@ -1,0 +1,133 @@
+"""Swin blocks against a slow reading of the paper: every position looks at its window's real positions, one by one."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from nic_nn import swin
+from nic_nn.swin import PatchMerging, PatchSplitting, SwinBlock, SwinStage
+
+SIZES = [(1, 1), (1, 9), (3, 5), (8, 8), (9, 16), (13, 17), (16, 24), (21, 8)]
+
+
+def slow_block(block: SwinBlock, x: torch.Tensor) -> torch.Tensor:
+    """Run a block with explicit loops; knows no padding, since absent positions simply are in no window."""
+    n, height, width, channels = x.shape
+    attention, side, shift = block.attention, block.window, block.shift
+    padded = [size + -size % side for size in (height, width)]
+    heads, per_head = attention.heads, channels // attention.heads
+    scale = attention.scale or per_head**-0.5
+    qkv = attention.qkv(block.norm1(x)).reshape(n, height, width, 3, heads, per_head)
+    mixed = torch.zeros(n, height, width, channels, dtype=x.dtype)
+
+    def window(i: int, j: int) -> tuple[int, ...]:
+        """Name the window of a position; what the shift wraps around makes windows of its own."""
+        shifted = [(at - shift) % size for at, size in zip((i, j), padded, strict=True)]
+        return (*(at // side for at in shifted), *(at < shift for at in (i, j)))
+
+    places = [(i, j) for i in range(height) for j in range(width)]
+    for i, j in places:
+        seen = [(k, m) for k, m in places if window(k, m) == window(i, j)]
+        # A wrapped axis keeps its offsets: all positions of one window lie on the same side of the seam.
+        rows = [(i - k + side - 1) * (2 * side - 1) + j - m + side - 1 for k, m in seen]
+        keys = torch.stack([qkv[:, k, m, 1] for k, m in seen], 2)
+        values = torch.stack([qkv[:, k, m, 2] for k, m in seen], 2)
+        logits = torch.einsum("nhc,nhpc->nhp", qkv[:, i, j, 0], keys) * scale + attention.bias[rows].T
+        mixed[:, i, j] = torch.einsum("nhp,nhpc->nhc", logits.softmax(-1), values).flatten(1)
+    x = x + attention.proj(mixed)
+    return x + block.mlp(block.norm2(x))
+
+
+def block_of(window: int, shift: int, scale: float | None = None) -> SwinBlock:
+    torch.manual_seed(1)
+    block = SwinBlock(16, 4, window, shift, scale).double()
+    torch.nn.init.normal_(block.attention.bias)
+    return block
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize(("window", "shift"), [(8, 0), (8, 4), (4, 2), (4, 0)])
+def test_every_size_equals_the_slow_block(size, window, shift):
+    block = block_of(window, shift, 0.3)
+    x = torch.randn(2, *size, 16, dtype=torch.float64)
+    expected = slow_block(block, x)
+    assert block(x).shape == x.shape
+    assert torch.allclose(block(x), expected, atol=1e-12)
+    with torch.inference_mode():
+        assert torch.allclose(block(x), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("shift", [0, 4])
+def test_padding_has_no_say(shift, monkeypatch):
+    block = block_of(8, shift)
+    x = torch.randn(1, 11, 6, 16, dtype=torch.float64)
+    expected = block(x)
+    pad = F.pad
+    monkeypatch.setattr(swin.F, "pad", lambda x, widths: pad(x, widths, value=7.0))
+    assert torch.allclose(block(x), expected, atol=1e-12)
+
+
+def test_default_scale_is_that_of_the_heads():
+    x = torch.randn(1, 8, 8, 16, dtype=torch.float64)
+    assert torch.equal(block_of(8, 0)(x), block_of(8, 0, 4**-0.5)(x))
+
+
+def test_strips_change_nothing(monkeypatch):
+    stage = SwinStage(16, 2, 4, 4).double()
+    x = torch.randn(2, 22, 14, 16, dtype=torch.float64)
+    expected = stage(x)
+    for strip in (1, 100, 10**6):
+        monkeypatch.setattr(swin, "STRIP", strip)
+        with torch.inference_mode():
+            assert torch.allclose(stage(x), expected, atol=1e-12)
+
+
+def test_masks_made_in_inference_serve_training():
+    swin.regions.cache_clear()
+    block, x = block_of(8, 4), torch.randn(1, 9, 9, 16, dtype=torch.float64)
+    with torch.inference_mode():
+        block(x)
+    block(x).sum().backward()
+    assert all(parameter.grad is not None for parameter in block.parameters())
+
+
+def test_block_has_the_right_gradients():
+    block = SwinBlock(4, 2, 2, 1).double()
+    x = torch.randn(1, 3, 5, 4, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(
+        lambda x, bias: torch.func.functional_call(block, {"attention.bias": bias}, x), (x, block.attention.bias)
+    )
+
+
+def test_half_precision_runs():
+    with torch.autocast("cpu", torch.bfloat16):
+        y = SwinStage(16, 2, 4, 4)(torch.randn(1, 6, 6, 16))
+    assert y.isfinite().all()
+
+
+def test_windows_share_few_masks():
+    found = swin.regions(512, 768, 8, 4, torch.device("cpu"))
+    assert len(found) == 4
+    assert sum(mask is not None for *_, mask in found) == 3
+
+
+def test_merging_takes_phases_column_by_column():
+    merging = PatchMerging(1, 4)
+    merging.norm, merging.reduction = torch.nn.Identity(), torch.nn.Identity()
+    x = torch.tensor([[0.0, 2.0], [1.0, 3.0]]).reshape(1, 2, 2, 1)
+    assert merging(x).flatten().tolist() == [0, 1, 2, 3]
+
+
+def test_splitting_is_a_pixel_shuffle():
+    splitting = PatchSplitting(6, 5)
+    x = torch.randn(2, 3, 4, 6)
+    expected = F.pixel_shuffle(splitting.expansion(splitting.norm(x)).permute(0, 3, 1, 2), 2).permute(0, 2, 3, 1)
+    assert torch.allclose(splitting(x), expected, atol=1e-6)
+
+
+def test_bias_rows_are_offsets():
+    index = swin.relative_positions(3)
+    assert index[0, 0] == index[8, 8] == 12
+    assert index[0, 8] == 0 and index[8, 0] == 24
+    assert math.isqrt(len(index.unique())) == 5

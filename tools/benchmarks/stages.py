@@ -1,0 +1,196 @@
+"""Where a latent codec spends its time: a table of the stages of encoding and decoding.
+
+python tools/benchmarks/stages.py
+python tools/benchmarks/stages.py tbtc-swint-charm --size S --size L --picture 1920x1080 --threads 4
+python tools/benchmarks/stages.py tbtc-conv-charm --weights w.safetensors
+"""
+
+import dataclasses
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import torch
+from nic_core import plugins
+from nic_core.spec import resolve
+from nic_core.weights import read_info
+from nic_nn import model as engine
+from nic_nn.codec import pick_device
+from nic_nn.export import load_model
+from nic_nn.model import LatentModel
+from nic_nn.rans import RansDecoder, RansEncoder
+from rich.console import Console
+from rich.table import Table
+
+ENCODE = ("g_a", "h_a", "h_s", "context", "coding", "other")
+DECODE = ("h_s", "context", "coding", "g_s", "other")
+TBTC = ("tbtc-conv-hyperprior", "tbtc-conv-charm", "tbtc-swint-hyperprior", "tbtc-swint-charm")
+
+
+class Stopwatch:
+    """Sums the seconds of named stages; a device's queue is emptied at both ends of each."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the time of a block."""
+        start = self.now()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + self.now() - start
+
+    def now(self) -> float:
+        """Return the time once all queued work is done."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        elif self.device.type == "mps":
+            torch.mps.synchronize()
+        return time.perf_counter()
+
+    def around(self, name: str, function: Callable) -> Callable:
+        """Return the function, timed."""
+
+        def timed(*arguments: Any) -> Any:
+            with self.stage(name):
+                return function(*arguments)
+
+        return timed
+
+
+@contextmanager
+def watched(model: LatentModel, watch: Stopwatch) -> Iterator[None]:
+    """Time a model's transforms, the steps of its context and the entropy coder for the length of a block."""
+
+    def drive(context: Any, code: Callable) -> Any:
+        try:
+            with watch.stage("context"):
+                params = next(context)
+            while True:
+                decoded = code(params)
+                with watch.stage("context"):
+                    params = context.send(decoded)
+        except StopIteration as stop:
+            return stop.value
+
+    coder = {(RansEncoder, "push"), (RansEncoder, "finish"), (RansDecoder, "pull")}
+    kept = {(owner, name): getattr(owner, name) for owner, name in coder}
+    for name in ("g_a", "h_a", "h_s", "g_s"):
+        module = getattr(model, name)
+        module.forward = watch.around(name, module.forward)
+    for (owner, name), function in kept.items():
+        setattr(owner, name, watch.around("coding", function))
+    engine_drive, engine.drive = engine.drive, drive
+    try:
+        yield
+    finally:
+        engine.drive = engine_drive
+        for (owner, name), function in kept.items():
+            setattr(owner, name, function)
+        for name in ("g_a", "h_a", "h_s", "g_s"):
+            del getattr(model, name).forward
+
+
+def measure(run: Callable[[], Any], model: LatentModel, device: torch.device, runs: int) -> dict[str, float]:
+    """Return the median milliseconds of each stage and in all, after one run to warm up."""
+    run()
+    rows = []
+    for _ in range(runs):
+        watch = Stopwatch(device)
+        with watched(model, watch):
+            start = watch.now()
+            run()
+            total = watch.now() - start
+        rows.append({**watch.seconds, "other": total - sum(watch.seconds.values()), "total": total})
+    return {name: 1000 * statistics.median(row.get(name, 0.0) for row in rows) for name in rows[0]}
+
+
+def make_model(codec: str, size: str | None, weights: Path | None) -> LatentModel:
+    """Return a codec's model, with given weights or random ones."""
+    if weights:
+        info = read_info(weights)
+        return load_model(resolve(plugins.codec_spec(codec).target).build(info.config), weights)
+    recipes = [spec for _, spec in plugins.records("nic_recipes") if spec.codec == codec]
+    if not recipes:
+        raise click.UsageError(f"{codec} has no training recipe to build a random model from; give --weights")
+    recipe = resolve(recipes[0].target)(codec=codec, **recipes[0].values)
+    if size and hasattr(recipe, "size"):
+        recipe = dataclasses.replace(recipe, size=size)
+    torch.manual_seed(0)
+    model = recipe.build().eval()
+    model.freeze_tables()
+    return model
+
+
+def side_by_side(text: str) -> tuple[int, int]:
+    """Return (width, height) of "768x512"."""
+    try:
+        width, height = (int(side) for side in text.lower().split("x"))
+    except ValueError as error:
+        raise click.BadParameter("give WIDTHxHEIGHT, such as 768x512") from error
+    return width, height
+
+
+@click.command(context_settings={"show_default": True})
+@click.argument("codecs", nargs=-1)
+@click.option("--size", "sizes", multiple=True, help="Model size, where the codec's recipe has one; may be repeated.")
+@click.option("--picture", default="768x512", help="Width x height; rounded up to the model's stride.")
+@click.option("--runs", default=5, type=click.IntRange(1), help="Medians are over this many runs.")
+@click.option("--threads", default=0, help="Threads on a CPU; 0 leaves the choice to torch.")
+@click.option("--device", default="cpu", help="Where to run.")
+@click.option("--weights", type=click.Path(path_type=Path, exists=True), help="Weights of the one codec measured.")
+def main(
+    codecs: tuple[str, ...],
+    sizes: tuple[str, ...],
+    picture: str,
+    runs: int,
+    threads: int,
+    device: str,
+    weights: Path | None,
+) -> None:
+    """Print the stage times of CODECS (by default the four of nic-tbtc) in milliseconds, medians of several runs.
+
+    Without --weights the weights are random: the transforms cost what they always cost, but symbols, and with them
+    the time of entropy coding, are not those of a trained model.
+    """
+    if weights and len(codecs) != 1:
+        raise click.UsageError("--weights goes with exactly one codec")
+    if threads:
+        torch.set_num_threads(threads)
+    where = pick_device(device)
+    width, height = side_by_side(picture)
+    console = Console()
+    kind = "random weights" if not weights else weights.name
+    console.print(f"{width} x {height} on {where}, {torch.get_num_threads()} threads, {kind}, medians of {runs} in ms")
+    tables = []
+    for direction, stages in (("encode", ENCODE), ("decode", DECODE)):
+        table = Table(title=direction, box=None, title_justify="left")
+        table.add_column("codec")
+        for stage in (*stages, "total"):
+            table.add_column(stage, justify="right")
+        tables.append((table, stages))
+    for codec in codecs or TBTC:
+        for size in sizes or (None,):
+            model = make_model(codec, size, weights).to(where, memory_format=torch.channels_last)
+            sides = [side + -side % model.stride for side in (height, width)]
+            x = torch.from_numpy(np.random.default_rng(0).random((1, 3, *sides), dtype=np.float32)).to(where)
+            with torch.inference_mode():
+                compressed = model.compress(x)
+                encode = measure(lambda m=model, x=x: m.compress(x), model, where, runs)
+                decode = measure(lambda m=model, c=compressed: m.decompress(c), model, where, runs)
+            for (table, stages), times in zip(tables, (encode, decode), strict=True):
+                label = f"{codec} {size}" if size else codec
+                table.add_row(label, *(f"{times.get(stage, 0):.0f}" for stage in (*stages, "total")))
+    for table, _ in tables:
+        console.print()
+        console.print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""nic train through its command line: three steps, a stop and a resume, an export that encodes."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from nic_core import cli
+from nic_core.weights import read_info
+from PIL import Image
+
+SMALL = ["--set", "crop=64", "--set", "batch=2", "--set", "warmup=0"]
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    folder = tmp_path / "pictures"
+    (folder / "deeper").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for i in range(3):
+        coarse = Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8))
+        coarse.resize((96, 80), Image.Resampling.BICUBIC).save(folder / "deeper" / f"{i}.png")
+    (folder / "broken.png").write_bytes(b"not a picture")
+    Image.new("RGB", (10, 10)).save(folder / "small.png")
+    return folder
+
+
+def train(*args):
+    return cli.run(["train", *map(str, args)])
+
+
+def steps_of(run):
+    with open(next(run.glob("metrics/**/metrics.csv"))) as file:
+        return [row for row in csv.DictReader(file) if row["loss"]]
+
+
+def test_three_steps_then_a_file(pictures, tmp_path, caplog):
+    run = tmp_path / "run"
+    assert train("mini", "--data", pictures, "--out", run, "--steps", 3, "--precision", "fp32", *SMALL) == 0
+    assert "broken.png" in caplog.text
+    assert "small.png" in caplog.text
+    info = read_info(run / "weights.safetensors")
+    assert (info.codec, info.quality) == ("mini", (1.0, 100.0))
+    assert info.provenance["values"]["steps"] == 3
+    assert json.loads((run / "run.json").read_text())["pictures"] == 3
+
+    source, coded, decoded = pictures / "deeper/0.png", tmp_path / "a.nic", tmp_path / "b.png"
+    weights = ["--codec", "mini", "--weights", str(run / "weights.safetensors")]
+    assert cli.run(["encode", str(source), "-o", str(coded), *weights]) == 0
+    assert cli.run(["decode", str(coded), "-o", str(decoded), *weights[2:]]) == 0
+    assert Image.open(decoded).size == (96, 80)
+
+
+def test_resume_goes_on_and_export_is_repeatable(pictures, tmp_path, capsys):
+    run = tmp_path / "run"
+    common = ("--data", pictures, "--val", pictures, "--out", run, *SMALL)
+    (pictures / "big.png").write_bytes(b"")
+    Image.new("RGB", (300, 300), (90, 120, 30)).save(pictures / "big.png")
+    assert train("mini", *common, "--steps", 2) == 0
+    assert train("mini", *common, "--steps", 2) == 1
+    assert "--resume" in capsys.readouterr().err
+    assert train("--resume", run, "--steps", 4) == 0
+    assert "4 steps" in read_info(run / "weights.safetensors").provenance["summary"]
+    first = (run / "weights.safetensors").read_bytes()
+    assert train("--export", run) == 0
+    assert (run / "weights.safetensors").read_bytes() == first
+    assert train("--export", run, "--half", "--name", "tiny", "--rank", 3) == 0
+    info = read_info(run / "weights.safetensors")
+    assert (info.name, info.rank) == ("tiny", 3)
+    assert len((run / "weights.safetensors").read_bytes()) < 0.6 * len(first)
+    assert train("mini", "--data", pictures, "--out", tmp_path / "second", "--steps", 1, *SMALL, "--init",
+                 run / "weights.safetensors") == 0  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["mini", "--data", "nowhere", "--out", "run"], "nowhere is not a folder"),
+        (["mini", "--data", "empty", "--out", "run"], "no pictures below"),
+        (["mini", "--data", "tiny", "--out", "run"], "at least 192 pixels"),
+        (["none", "--data", "tiny", "--out", "run"], "no installed package brings the codec 'none'"),
+        (["mini", "--data", "tiny", "--out", "run", "--recipe", "best"], "no recipe 'best'"),
+        (["mini", "--data", "tiny", "--out", "run", "--set", "speed=3"], "no value 'speed'"),
+        (["mini", "--data", "tiny", "--out", "run", "--set", "batch=many"], "batch must be of type int, not 'many'"),
+        (["mini", "--data", "tiny", "--out", "run", "--set", "batch"], "KEY=VALUE"),
+        (["--resume", "empty"], "holds no run"),
+        (["--export", "empty"], "holds no run"),
+    ],
+)
+def test_bad_input_is_one_line(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "tiny").mkdir()
+    Image.new("RGB", (10, 10)).save(tmp_path / "tiny" / "a.png")
+    assert train(*arguments) == 1
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("nic: ")]
+    assert len(lines) == 1
+    assert message in lines[0]
+    assert not (tmp_path / "run").exists()
+
+
+def test_missing_arguments_are_a_usage_error(capsys):
+    assert train("mini") == 2
+    assert "--data" in capsys.readouterr().err
