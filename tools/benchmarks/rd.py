@@ -75,10 +75,8 @@ def curve(
 
 def bd_rate(anchor: list[Row], test: list[Row]) -> float:
     """Return the Bjontegaard rate difference in percent; negative where the test needs fewer bits."""
-    (rate_a, psnr_a), (rate_t, psnr_t) = ([list(column) for column in zip(*rows, strict=True)][:2] for rows in (anchor, test))
-    return bjontegaard.bd_rate(
-        rate_a, psnr_a, rate_t, psnr_t, method="pchip", require_matching_points=False, min_overlap=0
-    )
+    columns = [[row[i] for row in rows] for rows in (anchor, test) for i in (0, 1)]
+    return bjontegaard.bd_rate(*columns, method="pchip", require_matching_points=False, min_overlap=0)
 
 
 def pillow(name: str, settings: dict[str, object]) -> Callable[[Image.Image, float], bytes]:

@@ -10,6 +10,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -177,13 +178,13 @@ def main(
         tables.append((table, stages))
     for codec in codecs or TBTC:
         for size in sizes or (None,):
-            model = make_model(codec, size, weights).to(where, memory_format=torch.channels_last)
+            model = make_model(codec, size, weights).to(where).to(memory_format=torch.channels_last)
             sides = [side + -side % model.stride for side in (height, width)]
             x = torch.from_numpy(np.random.default_rng(0).random((1, 3, *sides), dtype=np.float32)).to(where)
             with torch.inference_mode():
                 compressed = model.compress(x)
-                encode = measure(lambda m=model, x=x: m.compress(x), model, where, runs)
-                decode = measure(lambda m=model, c=compressed: m.decompress(c), model, where, runs)
+                encode = measure(partial(model.compress, x), model, where, runs)
+                decode = measure(partial(model.decompress, compressed), model, where, runs)
             for (table, stages), times in zip(tables, (encode, decode), strict=True):
                 label = f"{codec} {size}" if size else codec
                 table.add_row(label, *(f"{times.get(stage, 0):.0f}" for stage in (*stages, "total")))

@@ -11,7 +11,7 @@ from nic_core import plugins
 from nic_core.weights import WeightsInfo, fingerprint
 from safetensors.numpy import save_file
 
-PLUGIN = '''
+PLUGIN = """
 from nic_core.hooks import hookimpl
 from nic_core.spec import CodecSpec, CommandSpec, ImporterSpec, Option, RecipeSpec
 from nic_core.weights import bundled
@@ -44,7 +44,7 @@ def nic_recipes():
 @hookimpl
 def nic_commands():
     yield CommandSpec("hello", "nic_fake.codec:hello", "Say hello.")
-'''
+"""
 
 CODEC = '''
 import shutil
@@ -141,7 +141,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def fake(install: Callable[..., Path], make_weights: Callable[..., Path], store: Path) -> Iterator[ModuleType]:
-    """Install nic-fake and return its codec module: `zip` (quality 1 to 100, the default) and `zip-rate` (20 and 80)."""
+    """Install nic-fake, return its codec module: `zip` (quality 1 to 100, the default), `zip-rate` (20 and 80)."""
     from nic_core import api
 
     site = install("nic-fake", {"nic_fake/__init__.py": PLUGIN, "nic_fake/codec.py": CODEC}, "fake = nic_fake")

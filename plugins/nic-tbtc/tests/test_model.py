@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from nic_core.spec import resolve
+from nic_nn.config import from_json
 from nic_nn.latent import drive
 from nic_tbtc import plugin
 from nic_tbtc.config import TbtcConfig
@@ -112,7 +113,7 @@ def test_all_parameters_learn(codec):
 @pytest.mark.parametrize("codec", CODECS)
 def test_config_survives_json(codec):
     config = TbtcConfig.of(codec, "L")
-    assert TbtcConfig.from_json(json.loads(json.dumps(dataclasses.asdict(config)))) == config
+    assert from_json(TbtcConfig, json.loads(json.dumps(dataclasses.asdict(config)))) == config
     assert config.codec == codec
 
 

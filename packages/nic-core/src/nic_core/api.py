@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -220,8 +221,11 @@ def inspect(data: bytes) -> Header:
 
 def parse_codec(text: str) -> tuple[str, str | None, Mapping[str, str]]:
     """Split "id[@weights][:key=value,...]" into codec, weights and options; BadOption where it has another form."""
-    name, _, settings = text.partition(":") if "@" not in text else _split_after_weights(text)
-    codec, _, chosen = name.partition("@")
+    codec, mark, rest = re.fullmatch("([^@:]*)([@:]?)(.*)", text, re.DOTALL).groups()  # type: ignore[union-attr]
+    chosen, settings = "", rest
+    if mark == "@":
+        # Weights may be URLs or Windows paths, so only a colon before "key=" ends them.
+        chosen, settings, *_ = [*re.split(r":(?=[a-z][a-z0-9_-]*=)", rest, maxsplit=1), ""]
     options = {}
     for setting in filter(None, settings.split(",")):
         key, equals, value = setting.partition("=")
@@ -229,9 +233,3 @@ def parse_codec(text: str) -> tuple[str, str | None, Mapping[str, str]]:
             raise BadOption(f"{text!r} is not of the form id[@weights][:key=value,...]: {setting!r} has no '='")
         options[key] = value
     return codec, chosen or None, options
-
-
-def _split_after_weights(text: str) -> tuple[str, str, str]:
-    """Find the colon of the options; weights may be URLs or Windows paths, so only one before a key=value counts."""
-    head, colon, tail = text.rpartition(":")
-    return (head, colon, tail) if "=" in tail and "/" not in tail.partition("=")[0] else (text, "", "")

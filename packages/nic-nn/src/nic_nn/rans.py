@@ -34,12 +34,8 @@ class RansDecoder:
     """Decodes what `RansEncoder` wrote, and stays in bounds on anything else."""
 
     def __init__(self, data: bytes, max_symbols: int) -> None:
-        # compressai reads on where a stream ends too early. Zeros behind it bound that: a symbol takes at most one
-        # 4-byte word, and the digits of an escape, whose number the stream itself spells in nibbles of at most 15,
-        # at most 15 bytes for each byte of the stream, plus one word each once the zeros are reached. The rest is
-        # for escapes that the last 64 bits of state can still spell among the zeros.
         self._decoder = CompressaiDecoder()
-        self._decoder.set_stream(data + bytes(16 * len(data) + 8 * max_symbols + 1024))
+        self._decoder.set_stream(data + bytes(padding(len(data), max_symbols)))
         self._left = max_symbols
 
     def pull(self, indexes: np.ndarray, tables: Tables) -> np.ndarray:
@@ -49,6 +45,16 @@ class RansDecoder:
             raise DamagedFile("the stream is asked for more symbols than the picture's size allows")
         _check_indexes(indexes, tables)
         return np.asarray(self._decoder.decode_stream(indexes.tolist(), *tables.as_lists), dtype=np.int32)
+
+
+def padding(length: int, max_symbols: int) -> int:
+    """Return how many zeros behind a stream of `length` bytes keep compressai, which reads on, within bounds.
+
+    A symbol takes at most one 4-byte word. The digits of an escape, whose number the stream itself spells in nibbles of
+    at most 15, take at most 15 bytes for each byte of the stream, plus one word each once the zeros are reached. The
+    rest is for escapes that the last 64 bits of state can still spell among the zeros.
+    """
+    return 16 * length + 8 * max_symbols + 1024
 
 
 def _check_indexes(indexes: np.ndarray, tables: Tables) -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from nic_nn.codec import LatentCodec
+from nic_nn.config import from_json
 from nic_nn.model import Compressed
 from torch import Tensor
 
@@ -17,7 +18,7 @@ class MiniCodec(LatentCodec):
     @staticmethod
     def build(config: dict[str, Any]) -> Mini:
         """Return the model of a config."""
-        return Mini(MiniConfig.from_json(config))
+        return Mini(from_json(MiniConfig, config))
 
     def to_latents(self, x: Tensor, quality: float | None, options: dict[str, Any]) -> Compressed:
         """Code at a quality."""

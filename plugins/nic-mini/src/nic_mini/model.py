@@ -10,7 +10,7 @@ continuous (Cui et al., Asymmetric Gained Deep Image Compression, CVPR 2021).
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import torch
 from nic_nn.latent import Context, Params
@@ -37,12 +37,6 @@ class MiniConfig:
     context: int = 96
     lambdas: tuple[float, float] = (0.0008, 0.05)
     levels: int = 6
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> "MiniConfig":
-        """Return the config that `dataclasses.asdict` and JSON made these values of."""
-        kept: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        return cls(**kept)
 
 
 def activation() -> nn.Module:
@@ -196,7 +190,7 @@ class Mini(LatentModel):
         """Slice after slice; each sees the hyper features and all slices before it."""
         seen = hyper
         for channels, predict in zip(self.slices, self.contexts, strict=True):
-            decoded = yield from predict.steps(seen, channels)
+            decoded = yield from cast(SliceContext, predict).steps(seen, channels)
             seen = torch.cat([seen, decoded.to(seen.dtype)], 1)
         return seen[:, hyper.shape[1] :]
 

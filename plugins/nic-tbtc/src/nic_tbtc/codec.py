@@ -3,6 +3,7 @@
 from typing import Any
 
 from nic_nn.codec import LatentCodec
+from nic_nn.config import from_json
 
 from nic_tbtc.config import TbtcConfig
 from nic_tbtc.model import Tbtc
@@ -14,4 +15,4 @@ class TbtcCodec(LatentCodec):
     @staticmethod
     def build(config: dict[str, Any]) -> Tbtc:
         """Return the model of a config, without weights."""
-        return Tbtc(TbtcConfig.from_json(config))
+        return Tbtc(from_json(TbtcConfig, config))

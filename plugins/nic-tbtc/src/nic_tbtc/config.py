@@ -1,9 +1,11 @@
 """What distinguishes the models of the paper: transforms, context and sizes."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 Size = Literal["S", "M", "L"]
+Transform = Literal["conv", "swint"]
+Context = Literal["hyperprior", "charm"]
 
 CONV_SIZES: dict[Size, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "S": ((192,) * 4, (128,) * 2),
@@ -27,8 +29,8 @@ class TbtcConfig:
     depths, hyper_depths: Swin blocks at each of these scales.
     """
 
-    transform: Literal["conv", "swint"]
-    context: Literal["hyperprior", "charm"]
+    transform: Transform
+    context: Context
     widths: tuple[int, ...]
     hyper_widths: tuple[int, ...]
     depths: tuple[int, ...] = ()
@@ -37,17 +39,21 @@ class TbtcConfig:
     @classmethod
     def of(cls, codec: str, size: Size = "M") -> "TbtcConfig":
         """Return the paper's config for a codec id, such as "tbtc-swint-charm"."""
-        _, transform, context = codec.split("-")
-        if transform == "conv":
-            return cls("conv", context, *CONV_SIZES[size])
-        return cls("swint", context, *SWINT_SIZES[size], (2, 2, 6, 2), (5, 1))
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> "TbtcConfig":
-        """Return the config that `dataclasses.asdict` and JSON made `values` of."""
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        if transform_of(codec) == "conv":
+            return cls("conv", context_of(codec), *CONV_SIZES[size])
+        return cls("swint", context_of(codec), *SWINT_SIZES[size], (2, 2, 6, 2), (5, 1))
 
     @property
     def codec(self) -> str:
         """The codec's id."""
         return f"tbtc-{self.transform}-{self.context}"
+
+
+def transform_of(codec: str) -> Transform:
+    """Return the transforms that a codec's id names."""
+    return "swint" if "-swint-" in codec else "conv"
+
+
+def context_of(codec: str) -> Context:
+    """Return the context that a codec's id names."""
+    return "charm" if codec.endswith("-charm") else "hyperprior"

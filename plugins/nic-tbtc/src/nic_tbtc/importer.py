@@ -1,7 +1,7 @@
 """Reads checkpoints of the models' public PyTorch implementation (ali-zafari/TBTC)."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from nic_core.weights import WeightsInfo
 from nic_nn.export import export
 from torch import Tensor
 
-from nic_tbtc.config import TbtcConfig
+from nic_tbtc.config import TbtcConfig, context_of, transform_of
 from nic_tbtc.model import Tbtc
 
 WRAPPERS = re.compile(r"^((module|model)\.)+")
@@ -50,9 +50,10 @@ def load_checkpoint(codec: str, path: Path) -> Tbtc:
     state = read_state(path)
     try:
         config = infer_config(codec, state)
-    except KeyError:  # it lacks what tells its size, so it is another codec's: the comparison below says how
+        model = Tbtc(config)
+    except (KeyError, IndexError, ValueError):  # no size fits, so it is another codec's: the comparison says how
         config = TbtcConfig.of(codec)
-    model = Tbtc(config)
+        model = Tbtc(config)
     published = {published_name(name, config.transform): name for name, _ in model.named_parameters()}
     shapes = {name: model.get_parameter(ours).shape for name, ours in published.items()}
     problems = {
@@ -111,26 +112,25 @@ def published_name(name: str, transform: str) -> str:
 
 
 def infer_config(codec: str, state: Mapping[str, Tensor]) -> TbtcConfig:
-    """Return the config that a checkpoint's shapes tell; KeyError where they cannot be this codec's."""
-    context = "charm" if codec.endswith("-charm") else "hyperprior"
-    if "-conv-" in codec:
-        widths = tuple(state[f"g_a.{i}.weight"].shape[0] for i in (0, 2, 4, 6))
-        return TbtcConfig("conv", context, widths, tuple(state[f"h_a.{i}.weight"].shape[0] for i in (2, 4)))
-    measures: list[tuple[int, ...]] = []
-    for top, count in (("g_a", 4), ("h_a", 2)):
-        stages = [f"{top}.layers.{i}.blocks" for i in range(count)]
-        measures.append(tuple(state[f"{stage}.0.norm1.weight"].shape[0] for stage in stages))
-        measures.append(tuple(count_while(lambda i, s=stage: f"{s}.{i}.norm1.weight" in state) for stage in stages))
-    widths, depths, hyper_widths, hyper_depths = measures
+    """Return the config that a checkpoint's shapes tell; KeyError or IndexError where they cannot be this codec's."""
+    context = context_of(codec)
+    if transform_of(codec) == "conv":
+        widths, hyper_widths = (
+            tuple(state[f"{top}.{i}.weight"].shape[0] for i in layers)
+            for top, layers in (("g_a", (0, 2, 4, 6)), ("h_a", (2, 4)))
+        )
+        return TbtcConfig("conv", context, widths, hyper_widths)
+    stages, hyper_stages = ([f"{top}.layers.{i}.blocks" for i in range(n)] for top, n in (("g_a", 4), ("h_a", 2)))
+    widths, hyper_widths = (
+        tuple(state[f"{stage}.0.norm1.weight"].shape[0] for stage in part) for part in (stages, hyper_stages)
+    )
+    depths, hyper_depths = (tuple(depth(stage, state) for stage in part) for part in (stages, hyper_stages))
     return TbtcConfig("swint", context, widths, hyper_widths, depths, hyper_depths)
 
 
-def count_while(holds: Callable[[int], bool]) -> int:
-    """Return the first number from 0 on for which `holds` is false."""
-    number = 0
-    while holds(number):
-        number += 1
-    return number
+def depth(stage: str, state: Mapping[str, Tensor]) -> int:
+    """Return how many blocks a stage has."""
+    return len({name.removeprefix(f"{stage}.").partition(".")[0] for name in state if name.startswith(f"{stage}.")})
 
 
 def first_few(names: list[str]) -> str:

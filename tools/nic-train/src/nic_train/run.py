@@ -8,6 +8,7 @@ weights.safetensors   what `nic encode --weights` takes
 
 import dataclasses
 import json
+import logging
 import math
 import warnings
 from dataclasses import dataclass
@@ -121,6 +122,8 @@ def train(request: Request, out: Path, *, resume: bool, initial: Path | None = N
         held_out = read_pictures(find_pictures(Path(request.val)), VALIDATION_CROP)
         validation = DataLoader(CentreCrops(held_out, VALIDATION_CROP), recipe.batch)
 
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # devices and tips; what matters is in the progress bar
     lightning.seed_everything(request.seed, verbose=False)
     # Far outliers have likelihoods around 1e-40, on which CPUs compute ten times slower than on zero.
     torch.set_flush_denormal(True)

@@ -67,9 +67,10 @@ def main() -> None:
     """Run the command line: errors are one line, exit code 1, or 2 for wrong usage."""
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
-    logging.basicConfig(format="nic: %(message)s", level=logging.WARNING)
-    if "--verbose" in arguments:
-        logging.getLogger("nic").setLevel(logging.INFO)
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("nic: %(message)s"))
+    logging.getLogger("nic").addHandler(handler)
+    logging.getLogger("nic").setLevel(logging.INFO if "--verbose" in arguments else logging.WARNING)
     if debug:
         logging.getLogger("nic").setLevel(logging.DEBUG)
     sys.exit(run([argument for argument in arguments if argument not in ("--debug", "--verbose")], debug))

@@ -1,0 +1,291 @@
+"""What a host application calls, with a codec that needs no torch."""
+
+import logging
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import nic_core as nic
+import numpy as np
+import pytest
+from nic_core import api, image_files, weights
+from nic_core.container import File, pack, unpack
+from nic_core.errors import (
+    BadOption,
+    BadPicture,
+    CodecNotFound,
+    DamagedFile,
+    UnsupportedFile,
+    WeightsNotFound,
+)
+from nic_core.picture import Picture
+from PIL import Image, ImageCms
+
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+XMP = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"
+Make = Callable[..., Path]
+
+
+def exif_block(orientation: int) -> bytes:
+    """Return an EXIF block that states an orientation."""
+    exif = Image.Exif()
+    exif[274] = orientation
+    return exif.tobytes().removeprefix(b"Exif\0\0")
+
+
+def values(*shape: int, dtype: type = np.uint8) -> np.ndarray:
+    """Return random values."""
+    return np.random.default_rng(1).integers(0, np.iinfo(dtype).max, shape, dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("shape", [(1, 1), (7, 3), (5, 8, 2), (9, 4, 3), (1, 6, 4)])
+def test_pictures_come_back(fake: ModuleType, shape: tuple, dtype: type) -> None:
+    bare = Picture.of(values(*shape, dtype=dtype))
+    picture = Picture(bare.pixels, bare.alpha, SRGB, exif_block(6), XMP)
+    data = nic.load("zip").encode(picture)
+    back = nic.load("zip").decode_picture(data)
+    np.testing.assert_array_equal(back.to_array(), picture.to_array())
+    assert back.bit_depth == picture.bit_depth
+    assert (back.icc, back.exif, back.xmp) == (SRGB, picture.exif, XMP)
+    header = nic.inspect(data)
+    assert (header.width, header.height) == (shape[1], shape[0])
+    assert (header.codec, header.coder, header.quality) == ("zip", "zlib", 50.0)
+
+
+def test_strip_turns_upright(fake: ModuleType) -> None:
+    picture = Picture(values(2, 3, 3), None, SRGB, exif_block(6), XMP)
+    codec = nic.load("zip")
+    back = codec.decode_picture(codec.encode(picture, strip=True))
+    assert (back.icc, back.exif, back.xmp) == (None, None, None)
+    np.testing.assert_array_equal(back.pixels, np.rot90(picture.pixels, -1))
+
+
+def test_sources_and_module_level_calls(fake: ModuleType, tmp_path: Path) -> None:
+    array = values(4, 5, 3)
+    path = tmp_path / "a.png"
+    Image.fromarray(array).save(path)
+    for source in (array, Image.fromarray(array), path, str(path), Picture(array)):
+        image = nic.decode(nic.encode(source))
+        assert isinstance(image, Image.Image)
+        np.testing.assert_array_equal(np.asarray(image), array)
+    for source, says in ((array / 255, "float"), (tmp_path / "b.png", "no such file"), (5, "not int")):
+        with pytest.raises(BadPicture, match=says):
+            nic.encode(source)
+
+
+def test_options_reach_the_codec_checked(fake: ModuleType) -> None:
+    codec = nic.load("zip")
+    data = codec.encode(values(4, 5, 3), level="9")
+    assert codec.opened(codec.weights[0]).last == (50.0, {"level": 9, "text": None})
+    np.testing.assert_array_equal(np.asarray(codec.decode(data, invert=True)), 255 - values(4, 5, 3))
+    np.testing.assert_array_equal(np.asarray(nic.decode(data, invert="yes")), 255 - values(4, 5, 3))
+    for options, says in (
+        ({"level": 10}, "level must be 0 to 9, not 10"),
+        ({"colour": 1}, "zip has no encode option 'colour'; it has level, text"),
+        ({"invert": True}, "zip has no encode option 'invert'"),
+    ):
+        with pytest.raises(BadOption, match=says):
+            codec.encode(values(4, 5, 3), **options)
+    with pytest.raises(BadOption, match="zip has no decode option 'level'; it has invert"):
+        codec.decode(data, level=1)
+
+
+@pytest.mark.parametrize(("asked", "taken"), [(None, 50), (1, 1), (100, 100), (37.256, 37.26), ("20", 20)])
+def test_quality_within_a_range(fake: ModuleType, asked: object, taken: float) -> None:
+    codec = nic.load("zip")
+    assert nic.inspect(codec.encode(values(2, 2, 3), asked)).quality == taken
+    assert codec.opened(codec.weights[0]).last[0] == taken
+
+
+@pytest.mark.parametrize("asked", [0, 100.5, -1, float("nan"), float("inf"), "much"])
+def test_quality_has_limits(fake: ModuleType, asked: object) -> None:
+    with pytest.raises(BadOption, match="quality must be 1 to 100, not"):
+        nic.encode(values(2, 2, 3), asked)
+
+
+def test_quality_is_clamped_to_what_the_weights_cover(
+    fake: ModuleType, make_weights: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "nic")
+    codec = nic.load("zip", make_weights(tmp_path / "w", "zip", "narrow", quality=(20.0, 40.0)))
+    for asked, taken in ((10, 20), (30, 30), (90, 40), (None, 40)):
+        assert nic.inspect(codec.encode(values(2, 2, 3), asked)).quality == taken
+    assert "quality 20 taken, the nearest to 10 that zip has" in caplog.text
+    assert "to 30" not in caplog.text
+
+
+@pytest.mark.parametrize(("asked", "taken"), [(None, 80), (1, 20), (49, 20), (51, 80), (50, 80), (100, 80)])
+def test_the_nearest_single_rate_is_taken(
+    fake: ModuleType, asked: float | None, taken: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "nic")
+    codec = nic.load("zip-rate")
+    data = codec.encode(values(2, 2, 3), asked)
+    assert nic.inspect(data).quality == taken
+    assert (f"quality {taken} taken" in caplog.text) == (asked is not None)
+    assert codec.decode(data)  # and found again
+    opened = next(iter(codec._open.values()))
+    assert opened.last[0] is None
+
+
+def test_single_rate_weights_and_a_quality_exclude_each_other(fake: ModuleType) -> None:
+    codec = nic.load("zip-rate", "low")
+    assert nic.inspect(codec.encode(values(2, 2, 3))).quality == 20
+    with pytest.raises(BadOption, match="these weights of zip-rate have a single rate: leave out the quality, or the"):
+        codec.encode(values(2, 2, 3), 20)
+
+
+def test_weights_that_do_not_know_their_quality(fake: ModuleType, make_weights: Make, tmp_path: Path) -> None:
+    codec = nic.load("zip-bare", make_weights(tmp_path / "w", "zip-bare", "unknown"))
+    data = codec.encode(values(2, 2, 3))
+    assert nic.inspect(data).quality is None
+    with pytest.raises(WeightsNotFound):
+        nic.decode(data)
+    weights.add(tmp_path / "w")
+    nic.decode(data)
+
+
+def test_synthesis_is_preferred_but_not_required(
+    fake: ModuleType, make_weights: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "nic")
+    paths = [make_weights(tmp_path / f"w{i}", "zip-bare", "same", synthesis=i, rank=i, quality=30.0) for i in range(3)]
+    data = nic.load("zip-bare", paths[1]).encode(values(2, 2, 3))
+    for i in (0, 2, 1):
+        weights.add(paths[i])
+        codec = nic.load("zip-bare")
+        codec.decode(data)
+        used = next(iter(codec._open.values())).info
+        assert used.entropy_id == nic.inspect(data).entropy_id
+        assert used.rank == i  # the best of those that fit, then the exact one
+        assert ("decoding with the synthesis" in caplog.text) == (i != 1)
+        caplog.clear()
+
+
+def test_a_missing_entropy_model_is_named(fake: ModuleType, make_weights: Make, tmp_path: Path) -> None:
+    codec = nic.load("zip", make_weights(tmp_path / "w", "zip", "other", quality=(1.0, 100.0)))
+    data = codec.encode(values(2, 2, 3))
+    there = nic.load("zip").weights[0].entropy_id
+    needed = nic.inspect(data).entropy_id
+    message = rf"the file needs the zip weights with entropy model {needed}, which are not installed \(there: {there}\)"
+    with pytest.raises(WeightsNotFound, match=message):
+        nic.decode(data)
+    np.testing.assert_array_equal(np.asarray(codec.decode(data)), values(2, 2, 3))
+
+
+def test_no_weights_at_all(fake: ModuleType) -> None:
+    with pytest.raises(WeightsNotFound, match="no weights for zip-bare are installed: train some with 'nic train zip-"):
+        nic.load("zip-bare").encode(values(2, 2, 3))
+
+
+def test_weights_of_another_codec(fake: ModuleType, make_weights: Make, tmp_path: Path) -> None:
+    path = make_weights(tmp_path / "w", "zip", "other")
+    with pytest.raises(WeightsNotFound, match="w holds weights of zip, not of zip-rate"):
+        nic.load("zip-rate", path)
+
+
+def test_the_default_codec_ranks_highest(
+    fake: ModuleType, make_weights: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert nic.load().spec.id == "zip"
+    weights.add(make_weights(tmp_path / "w", "zip-rate", "best", quality=50.0, rank=9))
+    assert nic.load().spec.id == "zip-rate"
+    assert nic.inspect(nic.encode(values(2, 2, 3))).codec == "zip-rate"
+    monkeypatch.setenv("NIC_WEIGHTS", str(tmp_path / "empty"))
+    monkeypatch.setenv("NIC_PLUGINS", "")
+    with pytest.raises(WeightsNotFound, match="no default codec is installed: pip install nic-mini"):
+        nic.load()
+
+
+def test_files_of_other_codecs(fake: ModuleType) -> None:
+    data = nic.load("zip").encode(values(2, 2, 3))
+    with pytest.raises(BadOption, match="made by the codec 'zip', not 'zip-rate'"):
+        nic.load("zip-rate").decode(data)
+    file = unpack(data)
+    foreign = pack(File(type(file.header)(**{**vars(file.header), "codec": "taco"}), file.units))
+    assert nic.inspect(foreign).codec == "taco"
+    with pytest.raises(CodecNotFound, match="pip install nic-taco"):
+        nic.decode(foreign)
+
+
+def test_damaged_content_with_a_sound_crc(fake: ModuleType) -> None:
+    file = unpack(nic.encode(Picture(values(3, 2, 3), icc=SRGB)))
+    for units, chunks in (((b"junk",), file.chunks), (file.units, {"iccp": b"junk"}), (file.units, {"alph": b"junk"})):
+        with pytest.raises(DamagedFile):
+            nic.decode(pack(File(file.header, units, chunks)))
+    assert nic.decode(pack(File(file.header, file.units, {"newb": b"junk"})))
+
+
+def test_the_limit_of_pixels_can_be_raised(fake: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = nic.encode(values(10, 20, 3))
+    monkeypatch.setenv("NIC_MAX_PIXELS", "199")
+    assert nic.inspect(data).width == 20
+    for call in (nic.decode, nic.load("zip").decode, nic.load("zip").decode_picture):
+        with pytest.raises(UnsupportedFile, match="20 x 10 pixels, more than the limit of 199"):
+            call(data)
+        assert call(data, max_pixels=200).width == 20
+
+
+def test_weights_are_opened_once(fake: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = []
+    start = fake.ZipCodec.__init__
+    monkeypatch.setattr(fake.ZipCodec, "__init__", lambda self, *args: opened.append(args) or start(self, *args))
+    for _ in range(3):
+        nic.decode(nic.encode(values(2, 2, 3)))
+    assert len(opened) == 1
+    assert opened[0][2] == "auto"
+    nic.decode(nic.encode(values(2, 2, 3)), device="cpu")
+    assert len(opened) == 2
+
+
+def test_model_is_none_where_there_is_none(fake: ModuleType) -> None:
+    assert nic.load("zip").model is None
+
+
+@pytest.mark.parametrize(
+    ("text", "parsed"),
+    [
+        ("mini", ("mini", None, {})),
+        ("mini:", ("mini", None, {})),
+        ("mini@low", ("mini", "low", {})),
+        ("mini:a=1,b-c=x y", ("mini", None, {"a": "1", "b-c": "x y"})),
+        ("mini:text=a=b", ("mini", None, {"text": "a=b"})),
+        ("mini:text=http://a/b", ("mini", None, {"text": "http://a/b"})),
+        ("mini@low:a=1", ("mini", "low", {"a": "1"})),
+        ("mini@/a/b.safetensors", ("mini", "/a/b.safetensors", {})),
+        ("mini@https://a.b:80/c.safetensors", ("mini", "https://a.b:80/c.safetensors", {})),
+        ("mini@https://a.b/c?d=e", ("mini", "https://a.b/c?d=e", {})),
+        ("mini@https://a.b/c.safetensors:a=1,b=2", ("mini", "https://a.b/c.safetensors", {"a": "1", "b": "2"})),
+        ("mini@hf://owner/repository/w:a=1", ("mini", "hf://owner/repository/w", {"a": "1"})),
+        (r"mini@C:\w\a.safetensors", ("mini", r"C:\w\a.safetensors", {})),
+        (r"mini@C:\w\a.safetensors:a=1", ("mini", r"C:\w\a.safetensors", {"a": "1"})),
+        (r"mini@C:\w=2\a.safetensors", ("mini", r"C:\w=2\a.safetensors", {})),
+        ("mini@C:/w=2/a.safetensors", ("mini", "C:/w=2/a.safetensors", {})),
+        ("mini@w:text=http://a:1/b", ("mini", "w", {"text": "http://a:1/b"})),
+        ("mini@user@host/w", ("mini", "user@host/w", {})),
+        ("mini:text=a@b", ("mini", None, {"text": "a@b"})),
+    ],
+)
+def test_how_codecs_are_written(text: str, parsed: tuple) -> None:
+    assert api.parse_codec(text) == parsed
+
+
+@pytest.mark.parametrize("text", ["mini:a", "mini:a=1,b", "mini@w:a=1,b"])
+def test_how_codecs_are_not_written(text: str) -> None:
+    with pytest.raises(BadOption, match=r"is not of the form id\[@weights\]\[:key=value,...\]: '.' has no '='"):
+        api.parse_codec(text)
+
+
+def test_core_imports_no_torch(fake: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "a.nic").write_bytes(nic.encode(values(2, 2, 3)))
+    image_files.write(Picture(values(2, 2, 3)), tmp_path / "a.png")
+    code = (
+        "import sys, pathlib, nic_core as nic; nic.list_codecs();"
+        f"nic.inspect(pathlib.Path({str(tmp_path / 'a.nic')!r}).read_bytes()); nic.encode({str(tmp_path / 'a.png')!r});"
+        "print([name for name in ('torch', 'compressai', 'scipy') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

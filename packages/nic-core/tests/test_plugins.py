@@ -1,0 +1,111 @@
+"""Discovery: one broken plugin never hides another, and every report says what is wrong."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from nic_core import plugins
+from nic_core.errors import CodecNotFound
+from nic_core.plugins import Plugin
+
+Install = Callable[..., Path]
+
+HEAD = """
+from nic_core.hooks import hookimpl
+from nic_core.spec import CodecSpec, CommandSpec
+api_version = 1
+"""
+CODECS = HEAD + '@hookimpl\ndef nic_codecs():\n    yield CodecSpec("{id}", "nowhere:Codec", "Summary.")\n'
+
+
+def reports() -> dict[str, Plugin]:
+    """Return the reports by plugin name."""
+    return {plugin.name: plugin for plugin in plugins.installed()}
+
+
+def test_what_a_plugin_brings(fake: ModuleType) -> None:
+    report = reports()["fake"]
+    assert (report.distribution, report.version, report.error) == ("nic-fake", "1.2", "")
+    assert {hook: len(found) for hook, found in report.records.items()} == {
+        "nic_codecs": 3,
+        "nic_weights": 3,
+        "nic_importers": 1,
+        "nic_recipes": 1,
+        "nic_commands": 1,
+    }
+    assert [spec.id for spec in plugins.list_codecs()] == ["zip", "zip-bare", "zip-rate"]
+    assert plugins.codec_spec("zip").target == "nic_fake.codec:ZipCodec"
+
+
+@pytest.mark.parametrize(
+    ("source", "error"),
+    [
+        ("import nowhere_to_be_found", "ModuleNotFoundError: No module named 'nowhere_to_be_found'"),
+        ("syntax error", "SyntaxError"),
+        ("raise SystemExit(3)", "SystemExit: 3"),
+        ("raise ValueError('two\\nlines')", "ValueError: two lines"),
+        ("raise ValueError", "ValueError: ValueError"),
+        ("", "was written for plugin API None, this nic-core has 1: install matching versions"),
+        (HEAD.replace("= 1", "= 2"), "was written for plugin API 2, this nic-core has 1: install matching versions"),
+        (HEAD + "@hookimpl\ndef nic_codecs():\n    return [1 / 0]", "ZeroDivisionError: division by zero"),
+        (HEAD + "@hookimpl\ndef nic_codecs():\n    return 5", "TypeError"),
+        (HEAD + "@hookimpl\ndef nic_codecs():\n    yield 'mini'", "nic_codecs yielded str instead of CodecSpec"),
+        (CODECS.format(id="No ID"), "a codec's id is lower-case letters, digits and hyphens, at most 63, not 'No ID'"),
+        (HEAD + "@hookimpl\ndef nic_codec():\n    yield 1", "nic_codec"),
+    ],
+)
+def test_a_broken_plugin_is_a_report(install: Install, source: str, error: str) -> None:
+    install("nic-broken", {"broken_plugin.py": source}, "broken = broken_plugin")
+    install("nic-sound", {"sound_plugin.py": CODECS.format(id="sound")}, "sound = sound_plugin")
+    found = reports()
+    assert error in found["broken"].error
+    assert "\n" not in found["broken"].error
+    assert found["sound"].error == ""
+    assert plugins.codec_spec("sound").id == "sound"
+    with pytest.raises(CodecNotFound, match="nic-broken failed to load, see 'nic plugins'"):
+        plugins.codec_spec("broken")
+
+
+def test_a_hook_that_raises_halfway_keeps_what_it_yielded(install: Install) -> None:
+    source = CODECS.format(id="half") + "    raise RuntimeError('halfway')\n"
+    install("nic-half", {"half_plugin.py": source}, "half = half_plugin")
+    assert reports()["half"].error == "RuntimeError: halfway"
+    assert plugins.codec_spec("half").id == "half"
+
+
+def test_two_providers_of_one_id_are_both_named(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+    install("nic-one", {"plugin_one.py": CODECS.format(id="same")}, "one = plugin_one")
+    install("nic-two", {"plugin_two.py": CODECS.format(id="same")}, "two = plugin_two")
+    assert [spec.id for spec in plugins.list_codecs()] == ["same"]
+    with pytest.raises(CodecNotFound, match="nic-one and nic-two both bring a codec 'same'; uninstall one"):
+        plugins.codec_spec("same")
+    monkeypatch.setenv("NIC_DISABLE_PLUGINS", "two")
+    assert plugins.codec_spec("same").id == "same"
+
+
+def test_allow_list_and_block_list(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("first", "second"):
+        install(f"nic-{name}", {f"{name}_plugin.py": CODECS.format(id=name)}, f"{name} = {name}_plugin")
+    assert set(reports()) == {"first", "second"}
+    monkeypatch.setenv("NIC_PLUGINS", " first , absent,")
+    assert set(reports()) == {"first"}
+    monkeypatch.setenv("NIC_DISABLE_PLUGINS", "first")
+    assert reports() == {}
+    monkeypatch.delenv("NIC_PLUGINS")
+    assert "second" in reports()
+    assert "first" not in reports()
+    monkeypatch.setenv("NIC_PLUGINS", "")
+    assert reports() == {}
+
+
+def test_a_missing_codec_says_what_to_install(fake: ModuleType) -> None:
+    message = "no installed package brings the codec 'taco-base'; try: pip install nic-taco. Installed: zip, zip-bare,"
+    with pytest.raises(CodecNotFound, match=message):
+        plugins.codec_spec("taco-base")
+
+
+def test_no_plugin_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NIC_PLUGINS", "")
+    with pytest.raises(CodecNotFound, match=r"pip install nic-mini\. Installed: none"):
+        plugins.codec_spec("mini")
