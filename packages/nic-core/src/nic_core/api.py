@@ -63,8 +63,8 @@ class Codec:
         spec = self._weights_for(quality)
         codec = self.opened(spec)
         taken = nearest_quality(spec, quality)
-        if quality is not None and taken is not None and taken != quality:
-            logger.info("quality %g taken, the nearest to %g that %s has", taken, quality, self.spec.id)
+        if quality is not None and taken is not None and abs(taken - quality) > 0.01:
+            logger.warning("quality %g taken, the nearest to %g that %s has", taken, quality, self.spec.id)
         coded = codec.compress(picture.pixels, taken if codec.info.covers_range else None, checked)
         header = Header(
             picture.width,

@@ -10,6 +10,7 @@ import dataclasses
 import json
 import logging
 import math
+import subprocess
 import warnings
 from dataclasses import dataclass
 from datetime import timedelta
@@ -201,12 +202,25 @@ def export_run(run: Path, settings: ExportSettings) -> Path:
             "recipe": request.recipe,
             "values": values,
             "seed": request.seed,
+            "commit": source_commit(),
             "versions": {name: version(name) for name in ("nic-core", "nic-nn", "nic-train", "torch")},
         },
     )
     path = run / "weights.safetensors"
     export(model, path, info, half=settings.half)
     return path
+
+
+def source_commit() -> str | None:
+    """Return the git commit of this program's source; None where it is installed from a wheel."""
+    here = Path(__file__)
+    git = ("git", "-C", str(here.parent))
+    try:
+        subprocess.run([*git, "ls-files", "--error-unmatch", here.name], check=True, capture_output=True)
+        done = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
 
 
 def quality_of(recipe: Any) -> float | None:

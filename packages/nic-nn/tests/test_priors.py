@@ -1,0 +1,137 @@
+"""The entropy models: compressai's probabilities and table rows, in a logarithm that stays exact far out."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from nic_nn.compressai_parts import EntropyBottleneck, GaussianConditional, light_compressai
+from nic_nn.priors import FactorizedPrior, GaussianPrior, LikelihoodFloor
+
+LADDER = GaussianPrior().scale_table
+
+
+def gaussian_conditional() -> GaussianConditional:
+    """Return compressai's model on the same ladder."""
+    with light_compressai():
+        return GaussianConditional(LADDER.tolist())
+
+
+def factorized(channels: int = 3) -> FactorizedPrior:
+    """Return a prior with random densities."""
+    torch.manual_seed(0)
+    with light_compressai():
+        prior = FactorizedPrior(channels, likelihood_floor=0)
+    for name, parameter in prior.named_parameters():
+        if name != "quantiles":
+            parameter.data += 0.3 * torch.randn_like(parameter)
+    return prior.eval()
+
+
+def test_gaussian_likelihoods_are_compressais() -> None:
+    torch.manual_seed(1)
+    residual = 30 * torch.randn(4000, dtype=torch.float64)
+    scale = torch.exp(torch.empty_like(residual).uniform_(-4, 6))
+    theirs = gaussian_conditional().double()._likelihood(residual, scale)
+    ours = GaussianPrior(likelihood_floor=0).double().log_likelihood(residual, scale)
+    seen = theirs > 1e-6
+    assert 500 < seen.sum() < 4000
+    torch.testing.assert_close(ours[seen], theirs[seen].log(), rtol=1e-5, atol=1e-6)
+    single = GaussianPrior(likelihood_floor=0).log_likelihood(residual.float(), scale.float())
+    torch.testing.assert_close(single[seen], theirs[seen].log().float(), rtol=1e-3, atol=1e-4)
+
+
+def test_factorized_likelihoods_are_compressais() -> None:
+    prior = factorized().double()
+    z = torch.linspace(-60, 60, 241, dtype=torch.float64).expand(2, 3, 1, -1)
+    columns = z.permute(1, 0, 2, 3).reshape(3, 1, -1)
+    found = EntropyBottleneck._likelihood(prior, columns)
+    theirs = (found[0] if isinstance(found, tuple) else found).reshape(3, 2, 1, -1).permute(1, 0, 2, 3)
+    ours = prior.log_likelihood(z)
+    seen = theirs > 1e-6
+    assert 100 < seen.sum() < seen.numel()
+    torch.testing.assert_close(ours[seen], theirs[seen].log(), rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(ours.exp()[0].sum(-1) / 2, torch.ones(3, 1, dtype=torch.float64), rtol=0, atol=0.02)
+
+
+def test_table_rows_are_compressais() -> None:
+    up, down = torch.tensor(math.inf), torch.tensor(-math.inf)
+    grid = torch.cat(
+        [
+            LADDER,
+            torch.nextafter(LADDER, up),
+            torch.nextafter(LADDER, down),
+            torch.linspace(-1, 300, 20_001),
+            torch.tensor([0.0, -5.0, 1e-30, 1e30, math.inf, -math.inf, math.nan]),
+        ]
+    )
+    rows = GaussianPrior().index_of(grid)
+    assert rows.dtype == torch.int32
+    torch.testing.assert_close(rows, gaussian_conditional().build_indexes(grid).int())
+    torch.testing.assert_close(rows[:64], torch.arange(64, dtype=torch.int32))
+
+
+def test_positions_on_the_ladder() -> None:
+    prior = GaussianPrior()
+    torch.testing.assert_close(prior.scale_of(torch.arange(64.0)), LADDER)
+    middle = prior.scale_of(torch.tensor([10.5]))
+    torch.testing.assert_close(middle, (LADDER[10] * LADDER[11]).sqrt()[None])
+    torch.testing.assert_close(prior.scale_of(torch.tensor([-3.0, 99.0])), LADDER[[0, -1]])
+
+
+@pytest.mark.parametrize("floor", [0.0, 1e-9])
+def test_gaussians_stay_finite(floor: float) -> None:
+    prior = GaussianPrior(likelihood_floor=floor)
+    distances = [0.0, 0.5, 1.0, 9.0, 100.0, 1e4, 1e6]
+    residual = torch.tensor([sign * d for d in distances for sign in (1, -1)])[:, None].repeat(1, 7).requires_grad_()
+    scale = torch.tensor([-1.0, 0.0, 0.11, 1.0, 30.0, 256.0, 1e6]).repeat(len(residual), 1).requires_grad_()
+    log_likelihood = prior.log_likelihood(residual, scale)
+    log_likelihood.sum().backward()
+    for values in (log_likelihood, residual.grad, scale.grad):
+        assert values.isfinite().all()
+    assert (log_likelihood <= 1e-6).all()
+    assert floor == 0 or (log_likelihood >= math.log(floor) - 1e-4).all()
+    far = log_likelihood[8, 2].item()  # a hundred units away at the smallest scale, in nats
+    assert far == pytest.approx(math.log(floor) if floor else -0.5 * (99.5 / 0.11) ** 2, rel=1e-3)
+
+
+def test_factorized_densities_stay_finite() -> None:
+    prior = factorized()
+    z = torch.tensor([0.0, 1.0, -20.0, 300.0, -1e4, 1e6]).expand(1, 3, 1, -1).clone().requires_grad_()
+    log_likelihood = prior.log_likelihood(z)
+    log_likelihood.sum().backward()
+    assert log_likelihood.isfinite().all()
+    assert z.grad.isfinite().all()
+    assert (log_likelihood[..., -1] < -10).all()
+
+
+def test_the_floor_has_the_gradient_of_a_floor_on_likelihoods() -> None:
+    floor = 1e-3
+    log_p = torch.log(torch.tensor([0.5, 2e-3, 5e-4, 1e-6], dtype=torch.float64)).requires_grad_()
+    out = LikelihoodFloor(floor)(log_p)
+    torch.testing.assert_close(out.exp(), torch.tensor([0.5, 2e-3, floor, floor], dtype=torch.float64))
+    out.sum().backward()
+    torch.testing.assert_close(log_p.grad, torch.tensor([1.0, 1.0, 0.5, 1e-3], dtype=torch.float64), rtol=1e-6, atol=1e-9)
+    far = torch.tensor([-1e6, -3e38], requires_grad=True)
+    LikelihoodFloor(1e-9)(far).sum().backward()
+    assert far.grad.tolist() == [0.0, 0.0]
+    same = torch.tensor([-1e6])
+    assert LikelihoodFloor(0)(same) is same
+
+
+def test_tables_hold_the_probabilities() -> None:
+    prior = GaussianPrior()
+    tables = prior.tables()
+    assert len(tables.length) == 64
+    for row in (0, 20, 40, 63):
+        symbols = torch.arange(tables.length[row] - 2, dtype=torch.float32) + int(tables.offset[row])
+        likelihoods = prior.log_likelihood(symbols, LADDER[row].expand_as(symbols)).exp()
+        frequencies = np.diff(tables.rows[row])[:-1] / 65536
+        np.testing.assert_allclose(frequencies, likelihoods, rtol=0.02, atol=3e-4)
+    factor = factorized(5)
+    assert len(factor.tables().length) == 5
+
+
+def test_a_prior_saves_only_what_it_needs() -> None:
+    assert set(GaussianPrior().state_dict()) == {"scale_table"}
+    assert not [name for name in factorized().state_dict() if name.startswith(("_quantized_cdf", "_offset", "_cdf"))]
