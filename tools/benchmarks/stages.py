@@ -121,7 +121,9 @@ def make_model(codec: str, size: str | None, weights: Path | None) -> LatentMode
     if not recipes:
         raise click.UsageError(f"{codec} has no training recipe to build a random model from; give --weights")
     recipe = resolve(recipes[0].target)(codec=codec, **recipes[0].values)
-    if size and hasattr(recipe, "size"):
+    if size and not hasattr(recipe, "size"):
+        raise click.UsageError(f"{codec} has one size only; leave --size out")
+    if size:
         recipe = dataclasses.replace(recipe, size=size)
     torch.manual_seed(0)
     model = recipe.build().eval()
@@ -162,6 +164,8 @@ def main(
     """
     if weights and len(codecs) != 1:
         raise click.UsageError("--weights goes with exactly one codec")
+    if weights and sizes:
+        raise click.UsageError("--weights have a size of their own; leave --size out")
     if threads:
         torch.set_num_threads(threads)
     where = pick_device(device)

@@ -35,16 +35,17 @@ def export(model: LatentModel, path: Path, info: WeightsInfo, *, half: bool = Fa
         }
     model.freeze_tables()
     for latent, tables in (model.tables or {}).items():
-        for field in dataclasses.fields(tables):
-            state[f"{TABLES}.{latent}.{field.name}"] = torch.from_numpy(getattr(tables, field.name))
+        # Rows end to end: padded to one length they would be eight times as large.
+        arrays = {"cdf": np.concatenate(tables.rows), "length": tables.length, "offset": tables.offset}
+        state |= {f"{TABLES}.{latent}.{name}": torch.from_numpy(array) for name, array in arrays.items()}
     config = dataclasses.asdict(model.config)
     roles = {name: _role(model, name) for name in state}
-    arrays = {name: value.numpy() for name, value in state.items()}
+    entries = {name: value.numpy() for name, value in state.items()}
     info = dataclasses.replace(
         info,
         config=config,
-        entropy_id=fingerprint(_having(arrays, roles, "entropy"), config),
-        synthesis_id=fingerprint(_having(arrays, roles, "synthesis"), config),
+        entropy_id=fingerprint(_having(entries, roles, "entropy"), config),
+        synthesis_id=fingerprint(_having(entries, roles, "synthesis"), config),
     )
     with atomic_path(path) as temporary:
         save_file(state, temporary, info.to_metadata())
@@ -69,7 +70,8 @@ def load_model(model: LatentModel, path: Path) -> LatentModel:
 def _tables(fields: dict[str, np.ndarray], latent: str, rows: int, path: Path) -> Tables:
     """Return the tables of a latent; BadWeights where there are none or not `rows` of them."""
     try:
-        tables = Tables(**{f.name: fields[f"{TABLES}.{latent}.{f.name}"] for f in dataclasses.fields(Tables)})
+        cdf, length, offset = (fields[f"{TABLES}.{latent}.{name}"] for name in ("cdf", "length", "offset"))
+        tables = Tables(_padded(cdf, length) if cdf.ndim == 1 else cdf, length, offset)
     except KeyError as error:
         raise BadWeights(f"{path.name} holds no entropy tables for {latent}: {error} is missing") from error
     except (TypeError, ValueError) as error:
@@ -77,6 +79,15 @@ def _tables(fields: dict[str, np.ndarray], latent: str, rows: int, path: Path) -
     if len(tables.length) != rows:
         raise BadWeights(f"{path.name} holds {len(tables.length)} entropy tables for {latent} instead of {rows}")
     return tables
+
+
+def _padded(cdf: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """Return rows that lie end to end as a rectangle; ValueError where their lengths do not add up."""
+    if length.min(initial=0) < 0 or length.sum() != cdf.size:
+        raise ValueError(f"the lengths of the rows add up to {length.sum()}, not {cdf.size}")
+    rows = np.zeros((len(length), length.max(initial=0)), np.int32)
+    rows[np.arange(rows.shape[1]) < length[:, None]] = cdf
+    return rows
 
 
 def load_strictly(model: LatentModel, state: dict[str, Tensor]) -> None:

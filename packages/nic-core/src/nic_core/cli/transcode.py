@@ -185,7 +185,7 @@ def plan(inputs: Iterable[Path], output: str | None, suffixes: Iterable[str], ne
     several = len(sources) > 1 or any(path.is_dir() for path in inputs)
     if several and place == STREAM:
         raise click.UsageError("several inputs cannot go to standard output; give a folder with -o")
-    slash = bool(output) and output[-1] in (os.sep, os.altsep)
+    slash = output is not None and output.endswith((os.sep, os.altsep or os.sep))
     into_folder = place is not None and place != STREAM and (several or slash or place.is_dir())
     if into_folder and place is not None and place.exists() and not place.is_dir():
         raise click.UsageError(f"-o {output} is a file; several inputs need a folder")

@@ -1,0 +1,308 @@
+"""From pixels to a file and back through a tiny latent model: any size, strict loading, and clear errors."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import nic_core as nic
+import numpy as np
+import pytest
+import torch
+from nic_core import plugins, weights
+from nic_core.container import File, Tiling, pack, unpack
+from nic_core.errors import BadWeights, DamagedFile, NicError, OutOfMemory, UnsupportedFile
+from nic_core.picture import Picture
+from nic_core.weights import WeightsInfo
+from nic_nn.codec import LatentCodec, pick_device, to_pixels, to_tensor
+from nic_nn.export import export
+from nic_nn.model import Hyperprior
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class TinyConfig:
+    """Channels of y and z."""
+
+    main: int = 6
+    hyper: int = 4
+
+
+class Tiny(Hyperprior):
+    """One convolution for each transform."""
+
+    def __init__(self, config: TinyConfig) -> None:
+        super().__init__((config.main, config.hyper))
+        self.config = config
+        self.g_a = nn.Conv2d(3, config.main, 16, 16)
+        self.g_s = nn.ConvTranspose2d(config.main, 3, 16, 16)
+        self.h_a = nn.Conv2d(config.main, config.hyper, 4, 4)
+        self.h_s = nn.ConvTranspose2d(config.hyper, 2 * config.main, 4, 4)
+
+
+class TinyCodec(LatentCodec):
+    @staticmethod
+    def build(config: dict[str, Any]) -> Tiny:
+        return Tiny(TinyConfig(**config))
+
+
+def tiny(seed: int = 0) -> Tiny:
+    """Return a model with weights that give latents and pictures some variety."""
+    torch.manual_seed(seed)
+    model = Tiny(TinyConfig()).eval()
+    with torch.no_grad():
+        for module, gain in ((model.g_a, 40), (model.h_a, 2), (model.h_s, 6), (model.g_s, 0.7)):
+            module.weight.mul_(gain)
+        model.h_s.bias[:6] = 15  # scales
+        model.g_s.bias += 0.5
+    return model
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Make the codec `tiny` known; return a function that writes weights for it into the store."""
+    module = ModuleType("tiny_codec_of_tests")
+    module.TinyCodec = TinyCodec
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    spec = nic.CodecSpec("tiny", f"{module.__name__}:TinyCodec", "For tests.")
+    plugin = plugins.Plugin("tiny", "nic-tiny", "1", {"nic_codecs": (spec,)})
+    monkeypatch.setattr(plugins, "installed", lambda: (plugin,))
+    monkeypatch.setenv("NIC_WEIGHTS", str(tmp_path / "store"))
+
+    def put(model: Tiny | None = None, **more: Any) -> Path:
+        path = tmp_path / "tiny.safetensors"
+        export(model or tiny(), path, WeightsInfo("tiny", "t", {}, "", "", quality=50.0), **more)
+        return Path(weights.add(path).location)
+
+    return put
+
+
+def values(*shape: int, dtype: type = np.uint8) -> np.ndarray:
+    """Return random values."""
+    return np.random.default_rng(sum(shape)).integers(0, np.iinfo(dtype).max, shape, dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", [(1, 1), (7, 3), (64, 64), (65, 130)])
+def test_any_size(install: Callable[..., Path], size: tuple[int, int], channels: int, dtype: type) -> None:
+    install()
+    picture = Picture(values(*size, channels, dtype=dtype))
+    codec = nic.load("tiny", device="cpu")
+    data = codec.encode(picture)
+    back = codec.decode_picture(data)
+    assert back.pixels.shape == picture.pixels.shape
+    assert back.pixels.dtype == dtype
+    head = nic.inspect(data)
+    assert (head.coder, head.quality, head.bit_depth) == ("rans", 50.0, 8 * picture.pixels.itemsize)
+    with torch.inference_mode():
+        output = codec.model(to_tensor(picture.pixels, 64, torch.device("cpu")))
+    expected = to_pixels(output["x_hat"], head).astype(int)
+    assert np.abs(back.pixels.astype(int) - expected).max() <= (1 if dtype == np.uint8 else 3)
+    assert len(np.unique(back.pixels)) > (1 if size == (1, 1) else 5) or size == (1, 1)
+    bits = sum(value.item() for value in output["bits"].values())
+    coded = 8 * len(unpack(data).units[0])
+    assert bits > 0
+    assert abs(coded - bits) < 0.05 * bits + 128
+
+
+def test_edges_are_repeated() -> None:
+    pixels = values(65, 130, 3)
+    x = to_tensor(pixels, 64, torch.device("cpu"))
+    assert x.shape == (1, 3, 128, 192)
+    torch.testing.assert_close(x[0, :, :65, :130], torch.from_numpy(pixels).permute(2, 0, 1) / 255)
+    assert (x[..., 65:, :] == x[..., 64:65, :]).all()
+    assert (x[..., 130:] == x[..., 129:130]).all()
+    gray = to_tensor(values(2, 3, 1, dtype=np.uint16), 64, torch.device("cpu"))
+    assert (gray[:, 0] == gray[:, 2]).all()
+    assert gray.max() <= 1
+
+
+def test_export_in_half_precision(install: Callable[..., Path]) -> None:
+    info = weights.read_info(install())
+    half = install(half=True)
+    assert weights.read_info(half).entropy_id != info.entropy_id
+    state = load_file(half)
+    assert state["g_a.weight"].dtype == torch.float16
+    assert {value.dtype for name, value in state.items() if name.startswith(("entropy_b", "gau"))} == {torch.float32}
+    codec = nic.load("tiny", half, device="cpu")
+    assert codec.model.g_a.weight.dtype == torch.float32
+    picture = values(70, 60, 3)
+    assert codec.decode_picture(codec.encode(picture)).pixels.shape == picture.shape
+
+
+def test_fingerprints_follow_what_they_cover(install: Callable[..., Path]) -> None:
+    def ids(change: Callable[[Tiny], Tensor] | None = None) -> tuple[str, str]:
+        model = tiny()
+        if change:
+            with torch.no_grad():
+                change(model).add_(0.01)
+        info = weights.read_info(install(model))
+        return info.entropy_id, info.synthesis_id
+
+    entropy, synthesis = ids()
+    assert ids() == (entropy, synthesis)
+    assert ids(lambda m: m.g_a.weight) == ids(lambda m: m.h_a.bias) == (entropy, synthesis)
+    for change in (lambda m: m.h_s.bias, lambda m: m.entropy_bottleneck.quantiles, lambda m: m.gaussian.scale_table):
+        changed = ids(change)
+        assert changed[0] != entropy
+        assert changed[1] == synthesis
+    changed = ids(lambda m: m.g_s.weight)
+    assert changed[0] == entropy
+    assert changed[1] != synthesis
+
+
+def altered(path: Path, change: Callable[[dict[str, Tensor]], object], **record: Any) -> Path:
+    """Write a weights file with other entries or another record beside it."""
+    state = load_file(path)
+    change(state)
+    target = path.parent.parent.parent / "altered.safetensors"
+    save_file(state, target, replace(weights.read_info(path), **record).to_metadata())
+    return target
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda s: s.pop("g_a.weight"), r"do not fit Tiny: 1 missing \(g_a.weight\)"),
+        (lambda s: s.update({f"x{i}": torch.zeros(1) for i in range(5)}), r"5 extra \(x0, x1, x2, \.\.\.\)"),
+        (lambda s: s.update({"h_s.bias": torch.zeros(3)}), r"1 of another shape \(h_s.bias\)"),
+        (lambda s: s.pop("tables.z.cdf"), "holds no entropy tables for z: 'tables.z.cdf' is missing"),
+        (lambda s: s.update({"tables.y.cdf": s["tables.y.cdf"][:-1].clone()}), "the lengths of the rows add up to"),
+        (lambda s: s["tables.y.length"].neg_(), "holds damaged entropy tables for y: the lengths"),
+        (lambda s: s["tables.y.cdf"].zero_(), "holds damaged entropy tables for y: each table must rise strictly"),
+        (
+            lambda s: s.update(
+                {f"tables.y.{name}": s[f"tables.z.{name}"].clone() for name in ("cdf", "length", "offset")}
+            ),
+            "holds 4 entropy tables for y instead of 64",
+        ),
+    ],
+)
+def test_weights_are_loaded_strictly(install: Callable[..., Path], change: Callable, says: str) -> None:
+    codec = nic.load("tiny", altered(install(), change))
+    with pytest.raises(BadWeights, match=says):
+        codec.encode(values(4, 4, 3))
+
+
+def test_a_config_that_fits_no_model(install: Callable[..., Path]) -> None:
+    for config in ({"main": 6, "depth": 3}, {"main": "six"}):
+        codec = nic.load("tiny", altered(install(), lambda state: None, config=config))
+        with pytest.raises(BadWeights, match="has a config that tiny cannot be built from"):
+            codec.encode(values(4, 4, 3))
+
+
+def test_weights_cut_short(install: Callable[..., Path]) -> None:
+    path = install()
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(BadWeights, match="cannot be read"):
+        nic.load("tiny").encode(values(4, 4, 3))
+
+
+def test_unexported_models_do_not_code() -> None:
+    with pytest.raises(BadWeights, match="export them first"):
+        tiny().compress(torch.zeros(1, 3, 64, 64))
+
+
+def test_compress_and_decompress_in_batches() -> None:
+    model = tiny()
+    model.freeze_tables()
+    torch.manual_seed(1)
+    x = torch.rand(3, 3, 64, 128)
+    with torch.inference_mode():
+        compressed = model.compress(x)
+        x_hat = model.decompress(compressed)["x_hat"]
+        torch.testing.assert_close(x_hat, model(x)["x_hat"].clamp(0, 1), rtol=0, atol=1e-5)
+        assert len(set(compressed.streams)) == 3
+        wrong = replace(compressed, checksums=compressed.checksums[::-1])
+        with pytest.raises(DamagedFile, match="not those that were coded"):
+            model.decompress(wrong)
+
+
+def resealed(data: bytes, units: tuple[bytes, ...] | None = None, **header: Any) -> bytes:
+    """Return a file with other units or header fields, and the CRC that belongs to them."""
+    file = unpack(data)
+    return pack(File(replace(file.header, **header), file.units if units is None else units, file.chunks))
+
+
+def test_what_contradicts_the_model(install: Callable[..., Path]) -> None:
+    install()
+    codec = nic.load("tiny", device="cpu")
+    data = codec.encode(values(40, 70, 3))
+    head, units = unpack(data).header, unpack(data).units
+    for bad, error, says in (
+        (resealed(data, checksum=head.checksum ^ 1), DamagedFile, "the decoded symbols are not those that were coded"),
+        (resealed(data, width=700), DamagedFile, "the decoded symbols are not those"),
+        (resealed(data, coder="other"), UnsupportedFile, "coded with 'other', this codec reads 'rans'"),
+        (resealed(data, units * 2, tiling=Tiling(40, 70)), DamagedFile, "in one unit, the file has 2"),
+    ):
+        with pytest.raises(error, match=says):
+            codec.decode(bad)
+
+
+def test_random_units_never_crash(install: Callable[..., Path]) -> None:
+    install()
+    codec = nic.load("tiny", device="cpu")
+    data = codec.encode(values(40, 70, 3))
+    rng = np.random.default_rng(0)
+    unit = unpack(data).units[0]
+    random = [rng.bytes(int(n)) for n in rng.integers(0, 400, 40)]
+    flipped = [bytes(byte ^ (i == j) for j, byte in enumerate(unit)) for i in range(len(unit))]
+    caught = 0
+    for other in (b"", unit[:-1], unit[:5], unit + b"junk", bytes(400), b"\xff" * 400, *random, *flipped):
+        try:
+            assert codec.decode(resealed(data, (other,))).size == (70, 40)
+        except NicError:
+            caught += 1
+    assert caught > 50
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB."),
+        RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"),
+    ],
+)
+def test_too_little_memory(install: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    install()
+    codec = nic.load("tiny", device="cpu")
+    data = codec.encode(values(40, 70, 3))
+
+    def fail(*args: object) -> None:
+        raise error
+
+    says = "too little memory for a picture of 70 x 40 pixels: try --device cpu, or a smaller picture"
+    monkeypatch.setattr(codec.model.g_a, "forward", fail)
+    monkeypatch.setattr(codec.model.g_s, "forward", fail)
+    with pytest.raises(OutOfMemory, match=says):
+        codec.encode(values(40, 70, 3))
+    with pytest.raises(OutOfMemory, match=says):
+        codec.decode(data)
+
+
+def test_other_errors_stay_what_they_are(install: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    install()
+    codec = nic.load("tiny", device="cpu")
+
+    def fail(*args: object) -> None:
+        raise RuntimeError("something else")
+
+    monkeypatch.setattr(codec.model.g_a, "forward", fail)
+    with pytest.raises(RuntimeError, match="something else"):
+        codec.encode(values(40, 70, 3))
+
+
+@pytest.mark.parametrize("name", ["nonsense", "cuda:99", "xla"])
+def test_devices_that_are_not_there(name: str) -> None:
+    with pytest.raises(NicError, match=f"the device '{name}' is not available: "):
+        pick_device(name)
+
+
+def test_the_best_device_is_picked() -> None:
+    assert pick_device("cpu").type == "cpu"
+    assert pick_device("auto").type in ("cpu", "cuda", "mps")

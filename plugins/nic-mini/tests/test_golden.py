@@ -1,0 +1,65 @@
+"""Golden files decode forever: to the same symbols, which the file's checksum says, and to the same pixels."""
+
+from pathlib import Path
+
+import nic_core as nic
+import numpy as np
+import pytest
+from nic_core import image_files, weights
+from nic_core.container import unpack
+from safetensors.numpy import load_file
+
+GOLDEN = Path(__file__).parent / "golden"
+FILES = sorted(GOLDEN.glob("*.nic"))
+
+
+def test_all_are_here() -> None:
+    assert [path.stem for path in FILES] == ["deep", "gray", "high", "rgb"]
+    info = weights.read_info(GOLDEN / "tiny.safetensors")
+    assert {nic.inspect(path.read_bytes()).entropy_id for path in FILES} == {info.entropy_id}
+    assert {nic.inspect(path.read_bytes()).synthesis_id for path in FILES} == {info.synthesis_id}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_golden_files_decode(path: Path) -> None:
+    codec = nic.load("mini", GOLDEN / "tiny.safetensors", device="cpu")
+    decoded = codec.decode_picture(path.read_bytes())
+    expected = image_files.read(path.with_suffix(".png"))
+    assert (decoded.icc, decoded.exif, decoded.xmp) == (expected.icc, expected.exif, expected.xmp)
+    assert decoded.pixels.shape == expected.pixels.shape
+    assert decoded.bit_depth == expected.bit_depth
+    # Floating point differs between machines in the last bits; one step of 255 is what it may do to a pixel.
+    step = 1 if decoded.bit_depth == 8 else 257
+    assert np.abs(decoded.pixels.astype(int) - expected.pixels.astype(int)).max() <= step
+    if expected.alpha is None:
+        assert decoded.alpha is None
+    else:
+        np.testing.assert_array_equal(decoded.alpha, expected.alpha)
+
+
+def test_what_they_hold() -> None:
+    heads = {path.stem: nic.inspect(path.read_bytes()) for path in FILES}
+    assert {name: (head.width, head.height) for name, head in heads.items()} == {
+        "rgb": (70, 45),
+        "gray": (31, 64),
+        "deep": (33, 20),
+        "high": (70, 45),
+    }
+    assert {name: (head.channels, head.bit_depth) for name, head in heads.items() if name != "high"} == {
+        "rgb": (3, 8),
+        "gray": (1, 8),
+        "deep": (3, 16),
+    }
+    assert (heads["high"].quality, heads["rgb"].quality) == (93.5, 50.0)
+    assert set(unpack((GOLDEN / "deep.nic").read_bytes()).chunks) == {"alph", "iccp", "exif", "xmpp"}
+
+
+def test_fingerprints_are_those_of_the_tensors() -> None:
+    info = weights.read_info(GOLDEN / "tiny.safetensors")
+    tensors = load_file(GOLDEN / "tiny.safetensors")
+    tops = {name: name.partition(".")[0] for name in tensors}
+    entropy = {name: tensor for name, tensor in tensors.items() if tops[name] not in ("g_a", "h_a", "g_s")}
+    synthesis = {name: tensor for name, tensor in tensors.items() if tops[name] == "g_s"}
+    assert {tops[name] for name in entropy} >= {"h_s", "contexts", "gains", "entropy_bottleneck", "gaussian", "tables"}
+    assert weights.fingerprint(entropy, info.config) == info.entropy_id
+    assert weights.fingerprint(synthesis, info.config) == info.synthesis_id
