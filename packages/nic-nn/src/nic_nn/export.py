@@ -71,7 +71,7 @@ def _tables(fields: dict[str, np.ndarray], latent: str, rows: int, path: Path) -
     """Return the tables of a latent; BadWeights where there are none or not `rows` of them."""
     try:
         cdf, length, offset = (fields[f"{TABLES}.{latent}.{name}"] for name in ("cdf", "length", "offset"))
-        tables = Tables(_padded(cdf, length) if cdf.ndim == 1 else cdf, length, offset)
+        tables = Tables(_padded(cdf, length), length, offset)
     except KeyError as error:
         raise BadWeights(f"{path.name} holds no entropy tables for {latent}: {error} is missing") from error
     except (TypeError, ValueError) as error:

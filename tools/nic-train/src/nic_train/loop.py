@@ -1,5 +1,6 @@
 """The training loop: one LightningModule around any recipe."""
 
+import math
 import time
 from typing import Any, cast
 
@@ -14,14 +15,17 @@ class Loop(lightning.LightningModule):
     """Runs a recipe (see docs/train.md) with a main and an auxiliary Adam.
 
     The auxiliary optimizer owns the priors' quantiles, whose own loss needs no pictures.
+
+    minutes: stop after this long, 0 for never. (Lightning's own limit also counts what a resumed run took before.)
     """
 
-    def __init__(self, recipe: Any, model: LatentModel) -> None:
+    def __init__(self, recipe: Any, model: LatentModel, minutes: float = 0) -> None:
         super().__init__()
         self.recipe = recipe
         self.model = model
         self.automatic_optimization = False
         self._since = time.perf_counter()
+        self._end = self._since + 60 * minutes if minutes else math.inf
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """Return the main and the auxiliary optimizer."""
@@ -35,6 +39,8 @@ class Loop(lightning.LightningModule):
     def training_step(self, batch: Tensor, index: int) -> None:
         """One step of both optimizers."""
         main, auxiliary = cast(list[torch.optim.Optimizer], self.optimizers())
+        if time.perf_counter() > self._end:
+            self.trainer.should_stop = True
         step = self.global_step // 2  # Lightning counts the steps of both optimizers
         for group in main.param_groups:
             group["lr"] = self.recipe.lr * self.recipe.rate_at(step)

@@ -13,7 +13,6 @@ import math
 import subprocess
 import warnings
 from dataclasses import dataclass
-from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -137,7 +136,7 @@ def train(request: Request, out: Path, *, resume: bool, initial: Path | None = N
     out.mkdir(parents=True, exist_ok=True)
     record = dataclasses.asdict(request) | {"pictures": len(pictures)}
     (out / "run.json").write_text(json.dumps(record, indent=1))
-    loop = Loop(recipe, model)
+    loop = Loop(recipe, model, minutes)
     trainer = lightning.Trainer(
         max_steps=2 * recipe.steps,  # Lightning counts the steps of both optimizers
         precision=PRECISIONS[request.precision],
@@ -154,7 +153,6 @@ def train(request: Request, out: Path, *, resume: bool, initial: Path | None = N
         logger=[CSVLogger(out, "metrics"), TensorBoardLogger(out, "metrics")],
         val_check_interval=2 * CHECKPOINT_STEPS if validation else None,
         limit_val_batches=None if validation else 0,
-        max_time=timedelta(minutes=minutes) if minutes else None,
         enable_model_summary=False,
     )
     with warnings.catch_warnings():
