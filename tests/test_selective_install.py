@@ -109,3 +109,8 @@ def test_the_whole_set_installs_together(make_environment):
     assert done.returncode == 0
     assert "failed" not in done.stdout
     assert "mini" in environment.run("nic", "train", "--list").stdout
+    picture, coded = environment.folder / "a.png", environment.folder / "a.nic"
+    Image.new("RGB", (70, 30), (200, 90, 10)).save(picture)
+    encoded = environment.run("nic", "encode", picture, "-o", coded)  # with the weights in the wheel
+    assert encoded.returncode == 0, encoded.stderr
+    assert environment.run("nic", "decode", coded, "-o", environment.folder / "b.png").returncode == 0
