@@ -19,7 +19,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 PARAMETERS = dict(zip(CODECS, (21_385_155, 29_078_031, 24_645_008, 32_337_884), strict=True))
 GMACS = dict(zip(CODECS, ((101.6, 100.3), (113.4, 112.1), (105.3, 104.3), (117.1, 116.1)), strict=True))
-TIES = {"tbtc-conv-hyperprior": (0, 116, 3, 15), "tbtc-conv-charm": (0, 4, 10, 7)}
+TIES = {
+    "tbtc-conv-hyperprior": (0, 116, 3, 15),
+    "tbtc-conv-charm": (0, 4, 10, 7),
+    "tbtc-swint-charm": (0, 266, 10, 9),
+}
 """Where y - mean is within 1e-6 of a half: the order of a float32 sum decides, and the reference rounds up."""
 
 
