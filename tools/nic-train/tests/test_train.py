@@ -34,9 +34,11 @@ def steps_of(run):
         return [row for row in csv.DictReader(file) if row["loss"]]
 
 
-def test_three_steps_then_a_file(pictures, tmp_path, caplog):
+def test_three_steps_then_a_file(pictures, tmp_path, caplog, capsys):
     run = tmp_path / "run"
-    assert train("mini", "--data", pictures, "--out", run, "--steps", 3, "--precision", "fp32", *SMALL) == 0
+    common = ("--data", pictures, "--out", run, "--steps", 3, "--precision", "fp32", *SMALL)
+    assert train("mini", *common, "--lambda", 0.01) == 0
+    assert "--lambda is not used" in capsys.readouterr().err
     assert "broken.png" in caplog.text
     assert "small.png" in caplog.text
     info = read_info(run / "weights.safetensors")
@@ -97,6 +99,15 @@ def test_bad_input_is_one_line(arguments, message, tmp_path, monkeypatch, capsys
     assert len(lines) == 1
     assert message in lines[0]
     assert not (tmp_path / "run").exists()
+
+
+def test_single_rate_weights_know_their_lambda(pictures, tmp_path):
+    run, codec = tmp_path / "run", "tbtc-conv-hyperprior"
+    common = ("--data", pictures, "--out", run, "--steps", 1, *SMALL, "--set", "size=S")
+    assert train(codec, *common, "--lambda", 0.0063) == 0
+    info = read_info(run / "weights.safetensors")
+    assert (info.codec, info.lmbda) == (codec, 0.0063)
+    assert info.quality == pytest.approx(50.4, abs=0.2)
 
 
 def test_missing_arguments_are_a_usage_error(capsys):

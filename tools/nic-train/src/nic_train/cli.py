@@ -82,8 +82,10 @@ def train(
             raise click.UsageError("name a codec, --data DIR and --out RUN (or --resume RUN, --export RUN, --list)")
         spec = run.recipe_spec(codec, recipe)
         request = run.Request(codec, spec.name, {}, str(data), str(val) if val else None, seed, precision)
-    weights = run.train(request.with_values(changed), out, resume=resume is not None, initial=initial, minutes=minutes)
-    if weights:
+    request = request.with_values(changed)
+    if lmbda is not None and request.make_recipe().quality_range is not None:
+        click.echo(f"nic: {request.codec} trains all its qualities at once; --lambda is not used", err=True)
+    if run.train(request, out, resume=resume is not None, initial=initial, minutes=minutes):
         click.echo(f"wrote {run.export_run(out, settings)}")
     else:
         click.echo(f"stopped; go on with: nic train --resume {out}")
