@@ -78,9 +78,9 @@ def test_missing_extra_and_misshapen_entries_are_told_apart(entries, tmp_path):
     with pytest.raises(BadWeights) as caught:
         load_checkpoint("tbtc-conv-hyperprior", save(changed, tmp_path))
     message = str(caught.value)
-    assert "missing: 1 (h_s.4.bias)" in message
-    assert "superfluous: 1 (stray.weight)" in message
-    assert "of another shape: 1 (h_s.0.weight)" in message
+    assert "1 missing (h_s.4.bias)" in message
+    assert "1 extra (stray.weight)" in message
+    assert "1 of another shape (h_s.0.weight)" in message
 
 
 @pytest.mark.parametrize(

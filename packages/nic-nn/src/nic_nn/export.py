@@ -1,6 +1,7 @@
 """Weights files of latent models: writing them with frozen tables and fingerprints, and loading them strictly."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -91,21 +92,24 @@ def _padded(cdf: np.ndarray, length: np.ndarray) -> np.ndarray:
 
 
 def load_strictly(model: LatentModel, state: dict[str, Tensor]) -> None:
-    """Load a state; BadWeights names the first few entries that are missing, superfluous or of another shape."""
-    wanted = model.state_dict()
+    """Load a state; BadWeights names the first few entries that are missing, extra or of another shape."""
+    if found := mismatch({name: value.shape for name, value in model.state_dict().items()}, state):
+        raise BadWeights(f"the weights do not fit {type(model).__name__}: {found}")
+    model.load_state_dict(state)
+
+
+def mismatch(shapes: Mapping[str, torch.Size], state: Mapping[str, Tensor]) -> str:
+    """Return how a state differs from the wanted shapes, with the first few names; empty where it fits."""
     problems = {
-        "missing": [name for name in wanted if name not in state],
-        "extra": [name for name in state if name not in wanted],
-        "of another shape": [name for name in wanted if name in state and wanted[name].shape != state[name].shape],
+        "missing": [name for name in shapes if name not in state],
+        "extra": [name for name in state if name not in shapes],
+        "of another shape": [name for name in shapes if name in state and shapes[name] != state[name].shape],
     }
-    found = [
+    return "; ".join(
         f"{len(names)} {what} ({', '.join(names[:3])}{', ...' if names[3:] else ''})"
         for what, names in problems.items()
         if names
-    ]
-    if found:
-        raise BadWeights(f"the weights do not fit {type(model).__name__}: {'; '.join(found)}")
-    model.load_state_dict(state)
+    )
 
 
 def _role(model: LatentModel, name: str) -> str:

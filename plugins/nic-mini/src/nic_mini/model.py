@@ -134,9 +134,6 @@ class SliceContext(nn.Module):
 class Mini(LatentModel):
     """The model; `quality` is a float or a tensor (N,) from 1 to 100 wherever it appears."""
 
-    synthesis_modules = ("g_s",)
-    analysis_modules = ("g_a", "h_a")
-
     def __init__(self, config: MiniConfig) -> None:
         latent = sum(config.slices)
         super().__init__((latent, config.hyper))

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from nic_core.errors import BadWeights
 from nic_core.weights import WeightsInfo
-from nic_nn.export import export
+from nic_nn.export import export, mismatch
 from torch import Tensor
 
 from nic_tbtc.config import TbtcConfig, context_of, transform_of
@@ -45,7 +45,7 @@ def load_checkpoint(codec: str, path: Path) -> Tbtc:
     """Return the model of a checkpoint, its sizes inferred from the shapes.
 
     Raises BadWeights where the file is no checkpoint, or not one of this codec: then with the first few entries that
-    are missing, superfluous or of another shape.
+    are missing, extra or of another shape.
     """
     state = read_state(path)
     try:
@@ -56,14 +56,8 @@ def load_checkpoint(codec: str, path: Path) -> Tbtc:
         model = Tbtc(config)
     published = {published_name(name, config.transform): name for name, _ in model.named_parameters()}
     shapes = {name: model.get_parameter(ours).shape for name, ours in published.items()}
-    problems = {
-        "missing": [name for name in shapes if name not in state],
-        "superfluous": [name for name in state if name not in shapes],
-        "of another shape": [name for name, shape in shapes.items() if name in state and state[name].shape != shape],
-    }
-    if any(problems.values()):
-        found = "; ".join(f"{what}: {first_few(names)}" for what, names in problems.items() if names)
-        raise BadWeights(f"{path.name} is no checkpoint of {codec}; {found}")
+    if found := mismatch(shapes, state):
+        raise BadWeights(f"{path.name} is no checkpoint of {codec}: {found}")
     model.load_state_dict({ours: state[name].float() for name, ours in published.items()}, strict=False)
     return model.eval()
 
@@ -131,8 +125,3 @@ def infer_config(codec: str, state: Mapping[str, Tensor]) -> TbtcConfig:
 def depth(stage: str, state: Mapping[str, Tensor]) -> int:
     """Return how many blocks a stage has."""
     return len({name.removeprefix(f"{stage}.").partition(".")[0] for name in state if name.startswith(f"{stage}.")})
-
-
-def first_few(names: list[str]) -> str:
-    """Return a count and up to three names."""
-    return f"{len(names)} ({', '.join(names[:3])}{', ...' if names[3:] else ''})"
