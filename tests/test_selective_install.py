@@ -11,7 +11,14 @@ import pytest
 from PIL import Image
 
 ROOT = Path(__file__).parents[1]
-PROJECTS = ["packages/nic-core", "packages/nic-nn", "plugins/nic-tbtc", "plugins/nic-mini", "tools/nic-train"]
+PROJECTS = [
+    "packages/nic-core",
+    "packages/nic-nn",
+    "plugins/nic-tbtc",
+    "plugins/nic-mini",
+    "tools/nic-train",
+    "tools/nic-eval",
+]
 
 
 def uv(*args, **settings):
@@ -87,7 +94,7 @@ def test_core_and_one_codec_encode_and_decode(make_environment, tmp_path):
         "from nic_core.weights import WeightsInfo; from nic_nn.export import export;"
         "from nic_tbtc.recipe import TbtcRecipe;"
         "torch.manual_seed(0);"
-        "model = TbtcRecipe(codec='tbtc-conv-hyperprior', size='S').build();"
+        "model = TbtcRecipe(codec='tbtc-conv-hyperprior', size='S').build_model();"
         "export(model, Path(sys.argv[1]), WeightsInfo('tbtc-conv-hyperprior', 'untrained', {}, '', ''))"
     )
     weights = tmp_path / "untrained.safetensors"
@@ -104,13 +111,37 @@ def test_core_and_one_codec_encode_and_decode(make_environment, tmp_path):
 
 
 def test_the_whole_set_installs_together(make_environment):
-    environment = make_environment("nic-core", "nic-mini", "nic-train")
+    environment = make_environment("nic-core", "nic-mini[train]", "nic-train", "nic-eval")
     done = environment.run("nic", "plugins")
     assert done.returncode == 0
     assert "failed" not in done.stdout
     assert "mini" in environment.run("nic", "train", "--list").stdout
-    picture, coded = environment.folder / "a.png", environment.folder / "a.nic"
-    Image.new("RGB", (70, 30), (200, 90, 10)).save(picture)
+    pictures = environment.folder / "pictures"
+    pictures.mkdir()
+    picture, coded = pictures / "a.png", environment.folder / "a.nic"
+    Image.new("RGB", (90, 70), (200, 90, 10)).save(picture)
     encoded = environment.run("nic", "encode", picture, "-o", coded)  # with the weights in the wheel
     assert encoded.returncode == 0, encoded.stderr
     assert environment.run("nic", "decode", coded, "-o", environment.folder / "b.png").returncode == 0
+    report = environment.folder / "report"
+    command = ("eval", "--data", picture.parent, "--codec", "mini", "--baseline", "jpeg", "--metrics", "psnr")
+    measured = environment.run("nic", *command, "--qualities", "20,80", "--out", report)
+    assert measured.returncode == 0, measured.stderr
+    assert (report / "report.html").stat().st_size > 50_000
+    runs = environment.folder / "run"
+    command = ("train", "mini", "--data", picture.parent, "--out", runs, "--steps", 1, "--set", "crop=64")
+    trained = environment.run("nic", *command, "--set", "batch=1", "--precision", "fp32")
+    assert trained.returncode == 0, trained.stderr
+
+
+def test_baselines_are_measured_without_any_codec(make_environment):
+    environment = make_environment("nic-core", "nic-eval")
+    assert "nic-nn" not in environment.packages()
+    pictures = environment.folder / "pictures"
+    pictures.mkdir()
+    Image.linear_gradient("L").convert("RGB").save(pictures / "a.png")
+    command = ("eval", "--data", pictures, "--baseline", "jpeg,webp,jpeg2000", "--out", environment.folder / "report")
+    done = environment.run("nic", *command)
+    assert done.returncode == 0, done.stderr
+    points = (environment.folder / "report" / "points.csv").read_text()
+    assert all(f"\n{name},baseline," in points for name in ("jpeg", "webp", "jpeg2000"))

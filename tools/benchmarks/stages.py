@@ -126,7 +126,7 @@ def make_model(codec: str, size: str | None, weights: Path | None) -> LatentMode
     if size:
         recipe = dataclasses.replace(recipe, size=size)
     torch.manual_seed(0)
-    model = recipe.build().eval()
+    model = recipe.build().model.eval()
     model.freeze_tables()
     return model
 

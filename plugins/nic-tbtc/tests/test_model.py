@@ -131,4 +131,4 @@ def test_plugin_records_resolve():
 def test_recipe_is_the_papers():
     recipe = TbtcRecipe("tbtc-swint-charm", size="S")
     assert (recipe.steps, recipe.batch, recipe.crop, recipe.lr, recipe.schedule) == (2_000_000, 8, 256, 1e-4, "drop")
-    assert recipe.build().config == TbtcConfig.of("tbtc-swint-charm", "S")
+    assert recipe.build().model.config == TbtcConfig.of("tbtc-swint-charm", "S")

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import resource
 
 import numpy as np
 import pytest
@@ -37,14 +38,16 @@ def steps_of(run):
 def test_three_steps_then_a_file(pictures, tmp_path, caplog, capsys):
     run = tmp_path / "run"
     common = ("--data", pictures, "--out", run, "--steps", 3, "--precision", "fp32", *SMALL)
-    assert train("mini", *common, "--lambda", 0.01) == 0
-    assert "--lambda is not used" in capsys.readouterr().err
+    assert train("mini", *common, "--lambda", 0.01, "--captions", "captions.json") == 0
+    errors = capsys.readouterr().err
+    assert "--lambda is not used" in errors
+    assert "--captions is not used" in errors
     assert "broken.png" in caplog.text
     assert "small.png" in caplog.text
     info = read_info(run / "weights.safetensors")
     assert (info.codec, info.quality) == ("mini", (1.0, 100.0))
     assert info.provenance["values"]["steps"] == 3
-    assert json.loads((run / "run.json").read_text())["pictures"] == 3
+    assert json.loads((run / "run.json").read_text())["data"]["pictures"] == 3
 
     source, coded, decoded = pictures / "deeper/0.png", tmp_path / "a.nic", tmp_path / "b.png"
     weights = ["--codec", "mini", "--weights", str(run / "weights.safetensors")]
@@ -98,6 +101,80 @@ def test_bad_input_is_one_line(arguments, message, tmp_path, monkeypatch, capsys
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("nic: ")]
     assert len(lines) == 1
     assert message in lines[0]
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_goes_on_only_with_its_own_data_and_weights(pictures, tmp_path, capsys):
+    run = tmp_path / "run"
+    common = ("--data", pictures, *SMALL, "--precision", "fp32")
+    assert train("mini", *common, "--out", run, "--steps", 1, "--keep-steps", 1) == 0
+    assert train("--export", run, "--step", 1) == 0
+    assert (run / "weights-1.safetensors").exists()
+    other = tmp_path / "other"
+    assert train("mini", *common, "--out", other, "--steps", 1, "--seed", 1) == 0
+    Image.new("RGB", (96, 80)).save(pictures / "new.png")
+    capsys.readouterr()
+    assert train("--resume", run, "--steps", 2) == 1
+    assert "was trained on other data: 3 files then, 4 now" in capsys.readouterr().err
+    (pictures / "new.png").unlink()
+    assert train("--resume", run, "--steps", 2, "--init", other / "weights.safetensors") == 1
+    assert "started from random weights, not from mini" in capsys.readouterr().err
+    assert train("--resume", run, "mini", "--steps", 2) == 2
+    pictures.rename(tmp_path / "moved")
+    assert train("--resume", run, "--steps", 2, "--data", tmp_path / "moved") == 0
+    codec = "tbtc-conv-hyperprior"
+    assert (
+        train(codec, "--data", tmp_path / "moved", *SMALL, "--out", tmp_path / "s", "--set", "size=S", "--steps", 1)
+        == 0
+    )
+    assert train("--resume", tmp_path / "s", "--set", "size=M", "--steps", 2) == 1
+    assert "does not fit the recipe's networks" in capsys.readouterr().err
+
+
+def test_a_loss_that_is_no_number_names_the_last_good_checkpoint(pictures, tmp_path, capsys):
+    run = tmp_path / "run"
+    common = ("--data", pictures, *SMALL, "--precision", "fp32", "--set", "optimizer=adam")
+    assert train("mini", *common, "--out", run, "--steps", 1) == 0
+    before = (run / "checkpoints" / "last.ckpt").read_bytes()
+    capsys.readouterr()
+    assert train("--resume", run, "--steps", 9, "--set", "lr=1e30", "--set", "clip=1e30") == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert "the loss became nan at step" in error
+    assert "deeper/" in error
+    assert f"the last good checkpoint is {run / 'checkpoints' / 'last.ckpt'}" in error
+    assert (run / "checkpoints" / "last.ckpt").read_bytes() == before
+
+
+def test_a_full_disk_leaves_the_last_checkpoint(pictures, tmp_path, capsys):
+    run = tmp_path / "run"
+    assert train("mini", "--data", pictures, *SMALL, "--out", run, "--steps", 1, "--precision", "fp32") == 0
+    last = run / "checkpoints" / "last.ckpt"
+    before = last.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))  # larger files fail as they do on a full disk
+    try:
+        assert train("--resume", run, "--steps", 2) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "nic: cannot write last.ckpt in the folder" in capsys.readouterr().err
+    assert last.read_bytes() == before
+    assert [path.name for path in last.parent.iterdir()] == ["last.ckpt"]
+    assert train("--resume", run, "--steps", 2) == 0
+
+
+def test_weights_and_biases_by_flag(pictures, tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    run = tmp_path / "run"
+    common = ("--data", pictures, *SMALL, "--out", run, "--steps", 1, "--precision", "fp32")
+    assert train("mini", *common, "--wandb", "tests") == 0
+    assert list(run.glob("wandb/offline-run-*/*.wandb"))
+
+
+def test_a_batch_that_cannot_be_divided(pictures, tmp_path, capsys):
+    common = ("--data", pictures, *SMALL, "--out", tmp_path / "run", "--steps", 1)
+    assert train("mini", *common, "--accumulate", 4) == 1
+    assert "batch 2 cannot be split over 1 processes x 4 accumulated pieces" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 

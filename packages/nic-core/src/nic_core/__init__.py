@@ -6,6 +6,7 @@ from nic_core.errors import NicError
 from nic_core.picture import Picture
 from nic_core.plugins import list_codecs
 from nic_core.spec import CodecSpec, Option, WeightsSpec
+from nic_core.target import Target
 
 __version__ = "0.1.0"
 
@@ -16,6 +17,7 @@ __all__ = [
     "NicError",
     "Option",
     "Picture",
+    "Target",
     "WeightsSpec",
     "decode",
     "encode",

@@ -1,9 +1,11 @@
 """What a host application calls: load, encode, decode, inspect."""
 
+import itertools
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,10 @@ from PIL import Image
 from nic_core import chunks, plugins, weights
 from nic_core.codec import PixelCodec
 from nic_core.container import File, Header, pack, unpack
-from nic_core.errors import BadOption, WeightsNotFound
+from nic_core.errors import BadOption, TargetUnreachable, WeightsNotFound
 from nic_core.picture import Picture
 from nic_core.spec import QUALITY, CodecSpec, WeightsSpec, resolve
+from nic_core.target import Target, Trial, search
 
 logger = logging.getLogger("nic")
 
@@ -44,15 +47,39 @@ class Codec:
         """What can be used, best first: the explicit weights, or all known ones."""
         return [self._explicit] if self._explicit else weights.available(self.spec.id)
 
-    def encode(self, picture: Source, quality: float | None = None, *, strip: bool = False, **options: Any) -> bytes:
+    @property
+    def ladder(self) -> list[float]:
+        """The qualities that give files of their own, rising: every hundredth of a range, and those of single rates."""
+        rungs: set[float] = set()
+        for spec in self.weights:
+            if isinstance(spec.quality, tuple):
+                low, high = spec.quality
+                rungs.update(hundredths / 100 for hundredths in range(round(100 * low), round(100 * high) + 1))
+            elif spec.quality is not None:
+                rungs.add(spec.quality)
+        return sorted(rungs)
+
+    def encode(
+        self,
+        picture: Source,
+        quality: float | None = None,
+        *,
+        target: Target | None = None,
+        on_trial: Callable[[int], None] | None = None,
+        strip: bool = False,
+        **options: Any,
+    ) -> bytes:
         """Return the .nic file of a picture.
 
         picture: PIL image, uint8 or uint16 array (H, W[, C]), path, or Picture.
         quality: 1 to 100, higher is better; None for the weights' own, or 50 where they cover a range.
+        target: instead of a quality, the rate that the whole file may have, or the PSNR that it must reach; the quality
+        is searched with at most ten encodes, and for a PSNR as many decodes with the default options.
+        on_trial: called with the number of each such encode, from 1, before it begins.
         strip: leave out ICC profile, EXIF and XMP; an EXIF orientation is then applied to the pixels.
         options: the codec's encode options.
 
-        Raises BadPicture, BadOption, WeightsNotFound, OutOfMemory.
+        Raises BadPicture, BadOption, TargetUnreachable, WeightsNotFound, OutOfMemory.
         """
         picture = Picture.of(picture)
         if strip:
@@ -60,27 +87,12 @@ class Codec:
         checked = self.spec.options_for("encode", options)
         if quality is not None:
             quality = QUALITY.parse(quality)
-        spec = self._weights_for(quality)
-        codec = self.opened(spec)
-        taken = nearest_quality(spec, quality)
-        if quality is not None and taken is not None and abs(taken - quality) > 0.01:
-            logger.warning("quality %g taken, the nearest to %g that %s has", taken, quality, self.spec.id)
-        coded = codec.compress(picture.pixels, taken if codec.info.covers_range else None, checked)
-        header = Header(
-            picture.width,
-            picture.height,
-            picture.channels,
-            picture.bit_depth,
-            self.spec.id,
-            coded.coder,
-            codec.info.entropy_id,
-            codec.info.synthesis_id,
-            taken,
-            coded.checksum & 0xFFFF,
-            coded.params,
-            coded.tiling,
-        )
-        return pack(File(header, coded.units, chunks.of_picture(picture)))
+        extra = chunks.of_picture(picture)
+        if target is None:
+            return self._file(picture, extra, quality, checked)
+        if quality is not None:
+            raise BadOption("give a quality or a target, not both")
+        return self._file_for(target, picture, extra, checked, on_trial)
 
     def decode(self, data: bytes, *, max_pixels: int | None = None, **options: Any) -> Image.Image:
         """Return the picture of a .nic file as a PIL image; see `decode_picture`.
@@ -110,6 +122,60 @@ class Codec:
             path = Path(weights.local(spec).location)
             self._open[spec.location] = resolve(self.spec.target)(path, weights.read_info(path), self.device)
         return self._open[spec.location]
+
+    def _file(self, picture: Picture, extra: dict[str, bytes], quality: float | None, options: dict[str, Any]) -> bytes:
+        """Return the file of a picture at one quality. extra: its chunks; options: checked."""
+        spec = self._weights_for(quality)
+        codec = self.opened(spec)
+        taken = nearest_quality(spec, quality)
+        if quality is not None and taken is not None and abs(taken - quality) > 0.01:
+            logger.warning("quality %g taken, the nearest to %g that %s has", taken, quality, self.spec.id)
+        coded = codec.compress(picture.pixels, taken if codec.info.covers_range else None, options)
+        header = Header(
+            picture.width,
+            picture.height,
+            picture.channels,
+            picture.bit_depth,
+            self.spec.id,
+            coded.coder,
+            codec.info.entropy_id,
+            codec.info.synthesis_id,
+            taken,
+            coded.checksum & 0xFFFF,
+            coded.params,
+            coded.tiling,
+        )
+        return pack(File(header, coded.units, extra))
+
+    def _file_for(
+        self,
+        target: Target,
+        picture: Picture,
+        extra: dict[str, bytes],
+        options: dict[str, Any],
+        on_trial: Callable[[int], None] | None,
+    ) -> bytes:
+        """Return the file of a picture that meets a target; see `encode`."""
+        self._weights_for(None)  # says what to do where there are none
+        ladder = self.ladder
+        if len(ladder) < 2:
+            raise BadOption(f"{self.spec.id} has no ladder of qualities to search here: its weights have a single rate")
+        numbers = itertools.count(1)
+        decode = partial(self.decode_picture, max_pixels=picture.width * picture.height)
+
+        def attempt(quality: float) -> Trial:
+            if on_trial:
+                on_trial(next(numbers))
+            data = self._file(picture, extra, quality, options)
+            return Trial(quality, data, target.measure(data, picture, decode))
+
+        try:
+            return search(attempt, ladder, target).data
+        except TargetUnreachable as error:
+            removable = sum(len(data) for kind, data in extra.items() if kind in chunks.METADATA)
+            if target.limits_rate and 10 * removable > len(error.nearest.data):
+                error.args = (f"{error}; {removable} bytes of it are metadata, which --strip leaves out",)
+            raise
 
     def _weights_for(self, quality: float | None) -> WeightsSpec:
         """Return the weights for a quality: the nearest, then the best rank."""
@@ -203,9 +269,16 @@ def _shared(codec: str, device: str) -> Codec:
     return _loaded[codec, device]
 
 
-def encode(picture: Source, quality: float | None = None, *, device: str = "auto", **options: Any) -> bytes:
+def encode(
+    picture: Source,
+    quality: float | None = None,
+    *,
+    target: Target | None = None,
+    device: str = "auto",
+    **options: Any,
+) -> bytes:
     """Return the .nic file of a picture, made with the default codec; see `Codec.encode`."""
-    return _shared(default_codec(), device).encode(picture, quality, **options)
+    return _shared(default_codec(), device).encode(picture, quality, target=target, **options)
 
 
 def decode(data: bytes, *, device: str = "auto", max_pixels: int | None = None, **options: Any) -> Image.Image:

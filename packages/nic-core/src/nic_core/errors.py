@@ -1,5 +1,7 @@
 """Errors that a user can act on. The command line prints them as one line and exits with 1."""
 
+from typing import Any
+
 
 class NicError(Exception):
     """Base of every error that nic raises on purpose; the message is one complete sentence for the user."""
@@ -31,6 +33,17 @@ class BadWeights(NicError):
 
 class BadOption(NicError):
     """An option or a value does not exist, has the wrong type or is out of range."""
+
+
+class TargetUnreachable(NicError):
+    """No quality of a codec reaches the target rate or fidelity.
+
+    nearest: the `nic_core.target.Trial` that came nearest.
+    """
+
+    def __init__(self, message: str, nearest: Any) -> None:
+        super().__init__(message)
+        self.nearest = nearest
 
 
 class OutOfMemory(NicError):

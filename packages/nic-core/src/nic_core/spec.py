@@ -85,8 +85,22 @@ class Option:
 QUALITY = Option("quality", float, None, "Quality from 1 to 100; higher is better and larger.", "encode", 1, 100)
 """The one option that every codec has."""
 
-TAKEN = frozenset({"picture", "data", "quality", "strip", "max_pixels", "device"})
-"""Keys that no codec's option can have, since `encode` and `decode` have arguments of these names."""
+TAKEN = frozenset(
+    {
+        "picture",
+        "data",
+        "quality",
+        "target",
+        "target_bpp",
+        "target_size",
+        "target_psnr",
+        "on_trial",
+        "strip",
+        "max_pixels",
+        "device",
+    }
+)
+"""Keys that no codec's option can have, since `encode` and `decode` have arguments or flags of these names."""
 
 
 @dataclass(frozen=True)

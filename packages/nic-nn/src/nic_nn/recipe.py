@@ -1,18 +1,139 @@
 """What a training recipe is, and the plain rate-distortion recipe that most codecs need.
 
-A recipe is a frozen dataclass: its fields are its values, overridable on the command line by name, and its methods
-build the model and the loss. The loop, devices, checkpoints and export belong to nic-train.
+A recipe is a frozen dataclass: its fields are its values, overridable by name from a TOML file and the command line,
+and its methods build the networks, the optimizers, the losses and the stages. Everything else (data, devices,
+precision, checkpoints, validation, export) belongs to nic-train, which knows recipes only through `Recipe`.
 """
 
+import dataclasses
 import math
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from nic_core.errors import BadOption
+from torch import Tensor, nn
 
+from nic_nn.batch import Batch
 from nic_nn.model import LatentModel
+from nic_nn.priors import FactorizedPrior
+
+AnyRecipe = TypeVar("AnyRecipe", bound="Recipe")
+
+
+@dataclass(frozen=True)
+class Networks:
+    """What is trained together.
+
+    model: what is exported at the end.
+    auxiliary: what helps the model's own loss and is not exported, such as a second entropy model.
+    adversary: what has a loss and an optimizer of its own, such as a discriminator.
+    """
+
+    model: Any
+    auxiliary: nn.Module | None = None
+    adversary: nn.Module | None = None
+
+    def parts(self) -> dict[str, nn.Module]:
+        """Return those that exist, by name: names of parameters start with it ("model.g_a.0.weight")."""
+        found = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
+        return {name: module for name, module in found.items() if module is not None}
+
+    def parameters(self, *parts: str) -> list[nn.Parameter]:
+        """Return the parameters of the named parts, without the priors' quantiles, which have a loss of their own."""
+        return [
+            parameter
+            for part, module in self.parts().items()
+            for name, parameter in module.named_parameters()
+            if part in parts and not name.endswith("quantiles")
+        ]
+
+    def quantiles(self) -> list[nn.Parameter]:
+        """Return the quantiles of all factorised priors."""
+        return [prior.quantiles for prior in self._priors()]
+
+    def quantile_loss(self) -> Tensor:
+        """Return how far the quantiles are from where their priors put them; 0 where there are no priors."""
+        return sum((prior.loss() for prior in self._priors()), torch.zeros(()))
+
+    def _priors(self) -> list[FactorizedPrior]:
+        modules = [module for part in self.parts().values() for module in part.modules()]
+        return [module for module in modules if isinstance(module, FactorizedPrior)]
+
+
+@dataclass(frozen=True)
+class Optimizers:
+    """The optimizers of a run; each parameter is in at most one.
+
+    Each of their parameter groups has an entry "rate": the field of the recipe that holds its learning rate.
+
+    main: of the model and the auxiliary. quantiles: of the priors' quantiles. adversary: of the adversary.
+    """
+
+    main: torch.optim.Optimizer
+    quantiles: torch.optim.Optimizer
+    adversary: torch.optim.Optimizer | None = None
+
+    def all(self) -> list[torch.optim.Optimizer]:
+        """Return those that exist."""
+        return [found for found in (self.main, self.quantiles, self.adversary) if found is not None]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stretch of training: the recipe with some of its values changed, for so many steps.
+
+    trainable: beginnings of the names of the parameters that learn ("model.g_s", "adversary"); "" stands for all.
+        The adversary's loss is used where any of its parameters learns, the recipe's loss where any other does.
+    """
+
+    name: str
+    steps: int
+    values: dict[str, Any] = field(default_factory=dict)
+    trainable: tuple[str, ...] = ("",)
+
+
+class Recipe(Protocol):
+    """What nic-train asks of a recipe, a frozen dataclass. `RateDistortion` is one to inherit from.
+
+    codec: id; batch: pictures in one optimizer step, over all processes; crop: their side in pixels.
+    val_crop: side of the centre crops of held-out pictures, less where these are smaller.
+    ema: decay of the averaged weights that are validated and exported, 0 for none; clip: largest gradient norm.
+    """
+
+    codec: str
+    batch: int
+    crop: int
+    val_crop: int
+    clip: float
+    ema: float
+
+    needs: ClassVar[frozenset[str]]
+    """What batches must carry besides pixels: "text", "labels"."""
+    quality_range: ClassVar[tuple[float, float] | None]
+    """The qualities that one set of weights covers; None for single-rate models."""
+
+    def build(self) -> Networks:
+        """Return fresh networks."""
+
+    def optimizers(self, networks: Networks) -> Optimizers:
+        """Return the optimizers."""
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Return the stages in order, one at least."""
+
+    def at(self: AnyRecipe, stage: Stage) -> AnyRecipe:
+        """Return the recipe with the values of a stage; losses and rates are asked of this one."""
+
+    def rate_at(self, step: int, steps: int) -> float:
+        """Return the factor on all learning rates at a step of a stage's steps."""
+
+    def loss(self, networks: Networks, batch: Batch) -> dict[str, Tensor]:
+        """Return scalars: "loss" is minimised; "bpp", "psnr" and others are shown."""
+
+    def adversary_loss(self, networks: Networks, batch: Batch) -> dict[str, Tensor]:
+        """Return scalars: "adversary_loss" is minimised by the adversary, in a step before the recipe's own."""
 
 
 @dataclass(frozen=True)
@@ -22,9 +143,12 @@ class RateDistortion:
     The defaults are those of Zhu et al., ICLR 2022, appendix A.3.
 
     lmbda: the trade-off; steps: optimizer steps in all; batch: pictures per step; crop: their side in pixels.
-    lr, aux_lr: Adam's rates for the model and for the priors' quantiles; clip: largest gradient norm.
-    warmup: steps over which lr rises from zero.
-    schedule: "drop" divides lr by ten for the last tenth of the steps, "cosine" lowers it to lr / 100 all along.
+    val_crop: side of the centre crops of held-out pictures, less where these are smaller.
+    lr, aux_lr: Adam's rates for the networks and for the priors' quantiles; clip: largest gradient norm.
+    warmup: steps over which the rates rise from zero.
+    schedule: "constant"; "drop" divides the rates by ten for the last tenth of the steps; "linear" lowers them to
+        zero; "cosine" lowers them to a hundredth.
+    ema: decay of the averaged weights that are validated and exported; 0 for none.
     """
 
     codec: str
@@ -32,31 +156,63 @@ class RateDistortion:
     steps: int = 2_000_000
     batch: int = 8
     crop: int = 256
+    val_crop: int = 256
     lr: float = 1e-4
     aux_lr: float = 1e-4
     clip: float = 10.0
     warmup: int = 0
-    schedule: Literal["drop", "cosine"] = "drop"
+    schedule: Literal["constant", "drop", "linear", "cosine"] = "drop"
     metric: Literal["mse", "ms-ssim"] = "mse"
+    ema: float = 0.0
 
+    needs: ClassVar[frozenset[str]] = frozenset()
     quality_range: ClassVar[tuple[float, float] | None] = None
-    """The qualities that one set of weights covers; None for single-rate models."""
 
-    def build(self) -> LatentModel:
-        """Return a fresh model."""
+    def __post_init__(self) -> None:
+        """Check what would fail later; BadOption."""
+        if self.metric == "ms-ssim" and min(self.crop, self.val_crop) <= 160:
+            raise BadOption("with metric=ms-ssim crop and val_crop must be above 160, for its five scales")
+
+    def build_model(self) -> LatentModel:
+        """Return a fresh model; all that most recipes need to define."""
         raise NotImplementedError
 
-    def loss(self, model: Any, x: Tensor) -> dict[str, Tensor]:
-        """Return scalars for one batch (N, 3, H, W): "loss" is minimised, the others are shown."""
-        output = model(x)
-        bpp = bits_per_pixel(output, x)
-        distortion, shown = self.distortion(output["x_hat"], x)
+    def build(self) -> Networks:
+        """Return the model alone."""
+        return Networks(self.build_model())
+
+    def optimizers(self, networks: Networks) -> Optimizers:
+        """Return two Adams."""
+        main = {"params": networks.parameters("model", "auxiliary"), "rate": "lr"}
+        return Optimizers(torch.optim.Adam([main], self.lr, fused=True), self.quantile_optimizer(networks))
+
+    def quantile_optimizer(self, networks: Networks) -> torch.optim.Optimizer:
+        """Return the Adam of the priors' quantiles."""
+        return torch.optim.Adam([{"params": networks.quantiles(), "rate": "aux_lr"}], self.aux_lr)
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Return one stage in which everything learns."""
+        return (Stage("all", self.steps),)
+
+    def at(self: AnyRecipe, stage: Stage) -> AnyRecipe:
+        """Return the recipe with the values of a stage."""
+        return dataclasses.replace(self, **stage.values)  # type: ignore[type-var]
+
+    def loss(self, networks: Networks, batch: Batch) -> dict[str, Tensor]:
+        """Return scalars for one batch: "loss" is minimised, the others are shown."""
+        output = networks.model(batch.pixels)
+        bpp = bits_per_pixel(output, batch.pixels)
+        distortion, shown = self.distortion(output["x_hat"], batch.pixels)
         return {"loss": (self.lmbda * distortion + bpp).mean(), "bpp": bpp.mean(), **shown}
+
+    def adversary_loss(self, networks: Networks, batch: Batch) -> dict[str, Tensor]:
+        """Not asked for: there is no adversary."""
+        raise NotImplementedError
 
     def distortion(self, x_hat: Tensor, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Return each picture's distortion (N,) and what to show of it."""
         mse = F.mse_loss(x_hat.float(), x, reduction="none").flatten(1).mean(1)
-        shown = {"psnr": (-10 * torch.log10(mse.detach())).mean()}
+        shown = {"psnr": (-10 * torch.log10(mse.detach().clamp(min=1e-10))).mean()}
         if self.metric == "mse":
             return 255**2 * mse, shown
         from pytorch_msssim import ms_ssim  # an optional dependency
@@ -64,14 +220,18 @@ class RateDistortion:
         similarity = ms_ssim(x_hat.float(), x, data_range=1.0, size_average=False)
         return 1 - similarity, {**shown, "ms-ssim": similarity.detach().mean()}
 
-    def rate_at(self, step: int) -> float:
-        """Return the factor on lr at a step."""
+    def rate_at(self, step: int, steps: int) -> float:
+        """Return the factor on all learning rates at a step."""
         if step < self.warmup:
             return (step + 1) / self.warmup
-        if self.schedule == "drop":
-            return 1.0 if step < 0.9 * self.steps else 0.1
-        share = min(step / max(self.steps, 1), 1.0)
-        return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share))
+        share = min(step / max(steps, 1), 1.0)
+        factors = {
+            "constant": 1.0,
+            "drop": 1.0 if share < 0.9 else 0.1,
+            "linear": 1 - share,
+            "cosine": 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)),
+        }
+        return factors[self.schedule]
 
 
 def bits_per_pixel(output: dict[str, Any], x: Tensor) -> Tensor:

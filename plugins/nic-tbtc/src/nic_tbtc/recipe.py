@@ -12,8 +12,9 @@ from nic_tbtc.model import Tbtc
 class TbtcRecipe(RateDistortion):
     """See `RateDistortion`. size: S, M or L."""
 
+    val_crop: int = 1024
     size: Size = "M"
 
-    def build(self) -> Tbtc:
+    def build_model(self) -> Tbtc:
         """Return a fresh model."""
         return Tbtc(TbtcConfig.of(self.codec, self.size))

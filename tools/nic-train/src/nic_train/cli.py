@@ -1,6 +1,5 @@
 """`nic train`: start, resume or export a run."""
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -8,32 +7,45 @@ import click
 from nic_core.errors import BadOption, NicError
 from nic_core.plugins import records
 
+FILE = click.Path(path_type=Path)
+
 
 @click.command()
 @click.argument("codec", required=False)
-@click.option("--data", type=click.Path(path_type=Path), help="Folder tree of training pictures.")
-@click.option("--val", type=click.Path(path_type=Path), help="Folder tree of held-out pictures.")
-@click.option("--recipe", metavar="NAME", help="Which of the codec's recipes; default: its first (see --list).")
+@click.option("--data", metavar="DIR", help="Folder tree of training pictures, or tar shards ('set-{000..099}.tar').")
+@click.option("--val", metavar="DIR", help="Folder tree of held-out pictures.")
+@click.option("--captions", metavar="FILE", help="Captions: COCO JSON, or JSON of {file: text}.")
+@click.option("--labels", metavar="PATH", help="Label maps: folder of PNG files, or COCO stuff/instances JSON.")
+@click.option("--recipe", metavar="NAME|FILE.toml", help="One of the codec's (see --list); default: its first.")
 @click.option("--lambda", "lmbda", type=float, help="Rate-distortion trade-off: loss = lambda * 255^2 * MSE + bpp.")
 @click.option("--steps", type=click.IntRange(1), help="Optimizer steps in all.")
 @click.option("--set", "values", multiple=True, metavar="KEY=VALUE", help="Any other value of the recipe; repeatable.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of the run: checkpoints, metrics, weights.")
-@click.option("--init", "initial", type=click.Path(path_type=Path), help="Weights file to start from.")
-@click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with a run; give only changes.")
-@click.option("--export", "exported", type=click.Path(path_type=Path), metavar="RUN", help="Only write RUN's weights.")
+@click.option("--out", type=FILE, help="Folder of the run: checkpoints, metrics, weights.")
+@click.option("--init", "initial", type=FILE, help="Weights file to start from.")
+@click.option("--resume", type=FILE, metavar="RUN", help="Go on with a run; give only changes.")
+@click.option("--export", "exported", type=FILE, metavar="RUN", help="Only write RUN's weights.")
+@click.option("--step", type=click.IntRange(1), help="With --export: which kept checkpoint [default: the last].")
 @click.option("--name", default="", help="Name of the exported weights [default: codec and lambda].")
 @click.option("--quality", type=click.FloatRange(1, 100), help="Quality of the exported weights [default: by lambda].")
 @click.option("--licence", default="", help="Licence of the exported weights.")
 @click.option("--rank", default=0, help="Rank of the exported weights; the highest becomes the default codec.")
 @click.option("--half", is_flag=True, help="Export the transforms in float16: half the size.")
-@click.option("--seed", default=0, show_default=True)
-@click.option("--precision", type=click.Choice(["bf16", "fp32"]), default="bf16", show_default=True)
+@click.option("--seed", type=int, help="Of everything random [default: 0].")
+@click.option("--precision", type=click.Choice(["bf16", "fp32"]), help="Of the nets [default: bf16].")
+@click.option("--accumulate", type=click.IntRange(1), help="Compute a batch in this many pieces: less memory.")
+@click.option("--workers", type=click.IntRange(0), help="Processes that load pictures [default: by machine].")
+@click.option("--cache", type=click.FloatRange(0), help="GB of memory for decoded pictures [default: 2].")
+@click.option("--checkpoint-steps", type=click.IntRange(1), help="Steps between checkpoints [default: 1000].")
+@click.option("--keep-steps", type=click.IntRange(0), help="Steps between checkpoints that stay [default: 0, none].")
+@click.option("--val-steps", type=click.IntRange(1), help="Steps between validations [default: 1000].")
+@click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda", "mps"]))
+@click.option("--devices", type=click.IntRange(0), default=0, help="Processes a machine [default: one for each GPU].")
+@click.option("--nodes", type=click.IntRange(1), default=1, help="Machines [default: 1; torchrun says it by itself].")
 @click.option("--minutes", type=float, default=0, help="Stop, with a checkpoint, after this long.")
+@click.option("--wandb", default="", metavar="PROJECT", help="Log to Weights & Biases too.")
 @click.option("--list", "list_recipes", is_flag=True, help="Show the recipes of all installed codecs.")
 def train(
     codec: str | None,
-    data: Path | None,
-    val: Path | None,
     recipe: str | None,
     lmbda: float | None,
     steps: int | None,
@@ -42,53 +54,67 @@ def train(
     initial: Path | None,
     resume: Path | None,
     exported: Path | None,
+    step: int | None,
     name: str,
     quality: float | None,
     licence: str,
     rank: int,
     half: bool,
-    seed: int,
-    precision: str,
+    device: str,
+    devices: int,
+    nodes: int,
     minutes: float,
+    wandb: str,
     list_recipes: bool,
-) -> None:
+    **given: Any,
+) -> int:
     """Train a codec on a folder of pictures and export a weights file.
 
     \b
     nic train tbtc-conv-charm --data photos/ --lambda 0.01 --out runs/charm
-    nic train --resume runs/charm                 goes on after Ctrl-C
+    nic train --resume runs/charm                 goes on after Ctrl-C, kill or a full disk
     nic train --export runs/charm --half          writes runs/charm/weights.safetensors
     nic encode a.png --codec tbtc-conv-charm --weights runs/charm/weights.safetensors
 
-    A run stops at any moment and keeps its last checkpoint. docs/train.md explains the recipes' values.
+    A run stops at any moment and keeps its last checkpoint; resumed, it ends with the weights that it would have had.
+    docs/train.md explains the recipes' values, recipe files and training on several GPUs.
     """
     if list_recipes:
         show_recipes()
-        return
-    from nic_train import run  # imports torch and Lightning, which --help and --list can do without
+        return 0
+    from nic_train import export, run  # import torch and Lightning, which --help and --list can do without
+    from nic_train.recipes import choose
+    from nic_train.request import Request, read_record
 
-    settings = run.ExportSettings(name, quality, licence, rank, half)
+    settings = export.ExportSettings(name, quality, licence, rank, half, step)
     if exported is not None:
-        click.echo(f"wrote {run.export_run(exported, settings)}")
-        return
-    changed = parse_values(values)
-    changed |= {key: str(value) for key, value in (("lmbda", lmbda), ("steps", steps)) if value is not None}
+        click.echo(f"wrote {export.export_run(exported, settings)}")
+        return 0
     if resume is not None:
-        request = run.read_request(resume)
-        out = resume
-        request = dataclasses.replace(request, data=str(data or request.data), val=str(val) if val else request.val)
+        if codec or recipe or out:
+            raise click.UsageError("--resume takes codec, recipe and folder from the run; leave them out")
+        out, request = resume, read_record(resume).request
+    elif codec is None or given["data"] is None or out is None:
+        raise click.UsageError("name a codec, --data DIR and --out RUN (or --resume RUN, --export RUN, --list)")
     else:
-        if codec is None or data is None or out is None:
-            raise click.UsageError("name a codec, --data DIR and --out RUN (or --resume RUN, --export RUN, --list)")
-        spec = run.recipe_spec(codec, recipe)
-        request = run.Request(codec, spec.name, {}, str(data), str(val) if val else None, seed, precision)
-    request = request.with_values(changed)
-    if lmbda is not None and request.make_recipe().quality_range is not None:
+        request = Request(codec, choose(codec, recipe), given["data"])
+    changes = parse_values(values)
+    changes |= {key: str(value) for key, value in (("lmbda", lmbda), ("steps", steps)) if value is not None}
+    request = request.changed(changes, **given)
+    if lmbda is not None and request.recipe().quality_range is not None:
         click.echo(f"nic: {request.codec} trains all its qualities at once; --lambda is not used", err=True)
-    if run.train(request, out, resume=resume is not None, initial=initial, minutes=minutes):
-        click.echo(f"wrote {run.export_run(out, settings)}")
-    else:
+
+    for flag, need in (("captions", "text"), ("labels", "labels")):
+        if given[flag] and need not in request.recipe().needs:
+            click.echo(f"nic: the recipe {request.choice.name} needs no {flag}; --{flag} is not used", err=True)
+
+    machine = run.Machine(device, devices, nodes, minutes, wandb)
+    outcome = run.train(request, out, machine, resume=resume is not None, initial=initial)
+    if outcome == "finished":
+        click.echo(f"wrote {export.export_run(out, settings)}")
+    elif outcome is not None:
         click.echo(f"stopped; go on with: nic train --resume {out}")
+    return 130 if outcome == "interrupted" else 0
 
 
 def parse_values(values: tuple[str, ...]) -> dict[str, str]:

@@ -1,78 +1,194 @@
-"""The training loop: one LightningModule around any recipe."""
+"""The training loop: one LightningModule around any recipe.
 
+A step depends on the weights, the step's number and its batch, and on nothing else: random numbers are keyed by sample
+or seeded by step. That is why a run that is stopped and resumed ends where it would have ended.
+"""
+
+import dataclasses
 import math
 import time
-from typing import Any, cast
+import zlib
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
 
 import lightning
 import torch
+import torch.distributed as dist
 from nic_core.errors import NicError
+from nic_nn.batch import Batch
+from nic_nn.compressai_parts import light_compressai
 from nic_nn.model import LatentModel
-from torch import Tensor
+from nic_nn.recipe import Networks, Optimizers, Recipe, Stage
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+
+class Diverged(NicError):
+    """The loss or its gradient is no longer a finite number."""
 
 
 class Loop(lightning.LightningModule):
-    """Runs a recipe (see docs/train.md) with a main and an auxiliary Adam.
+    """Runs a recipe's stages.
 
-    The auxiliary optimizer owns the priors' quantiles, whose own loss needs no pictures.
+    stages: what to train, in order. seed: of the numbers that recipes draw without a key.
+    accumulate: pieces that each process splits its part of a batch into; less memory, the same step.
+    minutes: stop after this long, 0 for never.
 
-    minutes: stop after this long, 0 for never. (Lightning's own limit also counts what a resumed run took before.)
+    step: optimizer steps done. stopping: set it to stop after the current step.
+    shown: the last step's values, means over its pieces.
     """
 
-    def __init__(self, recipe: Any, model: LatentModel, minutes: float = 0) -> None:
+    def __init__(
+        self, recipe: Recipe, stages: tuple[Stage, ...], seed: int = 0, accumulate: int = 1, minutes: float = 0
+    ) -> None:
         super().__init__()
-        self.recipe = recipe
-        self.model = model
         self.automatic_optimization = False
-        self._since = time.perf_counter()
-        self._end = self._since + 60 * minutes if minutes else math.inf
+        self.recipe, self.stages, self.seed, self.accumulate = recipe, stages, seed, accumulate
+        self.networks = recipe.build()
+        self.parts = nn.ModuleDict(self.networks.parts())
+        self.average = average_of(self.networks.model, recipe.ema) if recipe.ema else None
+        self.step = 0
+        self.steps = sum(stage.steps for stage in stages)
+        self.stopping = False
+        self.shown: dict[str, Tensor] = {}
+        self._optimizers: Optimizers | None = None
+        self._learning: tuple[Stage, bool] | None = None
+        self._end = time.monotonic() + 60 * minutes if minutes else math.inf
+
+    @property
+    def validated(self) -> Networks:
+        """The networks to validate and export: with averaged weights where there are such."""
+        if self.average is None:
+            return self.networks
+        return dataclasses.replace(self.networks, model=self.average.module)
+
+    def start_average(self) -> None:
+        """Take the model's present parameters as the average, after others were loaded."""
+        if self.recipe.ema:
+            self.average = average_of(self.networks.model, self.recipe.ema)
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
-        """Return the main and the auxiliary optimizer."""
-        quantiles = [p for name, p in self.model.named_parameters() if name.endswith("quantiles")]
-        others = [p for name, p in self.model.named_parameters() if not name.endswith("quantiles")]
-        return [
-            torch.optim.Adam(others, self.recipe.lr, fused=True),
-            torch.optim.Adam(quantiles, self.recipe.aux_lr),
-        ]
+        """Return the recipe's optimizers."""
+        self._optimizers = self.recipe.optimizers(self.networks)
+        return self._optimizers.all()
 
-    def training_step(self, batch: Tensor, index: int) -> None:
-        """One step of both optimizers."""
-        main, auxiliary = cast(list[torch.optim.Optimizer], self.optimizers())
-        if time.perf_counter() > self._end:
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the step, and leave out how far Lightning is: the loader of a resumed run begins at the step."""
+        checkpoint["step"] = self.step
+        del checkpoint["loops"]
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on from the step."""
+        self.step = checkpoint["step"]
+
+    def stage_at(self, step: int) -> tuple[Stage, int]:
+        """Return the stage of a step and the step within it."""
+        for stage in self.stages:
+            if step < stage.steps:
+                return stage, step
+            step -= stage.steps
+        return self.stages[-1], self.stages[-1].steps
+
+    def training_step(self, batch: Batch, index: int) -> None:
+        """One step of the adversary, where it learns, and one of everything else that does."""
+        stage, at = self.stage_at(self.step)
+        recipe = self.recipe.at(stage)
+        torch.manual_seed(zlib.crc32(f"{self.seed} step {self.step} rank {self.global_rank}".encode()))
+        self._set_rates(recipe.rate_at(at, stage.steps), recipe)
+        pieces = batch.as_float().split(self.accumulate)
+        assert self._optimizers is not None
+        self.shown = {}
+        if self._optimizers.adversary and self._let_learn(stage, adversary=True):
+            self._descend(self._optimizers.adversary, pieces, recipe.adversary_loss, recipe, "adversary_loss")
+        if self._let_learn(stage, adversary=False):
+            self._optimizers.quantiles.zero_grad()
+            self._descend(self._optimizers.main, pieces, self._with_quantiles(recipe), recipe, "loss")
+            self._optimizers.quantiles.step()
+        self.step += 1
+        if self.average is not None:
+            self.average.update_parameters(self.networks.model)
+        self._agree(bad=False)
+        if self.stopping or self.step >= self.steps or time.monotonic() > self._end:
             self.trainer.should_stop = True
-        step = self.global_step // 2  # Lightning counts the steps of both optimizers
-        for group in main.param_groups:
-            group["lr"] = self.recipe.lr * self.recipe.rate_at(step)
-        values = self.recipe.loss(self.model, as_pictures(batch))
-        if not torch.isfinite(values["loss"]):
-            raise NicError(f"the loss became {values['loss'].item()} at step {step}; the last checkpoint is intact")
-        main.zero_grad()
-        self.manual_backward(values["loss"])
-        torch.nn.utils.clip_grad_norm_(main.param_groups[0]["params"], self.recipe.clip)
-        main.step()
 
-        auxiliary_loss = self.model.entropy_bottleneck.loss()
-        auxiliary.zero_grad()
-        self.manual_backward(auxiliary_loss)
-        auxiliary.step()
+    def _with_quantiles(self, recipe: Recipe) -> Callable[[Networks, Batch], dict[str, Tensor]]:
+        """Return the recipe's loss with that of the quantiles added: no parameter learns from both."""
 
-        self.log_dict({name: value.detach() for name, value in values.items()}, prog_bar=True)
-        if step % 50 == 0:
-            now = time.perf_counter()
-            if step:
-                self.log("pictures_per_s", 50 * len(batch) / (now - self._since), prog_bar=True)
-            self._since = now
-            self.log_dict({"aux": auxiliary_loss.detach(), "lr": main.param_groups[0]["lr"]})
+        def loss(networks: Networks, batch: Batch) -> dict[str, Tensor]:
+            values = recipe.loss(networks, batch)
+            return {**values, "objective": values["loss"] + networks.quantile_loss().to(values["loss"].device)}
 
-    def validation_step(self, batch: Tensor, index: int) -> None:
-        """Measure without noise; what a recipe draws at random is drawn alike each time."""
-        with torch.random.fork_rng():
-            torch.manual_seed(index)
-            values = self.recipe.loss(self.model, as_pictures(batch))
-        self.log_dict({f"val_{name}": value for name, value in values.items()}, prog_bar=True, batch_size=len(batch))
+        return loss
+
+    def _descend(
+        self,
+        optimizer: torch.optim.Optimizer,
+        pieces: list[Batch],
+        loss: Callable[[Networks, Batch], dict[str, Tensor]],
+        recipe: Recipe,
+        name: str,
+    ) -> None:
+        """Step one optimizer down the mean loss of the pieces; Diverged where that is not finite."""
+        optimizer.zero_grad()
+        for piece in pieces:
+            for module in self.parts.values():
+                if isinstance(module, LatentModel):
+                    module.noise = piece.random("rounding").rounding_noise
+            values = loss(self.networks, piece)
+            with self._synchronised(piece is pieces[-1]):
+                self.manual_backward(values.pop("objective", values[name]) / len(pieces))
+            for key, value in values.items():
+                self.shown[key] = self.shown.get(key, 0) + value.detach() / len(pieces)
+        learning = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        norm = nn.utils.clip_grad_norm_(learning, recipe.clip)
+        # Waiting for these two numbers costs a GPU a little; going on with broken weights costs the run.
+        if self._agree(bad=not (torch.isfinite(norm) and torch.isfinite(self.shown[name]))):
+            files = ", ".join(file for piece in pieces for file in piece.files)
+            raise Diverged(f"the loss became {float(self.shown[name])} at step {self.step}, in a batch of {files}")
+        optimizer.step()
+
+    def _let_learn(self, stage: Stage, adversary: bool) -> bool:
+        """Let the parameters learn that a stage names, of the adversary or of all else; return whether any does."""
+        named = [
+            (part == "adversary", f"{part}.{name}", parameter)
+            for part, module in self.parts.items()
+            for name, parameter in module.named_parameters()
+        ]
+        chosen = [
+            p for of_adversary, name, p in named if of_adversary == adversary and name.startswith(stage.trainable)
+        ]
+        if chosen and self._learning != (stage, adversary):
+            for _, _, parameter in named:
+                parameter.requires_grad_(False)
+            for parameter in chosen:
+                parameter.requires_grad_(True)
+            self._learning = (stage, adversary)
+        return bool(chosen)
+
+    def _synchronised(self, wanted: bool) -> Any:
+        """Return a context in which gradients are averaged over processes, or not yet."""
+        strategy: Any = self.trainer.strategy
+        return nullcontext() if wanted or self.trainer.world_size == 1 else strategy.block_backward_sync()
+
+    def _set_rates(self, factor: float, recipe: Recipe) -> None:
+        assert self._optimizers is not None
+        for optimizer in self._optimizers.all():
+            for group in optimizer.param_groups:
+                group["lr"] = getattr(recipe, group["rate"]) * factor
+
+    def _agree(self, bad: bool) -> bool:
+        """Return whether any process has bad news; one that is to stop also stops the others."""
+        if not (dist.is_available() and dist.is_initialized()):
+            return bad
+        news = torch.tensor([bad, self.stopping], dtype=torch.int32, device=self.device)
+        dist.all_reduce(news, dist.ReduceOp.MAX)
+        self.stopping = bool(news[1])
+        return bool(news[0])
 
 
-def as_pictures(batch: Tensor) -> Tensor:
-    """Return uint8 crops as float pictures in [0, 1], channels last in memory, which convolutions are fastest on."""
-    return (batch.float() / 255).contiguous(memory_format=torch.channels_last)
+def average_of(model: nn.Module, decay: float) -> AveragedModel:
+    """Return an exponential moving average of a model's parameters; buffers follow the model's own."""
+    with light_compressai():  # copying its priors would import all of compressai
+        average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay))
+    return average.requires_grad_(False)

@@ -2,229 +2,216 @@
 
 run.json              codec, recipe, values, data; what resuming and exporting read
 checkpoints/last.ckpt written every 1000 steps and when the run stops
-metrics/              CSV and TensorBoard
+metrics/              CSV and TensorBoard, a version for each time that the run was started or resumed
 weights.safetensors   what `nic encode --weights` takes
 """
 
-import dataclasses
-import json
 import logging
-import math
-import subprocess
+import os
+import signal
 import warnings
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import click
 import lightning
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+from lightning.pytorch.plugins.environments import SLURMEnvironment
+from nic_core.atomic import make_folder
 from nic_core.errors import BadOption, NicError
-from nic_core.plugins import codec_spec, records
-from nic_core.spec import RecipeSpec, resolve
-from nic_core.weights import WeightsInfo
-from nic_nn.export import export, load_model
+from nic_nn.export import load_model
+from nic_nn.recipe import Recipe
 from torch.utils.data import DataLoader
 
-from nic_train.data import CentreCrops, RandomCrops, find_pictures, read_pictures
-from nic_train.loop import Loop
+from nic_train import checkpoints, loader
+from nic_train.loop import Diverged, Loop
+from nic_train.progress import ShowProgress
+from nic_train.request import Record, Request, check_same, initial_weights, read_record
+from nic_train.shards import ShardSet
+from nic_train.validation import Validate
 
-VALIDATION_CROP = 256
-CHECKPOINT_STEPS = 1000
 PRECISIONS: dict[str, Any] = {"bf16": "bf16-mixed", "fp32": "32-true"}
-QUALITY_LAMBDAS = (0.0008, 0.05)
-"""The lambdas, on 255^2 MSE, that stand for quality 1 and 100."""
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+"""What stops a run after its step, with a checkpoint. SLURM can send the last one before a time limit."""
+
+SMALLEST_VALIDATION = 64
+"""Held-out pictures must have these pixels on the short side, and are cropped to a multiple: the models' stride."""
+
+Outcome = Literal["finished", "stopped", "interrupted"]
 
 
 @dataclass(frozen=True)
-class Request:
-    """What a run was asked for; run.json holds it.
+class Machine:
+    """Where a run computes; none of it decides the result beyond the order of float sums.
 
-    values: those of the recipe that differ from its own. data, val: folders. precision: "bf16" or "fp32".
+    device: "auto", "cpu", "cuda" or "mps". devices: processes on each machine, 0 for all it has (one on CPU);
+    nodes: machines. minutes: stop after this long, 0 for never. wandb: Weights & Biases project, empty for none.
     """
 
-    codec: str
-    recipe: str
-    values: dict[str, Any]
-    data: str
-    val: str | None
-    seed: int
-    precision: str
-
-    def with_values(self, changed: dict[str, str]) -> "Request":
-        """Return the request with more values set."""
-        return dataclasses.replace(self, values={**self.values, **changed})
-
-    def make_recipe(self) -> Any:
-        """Return the recipe; BadOption names a wrong value."""
-        return make_recipe(recipe_spec(self.codec, self.recipe), self.values)
+    device: str = "auto"
+    devices: int = 0
+    nodes: int = 1
+    minutes: float = 0
+    wandb: str = ""
 
 
-@dataclass(frozen=True)
-class ExportSettings:
-    """What an exported weights file says of itself; see `nic_core.weights.WeightsInfo`."""
+class StopOnSignal(lightning.Callback):
+    """Ends the run after the current step on a signal; a second Ctrl-C interrupts at once."""
 
-    name: str = ""
-    quality: float | None = None
-    licence: str = ""
-    rank: int = 0
-    half: bool = False
+    def __init__(self) -> None:
+        self.received: int | None = None
 
+    def on_train_start(self, trainer: Any, loop: Any) -> None:
+        """Take the signals over from Lightning, which gives them back when training ends."""
 
-def recipe_spec(codec: str, name: str | None) -> RecipeSpec:
-    """Return a codec's recipe by name, its first one without; NicError where there is none."""
-    codec_spec(codec)
-    found = [spec for _, spec in records("nic_recipes") if spec.codec == codec]
-    for spec in found:
-        if name in (None, spec.name):
-            return spec
-    known = ", ".join(spec.name for spec in found) or "none"
-    raise NicError(f"{codec} has no recipe {name or ''!r}; it has {known}")
+        def stop(number: int, frame: Any) -> None:
+            self.received, loop.stopping = number, True
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+        for number in SIGNALS:
+            signal.signal(number, stop)
 
 
-def make_recipe(spec: RecipeSpec, values: dict[str, Any]) -> Any:
-    """Return a recipe with `values`, text or not, over its own; BadOption names a wrong one."""
-    recipe = resolve(spec.target)(codec=spec.codec, **spec.values)
-    own = {field.name: getattr(recipe, field.name) for field in dataclasses.fields(recipe) if field.name != "codec"}
-    parsed = {}
-    for name, value in values.items():
-        if name not in own:
-            raise BadOption(f"the recipe {spec.name} has no value {name!r}; it has {', '.join(own)}")
-        try:
-            parsed[name] = type(own[name])(value)
-        except ValueError as error:
-            raise BadOption(f"{name} must be of type {type(own[name]).__name__}, not {value!r}") from error
-    return dataclasses.replace(recipe, **parsed)
+def train(
+    request: Request, out: Path, machine: Machine, *, resume: bool, initial: Path | None = None
+) -> Outcome | None:
+    """Train into the folder `out`; NicError where the run cannot start or go on.
 
-
-def read_request(run: Path) -> Request:
-    """Return what a run was asked for; NicError where the folder holds no run."""
-    try:
-        record = json.loads((run / "run.json").read_text())
-    except (OSError, ValueError) as error:
-        raise NicError(f"{run} holds no run: its run.json cannot be read") from error
-    return Request(**{field.name: record[field.name] for field in dataclasses.fields(Request)})
-
-
-def train(request: Request, out: Path, *, resume: bool, initial: Path | None = None, minutes: float = 0) -> bool:
-    """Train; return whether the recipe's last step was reached. NicError where the run cannot start."""
-    recipe = request.make_recipe()
-    last = out / "checkpoints" / "last.ckpt"
-    if resume and not last.exists():
-        raise NicError(f"{out} holds no checkpoint to resume from")
+    Runs alike in every process of a distributed training; only the first one writes, the others return None.
+    """
+    last = checkpoints.path_of(out)
     if not resume and last.exists():
         raise NicError(f"{out} already holds a run; go on with --resume {out}, or choose another --out")
-    pictures = read_pictures(find_pictures(Path(request.data)), recipe.crop)
-    validation = None
-    if request.val:
-        held_out = read_pictures(find_pictures(Path(request.val)), VALIDATION_CROP)
-        validation = DataLoader(CentreCrops(held_out, VALIDATION_CROP), recipe.batch)
+    recipe, stages = request.recipe(), request.stages()
+    state = checkpoints.read(last) if resume else None
+    start = state["step"] if state else 0
+    trainer = make_trainer(request, machine, out)
+    world, rank = trainer.world_size, trainer.global_rank
+    if recipe.batch % (world * request.accumulate):
+        raise BadOption(
+            f"batch {recipe.batch} cannot be split over {world} processes x {request.accumulate} accumulated pieces"
+        )
 
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)  # devices and tips; what matters is in the progress bar
-    lightning.seed_everything(request.seed, verbose=False)
+    quiet = not trainer.is_global_zero
+    source = loader.open_source(
+        request.data,
+        recipe.crop,
+        request.captions,
+        request.labels,
+        recipe.needs,
+        cache_gb=request.cache,
+        quiet=quiet,
+    )
+    if resume:
+        check_same(out, read_record(out), source.record(), initial)
+    held_out = open_validation(request, recipe, trainer) if request.val else None
     # Far outliers have likelihoods around 1e-40, on which CPUs compute ten times slower than on zero.
     torch.set_flush_denormal(True)
-    model = recipe.build().to(memory_format=torch.channels_last)
-    if initial is not None:
-        load_model(model, initial).train()
-    drawn = steps_done(last) * recipe.batch if resume else 0
-    loader = DataLoader(RandomCrops(pictures, recipe.crop, request.seed, drawn), recipe.batch)
+    lightning.seed_everything(request.seed, verbose=False)
+    loop = Loop(recipe, stages, request.seed, request.accumulate, machine.minutes)
+    loop.networks.model.to(memory_format=torch.channels_last)
+    if state:
+        checkpoints.check_fits(loop, state["state_dict"])
+    elif initial is not None:
+        load_model(loop.networks.model, initial).train()
+        loop.start_average()
+    here = trainer.num_devices
+    workers = loader.default_workers(source.cached, here) if request.workers is None else request.workers
+    settings = loader.LoaderSettings(recipe.batch, recipe.crop, request.seed, workers, rank, world)
+    batches = loader.make_loader(source, settings, start, loop.steps)
+    if trainer.is_global_zero:
+        begun = read_record(out).initial if resume else initial_weights(initial)
+        make_folder(out / "checkpoints")
+        Record(request, source.record(), begun).write(out)
+        alone = loader.measure(batches)
+        click.echo(f"loader alone: {alone:.0f} pictures/s in each of {world} process(es)", err=True)
 
-    out.mkdir(parents=True, exist_ok=True)
-    record = dataclasses.asdict(request) | {"pictures": len(pictures)}
-    (out / "run.json").write_text(json.dumps(record, indent=1))
-    loop = Loop(recipe, model, minutes)
-    trainer = lightning.Trainer(
-        max_steps=2 * recipe.steps,  # Lightning counts the steps of both optimizers
+    stop = StopOnSignal()
+    validations = [] if held_out is None else [Validate(held_out, request.val_steps)]
+    saving = checkpoints.SaveEvery(out, request.checkpoint_steps, request.keep_steps)
+    trainer.callbacks = [stop, ShowProgress(), *validations, saving]  # type: ignore[attr-defined]
+    try:
+        trainer.fit(loop, batches, ckpt_path=last if resume else None, weights_only=True)
+    except Diverged as error:
+        good = f"the last good checkpoint is {last}" if last.exists() else "there is no checkpoint yet"
+        raise Diverged(f"{error}; {good}") from error
+    trainer.save_checkpoint(last)
+    if not trainer.is_global_zero:
+        return None
+    if loop.step >= loop.steps:
+        return "finished"
+    return "interrupted" if stop.received else "stopped"
+
+
+def open_validation(request: Request, recipe: Recipe, trainer: lightning.Trainer) -> DataLoader:
+    """Return this process's share of the held-out pictures: centre crops as large as the smallest picture allows."""
+    assert request.val is not None
+    source = loader.open_source(
+        request.val,
+        SMALLEST_VALIDATION,
+        request.captions,
+        request.labels,
+        recipe.needs,
+        cache_gb=request.cache,
+        quiet=not trainer.is_global_zero,
+    )
+    if isinstance(source, ShardSet):
+        raise NicError("held-out pictures must be in a folder, not in shards")
+    shortest = min(min(size) for size in source.pictures.sizes)
+    crop = min(recipe.val_crop, shortest // SMALLEST_VALIDATION * SMALLEST_VALIDATION)
+    batch = max(1, recipe.batch * recipe.crop**2 // crop**2)  # no more pixels than in training
+    return loader.validation_loader(source, crop, batch, 0, trainer.global_rank, trainer.world_size)
+
+
+def make_trainer(request: Request, machine: Machine, out: Path) -> lightning.Trainer:
+    """Return Lightning's trainer, without callbacks yet, for one process or for this one of several."""
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # devices and tips; what matters is in the progress bar
+    warnings.filterwarnings("ignore", module="lightning")
+    if "LOCAL_WORLD_SIZE" in os.environ:  # torchrun has started the processes
+        devices = int(os.environ["LOCAL_WORLD_SIZE"])
+        nodes = int(os.environ["WORLD_SIZE"]) // devices
+    else:
+        devices, nodes = machine.devices, machine.nodes
+    accelerator = {"cuda": "gpu"}.get(machine.device, machine.device)
+    if devices == 0:
+        devices = max(torch.cuda.device_count(), 1) if machine.device in ("auto", "cuda") else 1
+    several = devices * nodes > 1
+    return lightning.Trainer(
+        accelerator=accelerator,
+        devices=devices,
+        num_nodes=nodes,
+        # Stages let parts of the networks learn and leave others out of the loss.
+        strategy="ddp_find_unused_parameters_true" if several else "auto",
+        plugins=[checkpoints.AtomicCheckpoints(), *requeue_by_user()],
         precision=PRECISIONS[request.precision],
-        callbacks=[
-            ModelCheckpoint(
-                out / "checkpoints",
-                save_last=True,
-                save_top_k=0,
-                every_n_train_steps=2 * CHECKPOINT_STEPS,
-                enable_version_counter=False,
-            ),
-            RichProgressBar(),
-        ],
-        logger=[CSVLogger(out, "metrics"), TensorBoardLogger(out, "metrics")],
-        val_check_interval=2 * CHECKPOINT_STEPS if validation else None,
-        limit_val_batches=None if validation else 0,
+        max_epochs=-1,
+        max_steps=-1,
+        log_every_n_steps=1,  # only silences a warning: ShowProgress logs
+        logger=make_loggers(machine, out),
+        use_distributed_sampler=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
         enable_model_summary=False,
     )
-    with warnings.catch_warnings():
-        # One process reads the crops: they are decoded in memory, workers would only copy them.
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+
+
+def make_loggers(machine: Machine, out: Path) -> list[Logger]:
+    """Return those of CSV and TensorBoard, and of Weights & Biases where asked for."""
+    folder = out / "metrics"
+    found: list[Logger] = [CSVLogger(folder, "csv"), TensorBoardLogger(folder, "tensorboard")]
+    if machine.wandb:
         try:
-            trainer.fit(loop, loader, validation, ckpt_path=last if resume else None, weights_only=True)
-        except SystemExit:
-            if not trainer.interrupted:  # Lightning ends the program on Ctrl-C; here the run is saved first
-                raise
-    trainer.save_checkpoint(last)
-    return trainer.global_step >= 2 * recipe.steps
+            from lightning.pytorch.loggers import WandbLogger
+
+            found.append(WandbLogger(project=machine.wandb, name=out.name, save_dir=out))
+        except ImportError as error:
+            raise NicError("--wandb needs the package wandb: pip install 'nic-train[wandb]'") from error
+    return found
 
 
-def steps_done(checkpoint: Path) -> int:
-    """Return the optimizer steps behind a checkpoint."""
-    return torch.load(checkpoint, map_location="cpu", weights_only=True)["global_step"] // 2
-
-
-def export_run(run: Path, settings: ExportSettings) -> Path:
-    """Write a run's last checkpoint as a weights file, with frozen tables and provenance; return its path."""
-    request = read_request(run)
-    recipe = request.make_recipe()
-    last = run / "checkpoints" / "last.ckpt"
-    if not last.exists():
-        raise NicError(f"{run} holds no checkpoint to export")
-    state = torch.load(last, map_location="cpu", weights_only=True)
-    model = recipe.build()
-    model.load_state_dict({name.removeprefix("model."): value for name, value in state["state_dict"].items()})
-    pictures = json.loads((run / "run.json").read_text())["pictures"]
-    values = {key: value for key, value in dataclasses.asdict(recipe).items() if key != "codec"}
-    covers_range = recipe.quality_range is not None
-    info = WeightsInfo(
-        codec=request.codec,
-        name=settings.name or (request.codec if covers_range else f"{request.codec}-{recipe.lmbda:g}"),
-        config={},
-        entropy_id="",
-        synthesis_id="",
-        quality=recipe.quality_range or settings.quality or quality_of(recipe),
-        lmbda=None if covers_range else recipe.lmbda,
-        rank=settings.rank,
-        licence=settings.licence,
-        provenance={
-            "summary": f"{state['global_step'] // 2} steps on {pictures} pictures of {Path(request.data).name}",
-            "recipe": request.recipe,
-            "values": values,
-            "seed": request.seed,
-            "commit": source_commit(),
-            "versions": {name: version(name) for name in ("nic-core", "nic-nn", "nic-train", "torch")},
-        },
-    )
-    path = run / "weights.safetensors"
-    export(model, path, info, half=settings.half)
-    return path
-
-
-def source_commit() -> str | None:
-    """Return the git commit of this program's source; None where it is installed from a wheel."""
-    here = Path(__file__)
-    git = ("git", "-C", str(here.parent))
-    try:
-        subprocess.run([*git, "ls-files", "--error-unmatch", here.name], check=True, capture_output=True)
-        done = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout.strip()
-
-
-def quality_of(recipe: Any) -> float | None:
-    """Return the quality of single-rate weights, from lambda on a logarithmic scale; None unless trained for MSE."""
-    if recipe.metric != "mse":
-        return None
-    low, high = QUALITY_LAMBDAS
-    share = math.log(recipe.lmbda / low) / math.log(high / low)
-    return round(min(max(1 + 99 * share, 1.0), 100.0), 1)
+def requeue_by_user() -> list[SLURMEnvironment]:
+    """Return SLURM's environment, inside a job, without its own requeueing: `nic train --resume` is what goes on."""
+    return [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else []

@@ -10,6 +10,7 @@ from nic_core import api, image_files
 from nic_core.atomic import atomic_write, make_folder
 from nic_core.errors import NicError
 from nic_core.picture import Picture
+from nic_core.target import psnr
 
 
 @click.command()
@@ -58,13 +59,6 @@ def _coffee() -> Picture:
     except ImportError as error:
         raise NicError("name a picture, or: pip install 'nic-core[demo]'") from error
     return Picture.of(data.coffee())
-
-
-def psnr(a: Picture, b: Picture) -> float:
-    """Return the peak signal-to-noise ratio in dB over all channels."""
-    peak = np.iinfo(a.pixels.dtype).max
-    error = np.mean((a.pixels.astype(np.float64) - b.pixels.astype(np.float64)) ** 2)
-    return float(10 * np.log10(peak**2 / error)) if error else float("inf")
 
 
 def ms_ssim(a: Picture, b: Picture) -> str:

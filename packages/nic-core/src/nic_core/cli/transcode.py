@@ -7,25 +7,30 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from nic_core import api, image_files
 from nic_core.atomic import atomic_write, make_folder
 from nic_core.cli import message
 from nic_core.container import unpack
-from nic_core.errors import NicError
+from nic_core.errors import BadOption, NicError
 from nic_core.picture import Picture
 from nic_core.plugins import list_codecs
 from nic_core.spec import Option
+from nic_core.target import UNITS, Target
 
 logger = logging.getLogger("nic")
 
 STREAM = Path("-")
+
+Say = Callable[[str], None]
+"""Shows beside the progress bar what is being done."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,21 @@ class Done:
 
     size: int
     pixels: int
+
+
+class TargetType(click.ParamType):
+    """A positive number of a target's unit, which becomes a `Target`; sizes may have a suffix."""
+
+    def __init__(self, kind: Literal["bpp", "size", "psnr"]) -> None:
+        self.kind = kind
+        self.name = UNITS[kind]
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Target:
+        """Return the target, or fail with what is wrong about the value."""
+        try:
+            return value if isinstance(value, Target) else Target.parse(self.kind, value)
+        except BadOption as error:
+            self.fail(str(error), param, ctx)
 
 
 def option_flags(when: Literal["encode", "decode"]) -> Callable[[Any], Any]:
@@ -91,6 +111,9 @@ def with_common(command: Any) -> Any:
 @click.command()
 @with_common
 @click.option("-q", "--quality", type=click.FloatRange(1, 100), help="1 to 100, higher is better and larger.")
+@click.option("--target-bpp", type=TargetType("bpp"), help="Instead: the most bits per pixel of the whole file.")
+@click.option("--target-size", type=TargetType("size"), help="Instead: the largest file; 40k, 1.5M, 64Ki, 1Mi.")
+@click.option("--target-psnr", type=TargetType("psnr"), help="Instead: the least PSNR of the decoded picture.")
 @click.option("--codec", metavar="ID[@WEIGHTS][:KEY=VALUE,...]", help="Which codec; default: see 'nic codecs'.")
 @click.option("--strip", is_flag=True, help="Leave out ICC profile, EXIF and XMP (orientation is applied first).")
 @option_flags("encode")
@@ -100,6 +123,9 @@ def encode(
     weights: str | None,
     device: str,
     quality: float | None,
+    target_bpp: Target | None,
+    target_size: Target | None,
+    target_psnr: Target | None,
     codec: str | None,
     strip: bool,
     **options: Any,
@@ -110,16 +136,27 @@ def encode(
     nic encode photo.jpg                      writes photo.nic beside it
     nic encode photo.jpg -o small.nic -q 20   smaller and worse
     nic encode a.jpg b.png holiday/ -o out/   files and folders
+    nic encode photo.jpg --target-size 40k    the best file of at most 40 000 bytes
     nic encode - -o - < photo.png > out.nic   a pipe
     """
+    targets = [target for target in (target_bpp, target_size, target_psnr) if target]
+    if len(targets) + (quality is not None) > 1:
+        raise click.UsageError("--quality, --target-bpp, --target-size and --target-psnr exclude one another")
     name, chosen, settings = api.parse_codec(codec) if codec else (None, None, {})
     loaded = api.load(name, weights or chosen, device)
     given = {**settings, **{key: value for key, value in options.items() if value is not None}}
     loaded.spec.options_for("encode", given)
 
-    def work(job: Job) -> Done:
+    def work(job: Job, say: Say) -> Done:
         picture = _read_picture(job.source)
-        data = loaded.encode(picture, quality, strip=strip, **given)
+        data = loaded.encode(
+            picture,
+            quality,
+            target=targets[0] if targets else None,
+            on_trial=lambda number: say(f"trial {number}"),
+            strip=strip,
+            **given,
+        )
         _write(job.target, data)
         return Done(len(data), picture.width * picture.height)
 
@@ -150,7 +187,7 @@ def decode(
     given = {key: value for key, value in options.items() if value is not None}
     loaded: dict[str, api.Codec] = {}
 
-    def work(job: Job) -> Done:
+    def work(job: Job, _: Say) -> Done:
         data = sys.stdin.buffer.read() if job.source == STREAM else _read_bytes(job.source)
         if job.target != STREAM:
             image_files.format_of(job.target)  # before the work
@@ -207,8 +244,11 @@ def plan(inputs: Iterable[Path], output: str | None, suffixes: Iterable[str], ne
     return jobs
 
 
-def run_jobs(jobs: list[Job], work: Callable[[Job], Done], verb: str) -> int:
-    """Do the jobs one after another; a failed one is named and the rest still done. Returns the exit code."""
+def run_jobs(jobs: list[Job], work: Callable[[Job, Say], Done], verb: str) -> int:
+    """Do the jobs one after another; a failed one is named and the rest still done. Returns the exit code.
+
+    work: does one job, and may say how far it is.
+    """
     start, done, failed = time.perf_counter(), [], 0
     console = Console(stderr=True)
     columns = (
@@ -221,11 +261,12 @@ def run_jobs(jobs: list[Job], work: Callable[[Job], Done], verb: str) -> int:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(verb, total=len(jobs))
         for job in jobs:
-            progress.update(task, description=f"{verb} {job.source.name}")
+            name = f"{verb} {job.source.name}"
+            progress.update(task, description=name)
             try:
                 if job.make_folder:
                     make_folder(job.target.parent)
-                done.append(work(job))
+                done.append(work(job, partial(_describe, progress, task, name)))
             except Exception as error:  # a codec may raise anything; the other files are still done
                 if isinstance(error, NicError) and str(job.source) not in str(error) and job.source != STREAM:
                     error.args = (f"{job.source}: {error}",)
@@ -244,6 +285,10 @@ def run_jobs(jobs: list[Job], work: Callable[[Job], Done], verb: str) -> int:
         summary += f"; {failed} failed"
     click.echo(summary, err=any(job.target == STREAM for job in jobs))
     return 1 if failed else 0
+
+
+def _describe(progress: Progress, task: TaskID, name: str, stage: str) -> None:
+    progress.update(task, description=f"{name}, {stage}")
 
 
 def _read_picture(source: Path) -> Picture:

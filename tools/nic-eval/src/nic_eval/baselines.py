@@ -1,0 +1,157 @@
+"""Conventional codecs, through Pillow and its plugins; `external` has those that are programs of their own."""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import PIL
+from nic_core.errors import BadOption, NicError
+from nic_core.picture import Picture
+from PIL import Image, features
+
+from nic_eval import external
+from nic_eval.contestants import Contestant, Setting
+
+
+class MissingEncoder(NicError):
+    """A baseline's package, program or library is not installed; the message says which."""
+
+
+@dataclass(frozen=True)
+class PillowBaseline:
+    """A format that Pillow writes, alone or with a plugin.
+
+    name: of the baseline. format: Pillow's name. qualities: what is measured. fixed: its other settings.
+    feature: what Pillow must have been built with. package: the plugin's distribution, empty for Pillow itself.
+    """
+
+    name: str
+    format: str
+    suffix: str
+    qualities: tuple[float, ...]
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    feature: str = ""
+    package: str = ""
+    kind: str = field(default="baseline", init=False)
+
+    @property
+    def description(self) -> str:
+        """Versions and settings."""
+        fixed = ", ".join(f"{key}={value}" for key, value in self.fixed.items())
+        return f"{self.format} by {self._versions()}" + (f", {fixed}" if fixed else "")
+
+    def settings(self) -> list[Setting]:
+        """See `Contestant`; MissingEncoder, naming the package."""
+        self._prepare()
+        return [Setting(f"quality {quality:g}", quality) for quality in self.qualities]
+
+    def ladder(self) -> list[Setting]:
+        """See `Contestant`."""
+        return [Setting(f"quality {quality}", quality) for quality in range(1, 96)]
+
+    def encode(self, picture: Picture, setting: Setting) -> bytes:
+        """See `Contestant`."""
+        self._prepare()
+        out = io.BytesIO()
+        picture.to_pil().save(out, self.format, **self.options(picture, setting))
+        return out.getvalue()
+
+    def options(self, picture: Picture, setting: Setting) -> dict[str, Any]:
+        """Return what `Image.save` is given."""
+        return {**self.fixed, "quality": int(setting.quality or 0)}
+
+    def decode(self, data: bytes, setting: Setting) -> np.ndarray:
+        """See `Contestant`."""
+        self._prepare()
+        with Image.open(io.BytesIO(data), formats=[self.format]) as image:
+            return np.asarray(image.convert("RGB"))
+
+    def fingerprint(self, setting: Setting) -> str:
+        """Format, settings and versions."""
+        return f"{self.format} {setting.quality} {sorted(self.fixed.items())} {self._versions()}"
+
+    def gmacs(self, picture: Picture, setting: Setting) -> dict[str, float]:
+        """Nothing: such codecs are not counted in multiply-accumulates."""
+        return {}
+
+    def _prepare(self) -> None:
+        if self.feature and not features.check(self.feature):
+            raise MissingEncoder(
+                f"the baseline {self.name} needs a Pillow built with {self.feature}: pip install pillow"
+            )
+        if self.package:
+            _register(self.name, self.package)
+
+    def _versions(self) -> str:
+        parts = [f"Pillow {PIL.__version__}"]
+        if self.feature:
+            parts.append(f"{self.feature} {features.version(self.feature)}")
+        if self.package:
+            parts.append(f"{self.package} {version(self.package)}")
+        return ", ".join(parts)
+
+
+class Jpeg2000(PillowBaseline):
+    """JPEG 2000, whose quality is the compression ratio that it is asked for."""
+
+    def settings(self) -> list[Setting]:
+        """See `Contestant`."""
+        self._prepare()
+        return [Setting(f"ratio {ratio:g}", ratio) for ratio in self.qualities]
+
+    def ladder(self) -> list[Setting]:
+        """See `Contestant`; ratios from 500 down to 2 in steps of 1 %."""
+        return [Setting(f"ratio {500 * 0.99**i:.3g}", 500 * 0.99**i) for i in range(550)]
+
+    def options(self, picture: Picture, setting: Setting) -> dict[str, Any]:
+        """Return what `Image.save` is given; without mct, Pillow codes R, G and B apart, which costs up to 5 dB."""
+        return {**self.fixed, "quality_layers": [setting.quality], "mct": int(picture.channels == 3)}
+
+
+@cache
+def _register(name: str, package: str) -> None:
+    try:
+        if package == "pillow-heif":
+            import_module("pillow_heif").register_heif_opener()
+        else:
+            import_module("pillow_jxl")  # registers itself
+    except ImportError as error:
+        raise MissingEncoder(f"the baseline {name} needs {package}: pip install {package}") from error
+
+
+def all_baselines() -> dict[str, Contestant]:
+    """Return every known baseline by name, installed or not."""
+    found: Sequence[Contestant] = (
+        PillowBaseline("jpeg", "JPEG", "jpg", (5, 10, 20, 35, 50, 70, 85, 92), {"optimize": True}, "jpg"),
+        PillowBaseline("webp", "WEBP", "webp", (5, 10, 20, 35, 50, 70, 85, 92), {"method": 6}, "webp"),
+        PillowBaseline("avif", "AVIF", "avif", (10, 20, 30, 40, 50, 60, 70, 80), {"speed": 6}, "avif"),
+        Jpeg2000(
+            "jpeg2000",
+            "JPEG2000",
+            "jp2",
+            (200, 120, 80, 50, 30, 20, 12, 8),
+            {"quality_mode": "rates", "irreversible": True},
+            "jpg_2000",
+        ),
+        PillowBaseline(
+            "jxl", "JXL", "jxl", (10, 30, 50, 65, 75, 85, 90, 95), {"effort": 7}, package="pillow-jxl-plugin"
+        ),
+        PillowBaseline("heic", "HEIF", "heic", (10, 20, 30, 40, 50, 60), package="pillow-heif"),
+        external.Bpg(),
+        external.Vtm(),
+        external.X265(),
+    )
+    return {baseline.name: baseline for baseline in found}
+
+
+def find(name: str) -> Contestant:
+    """Return a baseline by name; BadOption, listing all, for an unknown one."""
+    known = all_baselines()
+    if name not in known:
+        raise BadOption(f"no baseline is called {name!r}; there are {', '.join(known)}")
+    return known[name]

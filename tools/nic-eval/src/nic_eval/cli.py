@@ -1,0 +1,198 @@
+"""`nic eval`, `nic compare` and `nic report`."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import numpy as np
+from nic_core.errors import BadOption
+
+if TYPE_CHECKING:
+    from nic_eval.contestants import Contestant
+    from nic_eval.evaluation import Evaluated
+
+BASELINES = "jpeg, webp, avif, jpeg2000, jxl, heic; bpg, vtm, x265 where their programs are on the PATH"
+
+codec_option = click.option(
+    "--codec",
+    "codecs",
+    multiple=True,
+    metavar="ID[@WEIGHTS][:KEY=VALUE,...]",
+    help="An installed codec; repeatable.",
+)
+baseline_option = click.option("--baseline", "baselines", metavar="NAME,...", default="", help=f"Any of {BASELINES}.")
+device_option = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
+anchor_option = click.option(
+    "--anchor",
+    "anchors",
+    multiple=True,
+    metavar="NAME",
+    help="Curve that BD-rates are against, or published:NAME; repeatable. [default: jpeg, or the first baseline]",
+)
+published_option = click.option(
+    "--published", metavar="NAME,...", default="", help="Published Kodak curves to show, such as vtm,elic2022."
+)
+
+
+@click.command()
+@click.option("--data", required=True, type=click.Path(path_type=Path), help="Folder tree of pictures.")
+@codec_option
+@baseline_option
+@click.option(
+    "--metrics",
+    default="psnr,ms-ssim",
+    show_default=True,
+    metavar="NAME,...",
+    help="Any of psnr, ms-ssim, lpips, dists, clip, fid, kid.",
+)
+@click.option(
+    "--qualities", metavar="Q,...", help="Points of codecs whose weights cover a range. [default: 1,10,25,40,...,100]"
+)
+@anchor_option
+@published_option
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the report.")
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Pictures at once; times need 1.")
+@device_option
+def evaluate(
+    data: Path,
+    codecs: tuple[str, ...],
+    baselines: str,
+    metrics: str,
+    qualities: str | None,
+    anchors: tuple[str, ...],
+    published: str,
+    out: Path,
+    workers: int,
+    device: str,
+) -> int:
+    """Measure codecs on a folder of pictures, from real files, and write a report.
+
+    \b
+    nic eval --data kodak/ --codec mini --baseline jpeg,webp --out report
+    nic eval --data kodak/ --codec mini --codec tbtc-conv-charm@w.safetensors \\
+        --metrics psnr,ms-ssim,lpips --anchor published:vtm --out report
+
+    Open report/report.html. Run again after Ctrl-C, or with more codecs or metrics: only what is missing is measured.
+    docs/evaluate.md says how each figure is defined.
+    """
+    from nic_eval import gallery, report  # slow to import; --help can do without
+    from nic_eval import metrics as known
+    from nic_eval.contestants import QUALITIES
+    from nic_eval.evaluation import Request
+    from nic_eval.evaluation import evaluate as run
+
+    points = tuple(_quality(text) for text in names_of(qualities)) if qualities else QUALITIES
+    request = Request(
+        data,
+        out,
+        tuple(contestants(codecs, baselines, device, points)),
+        tuple(known.find(names_of(metrics))),
+        anchors,
+        tuple(names_of(published)),
+        workers,
+    )
+    evaluated = run(request)
+    originals = {source.name: source.path for source in evaluated.sources}
+    results = gallery.add(evaluated.results, out, originals, decoder(request.contestants, evaluated))
+    page = report.write_report(results, out)
+    if text := report.summary(results):
+        click.echo(text)
+    for note in results.notes:
+        if note not in evaluated.failures:
+            click.echo(f"nic: {note}", err=True)
+    click.echo(f"wrote {page}")
+    if evaluated.failures:
+        click.echo(f"nic: {len(evaluated.failures)} failed:", err=True)
+        for failure in evaluated.failures:
+            click.echo(f"nic: {failure}", err=True)
+    return 1 if evaluated.failures else 0
+
+
+@click.command()
+@click.argument("image", type=click.Path(path_type=Path))
+@codec_option
+@baseline_option
+@click.option("--bpp", type=float, default=0.3, show_default=True, help="Bits per pixel that a file has at most.")
+@click.option("--metrics", default="psnr,ms-ssim", show_default=True, metavar="NAME,...", help="As for 'nic eval'.")
+@click.option("--out", default="compare.html", show_default=True, type=click.Path(path_type=Path), help="The page.")
+@device_option
+def compare(
+    image: Path, codecs: tuple[str, ...], baselines: str, bpp: float, metrics: str, out: Path, device: str
+) -> int:
+    """Show one picture through several codecs at the same rate, side by side on one page.
+
+    \b
+    nic compare photo.png --codec mini --baseline webp --bpp 0.3 --out photo.html
+    """
+    from nic_eval import compare as comparing  # slow to import; --help can do without
+    from nic_eval import metrics as known
+
+    wanted = known.find(names_of(metrics))
+    if of_set := [metric.name for metric in wanted if metric.of_set]:
+        raise BadOption(f"{of_set[0]} needs many pictures: use 'nic eval'")
+    compared = comparing.compare(image, contestants(codecs, baselines, device), bpp, wanted, out)
+    for curve in compared.results.curves:
+        item = curve.points[0].measurements[0]
+        values = ", ".join(f"{name} {value:.4g}" for name, value in item.metrics.items())
+        click.echo(f"{curve.name}, {curve.points[0].label}: {item.bytes} bytes, {item.bpp:.3f} bpp, {values}")
+    for note in compared.results.notes:
+        click.echo(f"nic: {note}", err=True)
+    click.echo(f"wrote {out}")
+    return 1 if compared.failures else 0
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@anchor_option
+@published_option
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the report.")
+def report(files: tuple[Path, ...], anchors: tuple[str, ...], published: str, out: Path) -> None:
+    """Make one report of several evaluations of the same pictures, or make one anew.
+
+    \b
+    nic report mine/results.json theirs/results.json --out both
+    nic report mine/results.json --anchor published:vtm --out mine
+    """
+    from nic_eval import report as reporting  # slow to import; --help can do without
+
+    paths = [path / "results.json" if path.is_dir() else path for path in files]
+    merged = reporting.merge(paths, out, anchors, names_of(published))
+    click.echo(f"wrote {reporting.write_report(merged, out)}")
+
+
+def contestants(
+    codecs: Sequence[str], baselines: str, device: str, qualities: tuple[float, ...] | None = None
+) -> list["Contestant"]:
+    """Return who takes part; UsageError where nobody does, CodecNotFound and BadOption for mistyped names."""
+    from nic_eval import baselines as known  # slow to import; --help can do without
+    from nic_eval.contestants import QUALITIES, NicContestant
+
+    ours = [NicContestant(text, device, qualities or QUALITIES) for text in codecs]
+    for contestant in ours:
+        contestant.check()
+    found = [*ours, *(known.find(name) for name in names_of(baselines))]
+    if not found:
+        raise click.UsageError("name at least one --codec or --baseline")
+    return found
+
+
+def decoder(contestants: Sequence["Contestant"], evaluated: "Evaluated") -> Callable[[str, Path], np.ndarray]:
+    """Return a function that decodes a coded file of a curve again, for the page."""
+    by_name = {contestant.name: contestant for contestant in contestants}
+
+    def decode(curve: str, path: Path) -> np.ndarray:
+        return by_name[curve].decode(path.read_bytes(), evaluated.settings[curve, path])
+
+    return decode
+
+
+def names_of(text: str) -> list[str]:
+    """Split "a,b" into names."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _quality(text: str) -> float:
+    from nic_core.spec import QUALITY
+
+    return QUALITY.parse(text)

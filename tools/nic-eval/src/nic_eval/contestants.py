@@ -1,0 +1,238 @@
+"""What can be measured: a contestant codes pictures into files and back, at several settings."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import nic_core
+import numpy as np
+from nic_core import api, image_files, plugins, weights
+from nic_core.errors import BadOption, WeightsNotFound
+from nic_core.picture import Picture
+from nic_core.spec import WeightsSpec
+
+from nic_eval.cache import file_hash
+
+QUALITIES = (1.0, 10.0, 25.0, 40.0, 55.0, 70.0, 85.0, 100.0)
+"""What weights that cover a range are measured at."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One point to measure.
+
+    label: unique among a contestant's settings. quality: a codec's own scale, None where there is none.
+    weights: location of the weights, empty for baselines.
+    """
+
+    label: str
+    quality: float | None = None
+    weights: str = ""
+
+
+class Contestant(Protocol):
+    """Anything that turns a picture into a file's bytes and back. Can be pickled: worker processes get a copy.
+
+    name: unique in a report. kind: "codec" or "baseline". suffix: of its files, without the dot.
+    """
+
+    @property
+    def name(self) -> str:
+        """See the class."""
+
+    @property
+    def kind(self) -> str:
+        """See the class."""
+
+    @property
+    def suffix(self) -> str:
+        """See the class."""
+
+    @property
+    def description(self) -> str:
+        """One line: versions, weights, settings."""
+
+    def settings(self) -> Sequence[Setting]:
+        """Return the points to measure; NicError where it cannot run at all."""
+
+    def ladder(self) -> Sequence[Setting]:
+        """Return what a search for a rate may choose from, the smallest files first."""
+
+    def encode(self, picture: Picture, setting: Setting) -> bytes:
+        """Return a file. picture: 8 bits, gray or RGB, no alpha, no metadata."""
+
+    def decode(self, data: bytes, setting: Setting) -> np.ndarray:
+        """Return the pixels of a file, uint8 (H, W, 3)."""
+
+    def fingerprint(self, setting: Setting) -> str:
+        """Return a text that changes whenever files, pixels or times may."""
+
+    def gmacs(self, picture: Picture, setting: Setting) -> Mapping[str, float]:
+        """Return billions of multiply-accumulates by "encode" and "decode", empty where they cannot be counted."""
+
+
+def read_original(path: Path) -> Picture:
+    """Return a picture as it is measured: as stored, 8 bits, gray or RGB, without alpha and metadata. BadPicture."""
+    return Picture(image_files.read(path).to_8_bit().pixels)
+
+
+def rgb(pixels: np.ndarray) -> np.ndarray:
+    """Return pixels (H, W, 1 or 3) as (H, W, 3)."""
+    return pixels if pixels.shape[2] == 3 else np.repeat(pixels, 3, axis=2)
+
+
+@dataclass(frozen=True)
+class NicContestant:
+    """An installed nic codec.
+
+    text: "id[@weights][:key=value,...]", which is also its name.
+    qualities: 1 to 100, for weights that cover a range; others are measured once for each quality they are there for.
+    """
+
+    text: str
+    device: str = "auto"
+    qualities: tuple[float, ...] = QUALITIES
+    kind: str = field(default="codec", init=False)
+    suffix: str = field(default="nic", init=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Leave loaded weights behind when pickled."""
+        return NicContestant, (self.text, self.device, self.qualities)
+
+    @property
+    def name(self) -> str:
+        """The text."""
+        return self.text
+
+    @property
+    def description(self) -> str:
+        """Codec, version, weights and device."""
+        used = ", ".join(f"{spec.name} ({spec.entropy_id}/{spec.synthesis_id})" for spec in self._weights.values())
+        codec = self._parsed[0]
+        return f"{codec} of {self._distribution}, weights {used}, device {self.device}"
+
+    def settings(self) -> list[Setting]:
+        """See `Contestant`; WeightsNotFound where the codec has no weights."""
+        if not self._weights:
+            raise WeightsNotFound(
+                "no weights of this codec are installed; train some, import a checkpoint with "
+                "'nic weights import', or name a file as id@weights"
+            )
+        return self._settings(self.qualities)
+
+    def ladder(self) -> list[Setting]:
+        """See `Contestant`; weights that cover a range do so in hundredths."""
+        self.settings()
+        steps = self._settings([step / 100 for step in range(100, 10001)])
+        return sorted(steps, key=lambda setting: setting.quality or 0)
+
+    def _settings(self, qualities: Sequence[float]) -> list[Setting]:
+        settings = []
+        for location, spec in self._weights.items():
+            if isinstance(spec.quality, tuple):
+                taken = sorted({api.nearest_quality(spec, quality) or 0.0 for quality in qualities})
+                settings += [Setting(f"quality {quality:g}", quality, location) for quality in taken]
+            elif spec.quality is None:
+                settings.append(Setting(spec.name, None, location))
+            else:
+                settings.append(Setting(f"quality {spec.quality:g}", spec.quality, location))
+        return settings
+
+    def encode(self, picture: Picture, setting: Setting) -> bytes:
+        """See `Contestant`."""
+        covers_range = isinstance(self._weights[setting.weights].quality, tuple)
+        quality = setting.quality if covers_range else None
+        return self._codec(setting).encode(picture, quality, **self._options["encode"])
+
+    def decode(self, data: bytes, setting: Setting) -> np.ndarray:
+        """See `Contestant`."""
+        return rgb(self._codec(setting).decode_picture(data, **self._options["decode"]).pixels)
+
+    def fingerprint(self, setting: Setting) -> str:
+        """Versions, options, device and the weights file's hash: its own ids leave out the encoder's tensors."""
+        options = sorted((key, str(value)) for values in self._options.values() for key, value in values.items())
+        return f"{self._distribution} {self._parsed[0]} {options} {self.device} {self._hashes[setting.weights]}"
+
+    def gmacs(self, picture: Picture, setting: Setting) -> dict[str, float]:
+        """See `Contestant`; counted by torch's FlopCounterMode: convolutions, matrix products and attention."""
+        codec = self._codec(setting)
+        if codec.model is None:
+            return {}
+        from torch.utils.flop_counter import FlopCounterMode  # not every codec needs torch
+
+        codec.model.requires_grad_(False)  # the counter would follow gradients that inference does not have
+        counts = {}
+        with FlopCounterMode(display=False) as counter:
+            data = self.encode(picture, setting)
+        counts["encode"] = counter.get_total_flops() / 2e9
+        with FlopCounterMode(display=False) as counter:
+            self.decode(data, setting)
+        counts["decode"] = counter.get_total_flops() / 2e9
+        return counts
+
+    @cached_property
+    def _parsed(self) -> tuple[str, str | None, Mapping[str, str]]:
+        codec, chosen, options = api.parse_codec(self.text)
+        return codec or api.default_codec(), chosen, options
+
+    @cached_property
+    def _weights(self) -> dict[str, WeightsSpec]:
+        """By location: the best that cover a range, or else the best of each quality."""
+        codec, chosen, _ = self._parsed
+        found = [weights.resolve(chosen, codec)] if chosen else weights.available(codec)
+        if found and found[0].codec != codec:
+            raise WeightsNotFound(f"{chosen} holds weights of {found[0].codec}, not of {codec}")
+        found = [weights.local(spec) for spec in found]
+        if found and isinstance(found[0].quality, tuple):
+            found = found[:1]
+        kept: dict[float | str, WeightsSpec] = {}
+        for spec in found:
+            if not isinstance(spec.quality, tuple):
+                kept.setdefault(spec.name if spec.quality is None else spec.quality, spec)
+        return {spec.location: spec for spec in (kept.values() or found)}
+
+    @cached_property
+    def _hashes(self) -> dict[str, str]:
+        return {location: file_hash(Path(location)) for location in self._weights}
+
+    @cached_property
+    def _distribution(self) -> str:
+        for plugin, spec in plugins.records("nic_codecs"):
+            if spec.id == self._parsed[0]:
+                return f"{plugin.distribution} {plugin.version}, nic-core {nic_core.__version__}"
+        return f"nic-core {nic_core.__version__}"
+
+    @cached_property
+    def _options(self) -> dict[str, dict[str, Any]]:
+        """The given options, by the direction that takes them; BadOption for one that neither does."""
+        codec, _, given = self._parsed
+        spec = plugins.codec_spec(codec)
+        directions: tuple[Literal["encode", "decode"], ...] = ("encode", "decode")
+        taken = {
+            when: {key: value for key, value in given.items() if key.replace("-", "_") in _keys(spec.options, when)}
+            for when in directions
+        }
+        for key in given:
+            if not any(key in options for options in taken.values()):
+                has = ", ".join(option.name for option in spec.options) or "none"
+                raise BadOption(f"{codec} has no option {key!r}; it has {has}")
+        return {when: spec.options_for(when, taken[when]) for when in directions}
+
+    @cached_property
+    def _codecs(self) -> dict[str, api.Codec]:
+        spec = plugins.codec_spec(self._parsed[0])
+        return {location: api.Codec(spec, record, self.device) for location, record in self._weights.items()}
+
+    def _codec(self, setting: Setting) -> api.Codec:
+        return self._codecs[setting.weights]
+
+    def check(self) -> None:
+        """Raise what a mistyped codec or option deserves, before any work: CodecNotFound, BadOption."""
+        plugins.codec_spec(self._parsed[0])
+        _ = self._options
+
+
+def _keys(options: Sequence[Any], when: str) -> set[str]:
+    return {option.key for option in options if option.when == when}

@@ -1,0 +1,263 @@
+// The rate-distortion chart: drawn anew on every change of size, metric, axis or legend.
+
+const MARGIN = { top: 28, right: 16, bottom: 46, left: 58 };
+const REACH = 26; // pixels from which the pointer finds a point
+
+// Round steps between two bounds, about `count` of them.
+const linearTicks = (low, high, count) => {
+  const rough = (high - low) / count;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = power * [1, 2, 5, 10].find((factor) => factor * power >= rough);
+  const ticks = [];
+  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + 1e-9 * step; i++) ticks.push(i * step);
+  return ticks.map((tick) => ({ at: tick, text: fixed(tick, Math.max(0, -Math.floor(Math.log10(step) + 1e-9))) }));
+};
+
+// 1, 2 and 5 of each power of ten.
+const logTicks = (low, high) => {
+  const ticks = [];
+  for (let power = Math.floor(Math.log10(low)); 10 ** power <= high; power++) {
+    for (const factor of [1, 2, 5]) {
+      const tick = factor * 10 ** power;
+      if (tick >= low * 0.999 && tick <= high * 1.001) ticks.push({ at: tick, text: tick.toFixed(Math.max(0, -power)) });
+    }
+  }
+  return ticks;
+};
+
+class Chart {
+  // curves: as in the page's data. onSelect(curve, point): called with indices when a reader selects a point.
+  constructor(root, legend, curves, onSelect) {
+    Object.assign(this, { root, curves, onSelect });
+    this.metric = "psnr";
+    this.logarithmic = false;
+    this.hidden = new Set();
+    this.selected = null; // the key of a point, as are the next two
+    this.focused = null;
+    this.hovered = null;
+    this.tooltip = element("div", { class: "tooltip", role: "tooltip", hidden: "" });
+    this.buildLegend(legend);
+    new ResizeObserver(() => root.clientWidth !== this.width && this.draw()).observe(root);
+  }
+
+  buildLegend(legend) {
+    this.curves.forEach((curve, index) => {
+      const dashes = curve.kind === "published" ? "5 3" : "none";
+      const fillColour = curve.kind === "published" ? "var(--panel)" : "currentColor";
+      const swatch = shape(
+        "svg",
+        { width: 30, height: 14, viewBox: "-15 -7 30 14", style: `${colourOf(index)}; color: var(--colour)`, "aria-hidden": "true" },
+        shape("path", { d: "M-15 0H15", stroke: "currentColor", "stroke-width": 2, "stroke-dasharray": dashes }),
+        shape("path", { d: markerOf(index), fill: fillColour, stroke: "currentColor" }),
+      );
+      const button = element("button", { type: "button", "aria-pressed": "true", title: curve.description || curve.source }, swatch, curve.name);
+      button.addEventListener("click", () => this.toggle(index, button));
+      button.addEventListener("pointerenter", () => this.highlight(index));
+      button.addEventListener("pointerleave", () => this.highlight(null));
+      legend.append(button);
+    });
+  }
+
+  toggle(curve, button) {
+    if (!this.hidden.delete(curve)) this.hidden.add(curve);
+    button.setAttribute("aria-pressed", String(!this.hidden.has(curve)));
+    this.draw();
+  }
+
+  highlight(curve) {
+    this.root.classList.toggle("fading", curve !== null && !this.hidden.has(curve));
+    for (const group of this.root.querySelectorAll(".curve")) group.classList.toggle("lit", Number(group.dataset.curve) === curve);
+  }
+
+  // Points that the chart shows now, in the order of curves and rates.
+  visiblePoints() {
+    return this.curves.flatMap((curve, curveIndex) =>
+      curve.points
+        .map((point, pointIndex) => ({
+          key: `${curveIndex}.${pointIndex}`, curve: curveIndex, point: pointIndex, record: point,
+          rate: point.bpp, value: plottedValue(point.metrics, this.metric),
+        }))
+        .filter(({ rate, value }) => !this.hidden.has(curveIndex) && value !== null && rate > 0),
+    );
+  }
+
+  draw() {
+    this.width = this.root.clientWidth;
+    this.height = Math.round(Math.min(520, Math.max(300, this.width * 0.5)));
+    this.points = this.visiblePoints();
+    const hadFocus = this.root.contains(document.activeElement);
+    this.tooltip.hidden = true;
+    if (!this.points.length) {
+      this.root.replaceChildren(element("p", { class: "empty" }, "No points to show."));
+      return;
+    }
+    this.setScales();
+    for (const item of this.points) Object.assign(item, { x: this.x(item.rate), y: this.y(item.value) });
+    const label = `${metricTitle(this.metric)} against rate in bits per pixel. Arrow keys move among points, Enter selects.`;
+    this.svg = shape("svg", { height: this.height, viewBox: `0 0 ${this.width} ${this.height}`, role: "group", "aria-label": label });
+    this.drawAxes();
+    for (const kind of ["published", "baseline", "codec"]) { // codecs lie on top
+      this.curves.forEach((curve, index) => curve.kind === kind && this.drawCurve(index));
+    }
+    this.svg.addEventListener("pointermove", (event) => this.hover(this.nearest(event)));
+    this.svg.addEventListener("pointerleave", () => this.hover(null));
+    this.svg.addEventListener("click", (event) => this.choose(this.nearest(event)));
+    this.svg.addEventListener("keydown", (event) => this.onKey(event));
+    this.root.replaceChildren(this.svg, this.tooltip);
+    if (hadFocus) this.node(this.focused)?.focus();
+  }
+
+  setScales() {
+    const rates = this.points.map(({ rate }) => rate);
+    const values = this.points.map(({ value }) => value);
+    const [bottom, top] = [Math.min(...values), Math.max(...values)];
+    const room = (top - bottom) * 0.06 || Math.abs(top) * 0.05 || 1; // a single point lies in the middle
+    const [low, high] = [bottom - room, top + room];
+    const first = this.logarithmic ? Math.min(...rates) / 1.15 : 0;
+    const last = Math.max(...rates) * (this.logarithmic ? 1.15 : 1.06);
+    const way = this.logarithmic ? Math.log : (rate) => rate;
+    const [plotWidth, plotHeight] = [this.width - MARGIN.left - MARGIN.right, this.height - MARGIN.top - MARGIN.bottom];
+    this.x = (rate) => MARGIN.left + (plotWidth * (way(rate) - way(first))) / (way(last) - way(first));
+    this.y = (value) => MARGIN.top + plotHeight * (1 - (value - low) / (high - low));
+    this.xTicks = this.logarithmic ? logTicks(first, last) : linearTicks(first, last, Math.max(3, plotWidth / 90));
+    this.yTicks = linearTicks(low, high, Math.max(3, plotHeight / 50));
+  }
+
+  drawAxes() {
+    const [right, bottom] = [this.width - MARGIN.right, this.height - MARGIN.bottom];
+    const lines = shape("g", { "aria-hidden": "true" });
+    for (const { at, text } of this.xTicks) {
+      lines.append(shape("line", { class: "grid", x1: this.x(at), x2: this.x(at), y1: MARGIN.top, y2: bottom }));
+      lines.append(shape("text", { x: this.x(at), y: bottom + 18, "text-anchor": "middle" }, text));
+    }
+    for (const { at, text } of this.yTicks) {
+      lines.append(shape("line", { class: "grid", x1: MARGIN.left, x2: right, y1: this.y(at), y2: this.y(at) }));
+      lines.append(shape("text", { x: MARGIN.left - 10, y: this.y(at) + 4, "text-anchor": "end" }, text));
+    }
+    const better = metricOf(this.metric).higher ? "higher is better" : "lower is better";
+    lines.append(
+      shape("path", { class: "axis", fill: "none", d: `M${MARGIN.left} ${MARGIN.top}V${bottom}H${right}` }),
+      shape("text", { x: 4, y: 14 }, shape("tspan", { class: "name" }, metricTitle(this.metric)), shape("tspan", { dx: 8 }, better)),
+      shape("text", { class: "name", x: right, y: bottom + 38, "text-anchor": "end" }, "Rate (bits per pixel)"),
+    );
+    this.svg.append(lines);
+  }
+
+  drawCurve(index) {
+    const points = this.points.filter(({ curve }) => curve === index);
+    if (!points.length) return;
+    const { kind, name } = this.curves[index];
+    const line = points.map(({ x, y }) => `${x.toFixed(1)} ${y.toFixed(1)}`).join("L");
+    const group = shape("g", { class: `curve ${kind}`, "data-curve": index, style: colourOf(index) }, shape("path", { class: "line", d: `M${line}` }));
+    for (const item of points) {
+      const figures = `${formatRate(item.rate)}, ${metricOf(this.metric).name} ${formatMetric(item.record.metrics, this.metric)}`;
+      group.append(
+        shape(
+          "g",
+          {
+            class: "point", role: "button", "data-key": item.key, transform: `translate(${item.x.toFixed(1)} ${item.y.toFixed(1)})`,
+            tabindex: item.key === this.tabStop() ? 0 : -1, "aria-pressed": String(item.key === this.selected),
+            "aria-label": `${name}, ${item.record.label}: ${figures}`,
+          },
+          shape("circle", { class: "ring", r: 9 }),
+          shape("path", { class: "marker", d: markerOf(index) }),
+        ),
+      );
+    }
+    group.addEventListener("focusin", (event) => this.onFocus(event.target.closest(".point").dataset.key));
+    group.addEventListener("focusout", () => this.hover(null));
+    this.svg.append(group);
+  }
+
+  // The one point that the Tab key reaches; arrow keys go on from it.
+  tabStop() {
+    const keys = this.points.map(({ key }) => key);
+    return [this.focused, this.selected].find((key) => keys.includes(key)) ?? keys[0];
+  }
+
+  node(key) {
+    return this.root.querySelector(`[data-key="${key}"]`);
+  }
+
+  nearest(event) {
+    const box = this.svg.getBoundingClientRect();
+    const distance = ({ x, y }) => Math.hypot(x - (event.clientX - box.left), y - (event.clientY - box.top));
+    const best = this.points.reduce((one, other) => (distance(other) < distance(one) ? other : one));
+    return distance(best) <= REACH ? best : null;
+  }
+
+  hover(item) {
+    this.node(this.hovered)?.classList.remove("hovered");
+    this.hovered = item?.key ?? null;
+    this.svg.style.cursor = item ? "pointer" : "";
+    this.tooltip.hidden = !item;
+    if (!item) return;
+    this.node(item.key).classList.add("hovered");
+    this.tooltip.replaceChildren(...this.tooltipLines(item));
+    const { offsetWidth: width, offsetHeight: height } = this.tooltip;
+    const left = item.x + 16 + width <= this.width ? item.x + 16 : Math.max(0, item.x - 16 - width);
+    this.tooltip.style.left = `${left}px`;
+    this.tooltip.style.top = `${Math.max(0, Math.min(item.y - height / 2, this.height - height))}px`;
+  }
+
+  tooltipLines({ curve, record }) {
+    const lines = [
+      element("strong", {}, `${this.curves[curve].name}, ${record.label}`),
+      `${formatRate(record.bpp)} · ${metricOf(this.metric).name} ${formatMetric(record.metrics, this.metric)}`,
+    ];
+    if (record.encode_s !== null) {
+      lines.push(element("span", {}, `encodes in ${formatSeconds(record.encode_s)}, decodes in ${formatSeconds(record.decode_s)}`));
+    }
+    if (this.curves[curve].kind === "published") lines.push(element("span", {}, "published, not measured here"));
+    return lines;
+  }
+
+  onFocus(key) {
+    this.node(this.tabStop())?.setAttribute("tabindex", -1);
+    this.focused = key;
+    this.node(key).setAttribute("tabindex", 0);
+    if (this.node(key).matches(":focus-visible")) this.hover(this.points.find((item) => item.key === key));
+  }
+
+  onKey(event) {
+    const here = this.points.find(({ key }) => key === event.target.dataset?.key);
+    if (!here) return;
+    const moves = {
+      ArrowLeft: () => this.along(here, -1),
+      ArrowRight: () => this.along(here, 1),
+      ArrowUp: () => this.across(here, -1),
+      ArrowDown: () => this.across(here, 1),
+    };
+    if (event.key in moves) this.node(moves[event.key]().key).focus();
+    else if (event.key === "Enter" || event.key === " ") this.choose(here);
+    else return;
+    event.preventDefault();
+  }
+
+  // The next point of the same curve.
+  along({ curve, key }, step) {
+    const points = this.points.filter((item) => item.curve === curve);
+    const place = points.findIndex((item) => item.key === key) + step;
+    return points[Math.min(Math.max(place, 0), points.length - 1)];
+  }
+
+  // The point of the nearest rate on the curve above (which has the higher value) or below.
+  across(here, step) {
+    const closest = this.curves
+      .map((_, curve) => this.points.filter((item) => item.curve === curve))
+      .filter((points) => points.length)
+      .map((points) => points.reduce((one, other) => (Math.abs(other.x - here.x) < Math.abs(one.x - here.x) ? other : one)))
+      .map((item) => (item.curve === here.curve ? here : item))
+      .sort((one, other) => one.y - other.y);
+    const place = closest.indexOf(here) + step;
+    return closest[Math.min(Math.max(place, 0), closest.length - 1)];
+  }
+
+  choose(item) {
+    if (!item) return;
+    this.node(this.selected)?.setAttribute("aria-pressed", "false");
+    this.selected = item.key;
+    this.node(item.key).setAttribute("aria-pressed", "true");
+    this.onSelect(item.curve, item.point);
+  }
+}

@@ -1,0 +1,16 @@
+"""What nic-eval brings: the verbs `eval`, `compare` and `report`. Imports nothing heavy."""
+
+from collections.abc import Iterator
+
+from nic_core.hooks import hookimpl
+from nic_core.spec import CommandSpec
+
+api_version = 1
+
+
+@hookimpl
+def nic_commands() -> Iterator[CommandSpec]:
+    """The verbs."""
+    yield CommandSpec("eval", "nic_eval.cli:evaluate", "Measure codecs on a folder of pictures.")
+    yield CommandSpec("compare", "nic_eval.cli:compare", "Show one picture through several codecs, side by side.")
+    yield CommandSpec("report", "nic_eval.cli:report", "Make one page of several evaluations.")

@@ -1,0 +1,88 @@
+import math
+
+import pytest
+from nic_core.errors import BadOption
+from nic_eval import published
+from nic_eval.differences import decibels, default_anchors, difference, differences
+from nic_eval.results import Curve, Original, Point
+
+
+def curve(name: str, rates: list[float], values: list[float], kind: str = "codec") -> Curve:
+    points = [
+        Point(str(i), None, rate, {"psnr": value}, ())
+        for i, (rate, value) in enumerate(zip(rates, values, strict=True))
+    ]
+    return Curve(name, kind, tuple(points))
+
+
+@pytest.mark.parametrize(("name", "rate"), [("elic2022", -7.0), ("cca", -13.7), ("tbtc-swint-charm", 0.5)])
+def test_published_figures_against_vtm(name: str, rate: float) -> None:
+    found = difference(published.curve(name), published.curve("published:vtm"), "psnr")
+    assert found.rate is not None and round(found.rate, 1) == rate
+    assert found.gain is not None and math.copysign(1, found.gain) == -math.copysign(1, rate)
+
+
+def test_half_the_rate_is_minus_fifty_percent() -> None:
+    anchor = curve("anchor", [0.1, 0.3, 0.6, 1.2], [26, 29, 32, 35])
+    test = curve("test", [0.05, 0.15, 0.3, 0.6], [26, 29, 32, 35])
+    found = difference(test, anchor, "psnr")
+    assert found.rate == pytest.approx(-50)
+    assert found.gain is not None and found.gain > 0
+
+
+def test_none_where_nothing_can_be_compared() -> None:
+    anchor = curve("anchor", [0.1, 0.3, 0.6], [26, 29, 32])
+    apart = curve("apart", [3, 4, 5], [40, 41, 42])
+    falling = curve("falling", [0.1, 0.3, 0.6], [26, 29, 28])
+    single = curve("single", [0.3], [29])
+    for other in (apart, falling, single):
+        found = difference(other, anchor, "psnr")
+        assert (found.rate, found.gain) == (None, None)
+
+
+def test_every_curve_but_the_anchor_and_only_shared_metrics() -> None:
+    curves = [published.curve(name) for name in ("vtm", "cca", "bpg-444")]
+    found = differences(curves, ["published:vtm"])
+    assert {(item.curve, item.metric) for item in found} == {
+        ("published:cca", "psnr"),
+        ("published:bpg-444", "psnr"),
+        ("published:bpg-444", "ms-ssim"),
+    }
+
+
+def test_unknown_names_list_the_known_ones() -> None:
+    with pytest.raises(BadOption, match=r"'h264'.*published:vtm"):
+        differences([published.curve("vtm")], ["h264"])
+    with pytest.raises(BadOption, match=r"'h264'.*vtm, bpg-444.*cca"):
+        published.curve("h264")
+
+
+def test_default_anchor() -> None:
+    ours, jpeg, webp = (
+        curve("ours", [1], [30]),
+        curve("jpeg", [1], [30], "baseline"),
+        curve("webp", [1], [30], "baseline"),
+    )
+    assert default_anchors([ours, webp, jpeg]) == ["jpeg"]
+    assert default_anchors([ours, webp]) == ["webp"]
+    assert default_anchors([ours]) == []
+
+
+def test_ms_ssim_in_decibels() -> None:
+    assert decibels(0.99) == pytest.approx(20)
+    assert decibels(1.0) == 100
+
+
+def test_all_published_curves_rise_and_say_where_they_are_from() -> None:
+    assert len(published.names()) == 15
+    for name in published.names():
+        found = published.curve(name)
+        assert found.kind == "published" and found.source
+        assert [point.bpp for point in found.points] == sorted(point.bpp for point in found.points)
+        assert all(20 < point.metrics["psnr"] < 50 for point in found.points)
+
+
+def test_is_kodak() -> None:
+    names = [f"kodim{i:02}.png" for i in range(1, 25)]
+    assert published.is_kodak([Original(name, 768, 512) for name in names])
+    assert not published.is_kodak([Original(name, 768, 512) for name in names[:23]])

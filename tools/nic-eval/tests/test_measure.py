@@ -1,0 +1,348 @@
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import nic_core
+import numpy as np
+import pytest
+from nic_core.errors import BadOption, NicError, WeightsNotFound
+from nic_core.picture import Picture
+from nic_eval import baselines, evaluation, measure
+from nic_eval.cache import Cache, file_hash
+from nic_eval.contestants import Contestant, NicContestant, Setting, read_original
+from nic_eval.evaluation import Evaluated, Request, evaluate
+from nic_eval.measure import Coded, Coder, Lane, judge
+from nic_eval.metrics import METRICS
+from nic_eval.results import Results
+from PIL import Image
+
+
+class Here:
+    """A lane without processes, which counts what it is asked for."""
+
+    calls: ClassVar[Counter[str]] = Counter()
+    stop_after: ClassVar[int | None] = None
+
+    def __init__(self, threads: int | None = None) -> None:
+        del threads
+
+    def enter(self, contestant: Contestant) -> None:
+        self.coder = Coder(contestant)
+
+    def code(self, source: Path, setting: Setting, target: Path) -> Coded:
+        if self.calls["code"] == self.stop_after:
+            raise KeyboardInterrupt
+        self.calls["code"] += 1
+        return self.coder.code(source, setting, target)
+
+    def decode(self, path: Path, setting: Setting) -> np.ndarray:
+        self.calls["decode"] += 1
+        return self.coder.decode(path, setting)
+
+    def gmacs(self, source: Path, setting: Setting) -> Mapping[str, float]:
+        self.calls["gmacs"] += 1
+        return {"encode": 1.5}
+
+    def judge(self, names: Sequence[str], source: Path, decoded: np.ndarray) -> dict[str, float]:
+        self.calls["judge"] += 1
+        return judge(names, source, decoded)
+
+    def unavailable(self, names: Sequence[str]) -> dict[str, str]:
+        return {}
+
+    def leave(self, *roles: str) -> None:
+        pass
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> type[Here]:
+    """Measure in this process."""
+    monkeypatch.setattr(evaluation, "Lane", Here)
+    monkeypatch.setattr(Here, "calls", Counter())
+    return Here
+
+
+@pytest.fixture
+def run(pictures: Path, tmp_path: Path, zip_codec: Path) -> Callable[..., Evaluated]:
+    """Return a function that evaluates codecs on the pictures, into one report."""
+
+    def start(*codecs: str, metrics: Sequence[str] = ("psnr",), **more: Any) -> Evaluated:
+        contestants = [NicContestant(text, "cpu", (10.0, 90.0)) for text in codecs]
+        chosen = tuple(METRICS[name] for name in metrics)
+        return evaluate(Request(pictures, tmp_path / "report", tuple(contestants), chosen, **more))
+
+    return start
+
+
+def by_picture(results: Results, point: int = 0) -> dict[str, Any]:
+    return {item.picture: item for item in results.curves[0].points[point].measurements}
+
+
+def test_files_are_real_and_figures_are_theirs(run: Callable[..., Evaluated], here: Here, tmp_path: Path) -> None:
+    found = run("zip")
+    curve = found.results.curves[0]
+    assert [point.label for point in curve.points] == ["quality 10", "quality 90"]
+    assert curve.gmacs == {"encode": 1.5}
+    items = by_picture(found.results)
+    assert set(items) == {"a.png", "b.png", "sub/c.png"}
+    for item in items.values():
+        data = (tmp_path / "report" / item.file).read_bytes()
+        assert nic_core.inspect(data).codec == "zip"
+        assert item.bytes == len(data) and item.encode_s > 0 and item.decode_s > 0
+    assert items["b.png"].bpp == 8 * items["b.png"].bytes / (41 * 40)
+    assert curve.points[0].bpp == pytest.approx(np.mean([item.bpp for item in items.values()]))
+    original = read_original(tmp_path / "pictures" / "a.png").pixels.astype(float)
+    rounded = np.clip(original // 91 * 91 + 45, 0, 255)
+    expected = 10 * np.log10(255**2 / np.mean((original - rounded) ** 2))
+    assert items["a.png"].metrics["psnr"] == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_second_run_measures_nothing(run: Callable[..., Evaluated], here: Here) -> None:
+    first = run("zip")
+    assert here.calls == {"code": 6, "judge": 6, "gmacs": 1}
+    here.calls.clear()
+    assert run("zip").results == first.results
+    assert not here.calls
+
+
+def test_only_what_changed_is_measured(
+    run: Callable[..., Evaluated], here: Here, tmp_path: Path, make_picture: Callable[..., np.ndarray]
+) -> None:
+    first = run("zip")
+    here.calls.clear()
+    run("zip", metrics=("psnr", "ms-ssim"))  # another metric: files are decoded, not coded again
+    assert here.calls == {"decode": 6, "judge": 6}
+
+    here.calls.clear()
+    Image.fromarray(make_picture(seed=9)).save(tmp_path / "pictures" / "a.png")
+    changed = run("zip")
+    assert here.calls == {"code": 2, "judge": 2}
+    assert by_picture(changed.results)["b.png"] == by_picture(first.results)["b.png"]
+    assert by_picture(changed.results)["a.png"] != by_picture(first.results)["a.png"]
+
+    here.calls.clear()
+    items = by_picture(changed.results)
+    (tmp_path / "report" / items["b.png"].file).unlink()
+    (tmp_path / "report" / items["a.png"].file).write_bytes(b"x" * items["a.png"].bytes)
+    run("zip")
+    assert here.calls == {"code": 2, "judge": 2}
+
+
+def test_weights_and_options_are_part_of_the_key(run: Callable[..., Evaluated], here: Here, zip_codec: Path) -> None:
+    run("zip")
+    here.calls.clear()
+    run("zip:level=1")
+    assert here.calls["code"] == 6
+    weights = zip_codec / "nic_fake" / "weights" / "any.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x07")  # an encoder's tensor: the ids stay the same
+    here.calls.clear()
+    run("zip")
+    assert here.calls["code"] == 6
+
+
+def test_decode_options_reach_the_decoder(run: Callable[..., Evaluated], here: Here) -> None:
+    found = run("zip", "zip:invert=true")
+    plain, inverted = found.results.curves
+    assert [item.bytes for item in plain.points[1].measurements] == [
+        item.bytes for item in inverted.points[1].measurements
+    ]
+    assert plain.points[1].metrics["psnr"] > 30 > 15 > inverted.points[1].metrics["psnr"]
+
+
+def test_single_rate_weights_give_a_point_each(run: Callable[..., Evaluated], here: Here) -> None:
+    points = run("zip-rate").results.curves[0].points
+    assert [(point.label, point.quality) for point in points] == [("quality 20", 20), ("quality 80", 80)]
+    assert points[0].metrics["psnr"] < points[1].metrics["psnr"]
+    single = run("zip-rate@high").results.curves[0]
+    assert [point.label for point in single.points] == ["quality 80"]
+    assert single.points[0].metrics == points[1].metrics
+
+
+def test_what_cannot_be_measured_is_named_and_the_rest_is_done(
+    run: Callable[..., Evaluated], here: Here, tmp_path: Path
+) -> None:
+    whole = (tmp_path / "pictures" / "a.png").read_bytes()
+    (tmp_path / "pictures" / "cut.png").write_bytes(whole[:200])
+    found = run("zip", "zip-bare")
+    assert [curve.name for curve in found.results.curves] == ["zip"]
+    assert len(by_picture(found.results)) == 3
+    assert any("cut.png" in line for line in found.failures)
+    assert any("zip-bare" in line and "no weights" in line for line in found.failures)
+    assert set(found.failures) <= set(found.results.notes)
+
+
+def test_a_failing_picture_leaves_the_others(
+    run: Callable[..., Evaluated], here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def code(self: Here, source: Path, setting: Setting, target: Path) -> Coded:
+        if source.name == "b.png":
+            raise ZeroDivisionError("in the codec")
+        return self.coder.code(source, setting, target)
+
+    monkeypatch.setattr(Here, "code", code)
+    found = run("zip")
+    assert len(found.failures) == 2 and "b.png failed: ZeroDivisionError: in the codec" in found.failures[0]
+    assert any("means over 2 of 3 pictures only" in note for note in found.results.notes)
+
+
+def test_an_interrupted_run_goes_on(
+    run: Callable[..., Evaluated], here: Here, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(Here, "stop_after", 4)
+    with pytest.raises(KeyboardInterrupt):
+        run("zip")
+    assert not (tmp_path / "report" / "results.json").exists()
+    monkeypatch.setattr(Here, "stop_after", None)
+    here.calls.clear()
+    assert len(run("zip").results.curves[0].points) == 2
+    assert here.calls["code"] == 2
+
+
+def test_small_pictures_have_no_ms_ssim(run: Callable[..., Evaluated], here: Here) -> None:
+    found = run("zip", metrics=("psnr", "ms-ssim"))
+    assert set(found.results.curves[0].points[0].metrics) == {"psnr"}
+    assert "ms-ssim: no means, 3 of 3 pictures are too small for it" in found.results.notes
+    assert not found.failures
+
+
+def test_too_few_patches_are_a_note(run: Callable[..., Evaluated], here: Here) -> None:
+    found = run("zip", metrics=("psnr", "fid"))
+    assert any(note.startswith("fid is not measured: the pictures give 0 patches") for note in found.results.notes)
+    assert not found.failures
+
+
+def test_published_curves_and_anchors(run: Callable[..., Evaluated], here: Here) -> None:
+    found = run("zip", anchors=("published:vtm",), published=("cca", "vtm"))
+    assert [curve.name for curve in found.results.curves] == ["zip", "published:cca", "published:vtm"]
+    assert {item.anchor for item in found.results.differences} == {"published:vtm"}
+    assert any("other pictures" in note for note in found.results.notes)
+
+
+def test_bad_requests(run: Callable[..., Evaluated], here: Here, tmp_path: Path, zip_codec: Path) -> None:
+    with pytest.raises(BadOption, match=r"'webp' is not measured; there are zip, .*published:vtm"):
+        run("zip", anchors=("webp",))
+    with pytest.raises(NicError, match="zip is given twice"):
+        run("zip", "zip")
+    with pytest.raises(NicError, match="no weights"):
+        run("zip-bare")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for folder in (empty, tmp_path / "nowhere"):
+        with pytest.raises(NicError, match=str(folder)):
+            evaluate(Request(folder, tmp_path / "other", (baselines.find("jpeg"),), ()))
+    assert not (tmp_path / "other").exists()
+    assert not here.calls
+
+
+def test_contestants_are_checked_before_any_work(zip_codec: Path) -> None:
+    with pytest.raises(BadOption, match=r"zip has no option 'lvl'; it has level, dies-at, sleep, invert"):
+        NicContestant("zip:lvl=3").check()
+    with pytest.raises(BadOption, match="level must be 0 to 9"):
+        NicContestant("zip:level=12").check()
+    with pytest.raises(WeightsNotFound, match=r"'nowhere\.safetensors'"):
+        NicContestant("zip@nowhere.safetensors").settings()
+
+
+def test_qualities_stay_in_the_range_of_the_weights(zip_codec: Path) -> None:
+    assert [item.quality for item in NicContestant("zip", "cpu", (55.0, 55.0, 3.0)).settings()] == [3, 55]
+    ladder = NicContestant("zip").ladder()
+    assert (ladder[0].quality, ladder[-1].quality, len(ladder)) == (1, 100, 9901)
+
+
+def test_a_report_inside_the_data_does_not_measure_itself(pictures: Path) -> None:
+    made = pictures / "report" / "pictures"
+    made.mkdir(parents=True)
+    Image.new("RGB", (8, 8)).save(made / "copy.webp")
+    names = [path.name for path in evaluation.find_pictures(pictures, pictures / "report")]
+    assert names == ["a.png", "b.png", "c.png"]
+    assert len(evaluation.find_pictures(pictures, pictures)) == 4  # only folders that a report makes are left out
+
+
+def test_multiply_accumulates_of_a_convolution(monkeypatch: pytest.MonkeyPatch, zip_codec: Path) -> None:
+    torch = pytest.importorskip("torch")
+    convolution = torch.nn.Conv2d(3, 8, 5, padding=2)
+
+    def encode(self: NicContestant, picture: Any, setting: Setting) -> bytes:
+        with torch.inference_mode():
+            convolution(torch.zeros(1, 3, 100, 200))
+        return b""
+
+    contestant = NicContestant("zip", "cpu")
+    setting = contestant.settings()[0]
+    contestant._codec(setting).opened(next(iter(contestant._weights.values()))).model = convolution
+    monkeypatch.setattr(NicContestant, "encode", encode)
+    monkeypatch.setattr(NicContestant, "decode", lambda *_: np.zeros((1, 1, 3)))
+    counts = contestant.gmacs(Picture(np.zeros((8, 8, 3), np.uint8)), setting)
+    assert counts == {"encode": 100 * 200 * 3 * 8 * 25 / 1e9, "decode": 0}
+
+
+def test_peak_memory_is_that_of_the_measurement() -> None:
+    measure.reset_peak_memory()
+    before = measure.peak_memory()
+    block = np.ones(64 << 20, np.uint8)
+    assert measure.peak_memory() - before > 60 << 20
+    del block
+
+
+def test_a_coder_warms_up_once_for_each_set_of_weights(tmp_path: Path, pictures: Path) -> None:
+    class Counting(baselines.PillowBaseline):
+        encoded = 0
+
+        def encode(self, picture: Any, setting: Setting) -> bytes:
+            Counting.encoded += 1
+            return super().encode(picture, setting)
+
+    coder = Coder(Counting("png", "PNG", "png", (1,)))
+    for i in range(3):
+        coder.code(pictures / "a.png", Setting("one", 1), tmp_path / f"{i}.png")
+    assert Counting.encoded == 4
+    coder.code(pictures / "a.png", Setting("two", 1, "other weights"), tmp_path / "3.png")
+    assert Counting.encoded == 6
+
+
+def test_a_dead_worker_names_its_picture_and_the_rest_goes_on(run: Callable[..., Evaluated]) -> None:
+    found = run("zip-rate@low", "zip:dies-at=41")
+    died = [line for line in found.failures if "the worker process died" in line]
+    assert len(died) == 2 and all("b.png" in line for line in died)
+    rest = found.results.curves[1]
+    assert [len(point.measurements) for point in rest.points] == [2, 2]
+
+
+def test_lanes_use_processes_of_their_own(zip_codec: Path, pictures: Path, tmp_path: Path) -> None:
+    lane = Lane(1)
+    try:
+        contestant = NicContestant("zip", "cpu")
+        lane.enter(contestant)
+        setting = contestant.settings()[-1]
+        coded = lane.code(pictures / "a.png", setting, tmp_path / "deep" / "a.nic")
+        assert coded.bytes == (tmp_path / "deep" / "a.nic").stat().st_size
+        assert np.array_equal(lane.decode(tmp_path / "deep" / "a.nic", setting), coded.decoded)
+        assert lane.judge(["psnr"], pictures / "a.png", coded.decoded)["psnr"] == 100
+        assert coded.peak_memory > 10 << 20
+    finally:
+        lane.leave()
+
+
+def test_cache_survives_torn_and_damaged_lines(tmp_path: Path) -> None:
+    path = tmp_path / "cache.jsonl"
+    cache = Cache(path)
+    cache.put("a", {"bytes": 3, "metrics": {"psnr": 30.0}})
+    cache.put("a", {"metrics": {"lpips": 0.1}})
+    cache.put("b", {"bytes": 4})
+    with path.open("a") as file:
+        file.write('[1]\n{"key": "c", "bytes": 5}\n{"key": "d", "by')
+    again = Cache(path)
+    assert again.get("a") == {"bytes": 3, "metrics": {"psnr": 30.0, "lpips": 0.1}}
+    assert again.get("b") == {"bytes": 4} and again.get("c") == {"bytes": 5} and again.get("d") == {}
+    again.put("d", {"bytes": 6})
+    again.replace("a", {"bytes": 7})
+    last = Cache(path)
+    assert last.get("d") == {"bytes": 6} and last.get("a") == {"bytes": 7}
+
+
+def test_file_hash(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"abc")
+    assert file_hash(tmp_path / "x").startswith("ba7816bf")
+    with pytest.raises(NicError, match="cannot read"):
+        file_hash(tmp_path / "y")

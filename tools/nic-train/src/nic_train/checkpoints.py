@@ -1,0 +1,61 @@
+"""Checkpoints that a kill or a full disk cannot damage, and what a run needs of them before it goes on."""
+
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+from nic_core.atomic import atomic_path
+from nic_core.errors import BadWeights, NicError
+from nic_nn.export import mismatch
+from torch import Tensor
+
+from nic_train.loop import Loop
+
+
+class AtomicCheckpoints(TorchCheckpointIO):
+    """Writes a checkpoint beside the old one and then renames it; the old one stays where that fails."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Write; CannotWrite, on a full disk for example, leaves the last checkpoint as it was."""
+        with atomic_path(path) as temporary:
+            try:
+                torch.save(checkpoint, temporary)
+            except RuntimeError as error:  # torch's writer reports a full disk so
+                raise OSError(None, str(error).splitlines()[0]) from error
+
+
+class SaveEvery(lightning.Callback):
+    """Saves a run's last checkpoint every `steps` steps, and one that stays every `kept` steps, 0 for never."""
+
+    def __init__(self, run: Path, steps: int, kept: int = 0) -> None:
+        self._run, self._steps, self._kept = run, steps, kept
+
+    def on_train_batch_end(self, trainer: Any, loop: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Save where the number of steps is a multiple."""
+        if loop.step % self._steps == 0:
+            trainer.save_checkpoint(path_of(self._run))
+        if self._kept and loop.step % self._kept == 0:
+            trainer.save_checkpoint(path_of(self._run, loop.step))
+
+
+def path_of(run: Path, step: int | None = None) -> Path:
+    """Return where a run keeps its last checkpoint, or that of a step."""
+    return run / "checkpoints" / ("last.ckpt" if step is None else f"step-{step}.ckpt")
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return a checkpoint; NicError where it is none."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise NicError(f"{path.parent.parent} holds no checkpoint {path.name}") from error
+    except Exception as error:  # torch.load raises many kinds
+        raise NicError(f"{path} is no checkpoint of nic train: {' '.join(str(error).split())[:200]}") from error
+
+
+def check_fits(loop: Loop, state: dict[str, Tensor]) -> None:
+    """Raise BadWeights, saying what differs, where a checkpoint is of other networks than the recipe builds."""
+    if found := mismatch({name: value.shape for name, value in loop.state_dict().items()}, state):
+        raise BadWeights(f"the checkpoint does not fit the recipe's networks: {found}")

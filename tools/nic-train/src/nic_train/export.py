@@ -1,0 +1,99 @@
+"""From a run's checkpoint to a weights file that `nic encode` takes."""
+
+import dataclasses
+import math
+import subprocess
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from nic_core.weights import WeightsInfo
+from nic_nn.export import export
+
+from nic_train import checkpoints
+from nic_train.loop import Loop
+from nic_train.request import Record, read_record
+
+QUALITY_LAMBDAS = (0.0008, 0.05)
+"""The lambdas, on 255^2 MSE, that stand for quality 1 and 100."""
+
+
+@dataclass(frozen=True)
+class ExportSettings:
+    """What an exported weights file says of itself (see `nic_core.weights.WeightsInfo`), and of which step it is.
+
+    step: of a checkpoint that was kept; None for the last one.
+    """
+
+    name: str = ""
+    quality: float | None = None
+    licence: str = ""
+    rank: int = 0
+    half: bool = False
+    step: int | None = None
+
+
+def export_run(run: Path, settings: ExportSettings) -> Path:
+    """Write a run's checkpoint as a weights file, with frozen tables and provenance; return its path.
+
+    The weights are the averaged ones where the recipe averages. What only training needs stays behind.
+    """
+    record = read_record(run)
+    state = checkpoints.read(checkpoints.path_of(run, settings.step))
+    loop = Loop(record.request.recipe(), record.request.stages())
+    checkpoints.check_fits(loop, state["state_dict"])
+    loop.load_state_dict(state["state_dict"])
+    path = run / ("weights.safetensors" if settings.step is None else f"weights-{settings.step}.safetensors")
+    export(loop.validated.model, path, _info(record, loop.recipe, state["step"], settings), half=settings.half)
+    return path
+
+
+def _info(record: Record, recipe: Any, steps: int, settings: ExportSettings) -> WeightsInfo:
+    request = record.request
+    covers_range = recipe.quality_range is not None
+    pictures = record.data.pictures or "many"
+    values = {key: value for key, value in dataclasses.asdict(recipe).items() if key != "codec"}
+    return WeightsInfo(
+        codec=request.codec,
+        name=settings.name or (request.codec if covers_range else f"{request.codec}-{recipe.lmbda:g}"),
+        config={},
+        entropy_id="",
+        synthesis_id="",
+        quality=recipe.quality_range or settings.quality or quality_of(recipe),
+        lmbda=None if covers_range else getattr(recipe, "lmbda", None),
+        rank=settings.rank,
+        licence=settings.licence,
+        provenance={
+            "summary": f"{steps} steps on {pictures} pictures of {Path(request.data).name}",
+            "recipe": request.choice.name,
+            "values": values,
+            **({"stages": request.choice.stages} if request.choice.stages else {}),
+            **({"initial": record.initial} if record.initial else {}),
+            "data": dataclasses.asdict(record.data),
+            "seed": request.seed,
+            "commit": source_commit(),
+            "versions": {name: version(name) for name in ("nic-core", "nic-nn", "nic-train", "torch")},
+        },
+    )
+
+
+def source_commit() -> str | None:
+    """Return the git commit of this program's source; None where it is installed from a wheel."""
+    here = Path(__file__)
+    git = ("git", "-C", str(here.parent))
+    try:
+        subprocess.run([*git, "ls-files", "--error-unmatch", here.name], check=True, capture_output=True)
+        done = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
+
+
+def quality_of(recipe: Any) -> float | None:
+    """Return the quality of single-rate weights, from lambda on a logarithmic scale; None unless trained for MSE."""
+    if getattr(recipe, "metric", None) != "mse" or not recipe.lmbda > 0:
+        return None
+    low, high = QUALITY_LAMBDAS
+    share = math.log(recipe.lmbda / low) / math.log(high / low)
+    return round(min(max(1 + 99 * share, 1.0), 100.0), 1)

@@ -1,0 +1,149 @@
+"""From `--data` to batches: opening pictures or shards, loading them in processes of their own, measuring the speed."""
+
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from nic_core.errors import NicError
+from torch.utils.data import DataLoader
+
+from nic_train.annotations import load_captions, load_labels, with_annotations
+from nic_train.pictures import cores, scan
+from nic_train.sampling import CentreCrops, Crops, PictureSet, StepSampler, collate
+from nic_train.shards import ShardBatches, ShardSet, scan_shards, shard_urls, stream_count, worker_count
+
+Source = PictureSet | ShardSet
+"""What training draws from. Both have `record()` and `cached`."""
+
+_MOST_WORKERS = 8
+_FEW_CORES = 4
+
+
+@dataclass(frozen=True)
+class LoaderSettings:
+    """How samples are drawn and loaded.
+
+    batch: pictures in an optimizer step over all processes, a multiple of `world`. crop: their side in pixels.
+    seed: what all random numbers follow from; where the batch changes in a run, another seed makes the draws others.
+    workers: processes that load, 0 for none. rank, world: this process among how many that train.
+    """
+
+    batch: int
+    crop: int
+    seed: int
+    workers: int = 0
+    rank: int = 0
+    world: int = 1
+
+
+def open_source(
+    data: str,
+    smallest: int,
+    captions: str | None = None,
+    labels: str | None = None,
+    needs: frozenset[str] = frozenset(),
+    *,
+    cache_gb: float = 2.0,
+    quiet: bool = False,
+) -> Source:
+    """Return the pictures of a folder tree, or tar shards (see `nic_train.shards.shard_urls`).
+
+    smallest: pixels on the short side that a picture must have. needs: "text" and "labels", what every sample must
+    carry. In shards they lie beside the picture; for a folder `captions` is a JSON file, and `labels` a folder of PNG
+    files or one or several JSON files, with commas between (see `nic_train.annotations`). cache_gb: decoded pictures
+    of a folder are kept in memory if they take no more than this, in 1e9 bytes for each process that trains. quiet:
+    no warnings and progress bars, for all but the first of several processes.
+
+    NicError where nothing is left to draw from.
+    """
+    urls = shard_urls(data)
+    if urls:
+        return scan_shards(urls, smallest, needs, quiet=quiet)
+    texts = maps = label_folder = None
+    if "text" in needs:
+        if not captions:
+            raise NicError("the recipe needs captions: give a JSON file of them with --captions")
+        texts = load_captions(Path(captions), quiet)
+    if "labels" in needs:
+        if not labels:
+            raise NicError("the recipe needs label maps: give a folder or JSON file of them with --labels")
+        paths = [Path(path) for path in labels.split(",")]
+        maps = load_labels(paths, quiet)
+        label_folder = paths[0] if paths[0].is_dir() else None
+    pictures = scan(Path(data), smallest, without=label_folder, quiet=quiet)
+    if texts is not None or maps is not None:
+        pictures = with_annotations(pictures, texts, maps, quiet)
+    source = PictureSet(pictures, texts, maps)
+    return source.in_memory(quiet) if source.decoded_bytes() <= cache_gb * 1e9 else source
+
+
+def make_loader(source: Source, settings: LoaderSettings, start_step: int, steps: int) -> DataLoader:
+    """Return a loader of the batches (`nic_nn.batch.Batch`) of this rank, of step `start_step` to before `steps`.
+
+    Of a folder the batches depend on the seed alone; of shards also on the number of ranks.
+    NicError where there are fewer shards than ranks.
+    """
+    if isinstance(source, PictureSet):
+        crops = Crops(source, settings.crop, settings.seed)
+        sampler = StepSampler(settings.batch, start_step, steps, settings.rank, settings.world)
+        return DataLoader(crops, batch_sampler=sampler, collate_fn=collate, **_loading(settings.workers))
+    workers = worker_count(settings.workers, stream_count(len(source.urls), settings.world))
+    batches = ShardBatches(
+        source, settings.crop, settings.batch, settings.seed, start_step, steps, settings.rank, settings.world
+    )
+    return DataLoader(batches, batch_size=None, **_loading(workers))
+
+
+def validation_loader(
+    source: Source, crop: int, batch: int, workers: int = 0, rank: int = 0, world: int = 1
+) -> DataLoader:
+    """Return a loader of one centre crop of each picture, of which this rank takes every `world`-th.
+
+    batch: pictures in a batch of this rank; the last one may be smaller. NicError for shards.
+    """
+    if isinstance(source, ShardSet):
+        raise NicError("held-out pictures must be in a folder, not in shards")
+    mine = range(rank, len(source), world)
+    return DataLoader(CentreCrops(source, crop), batch, sampler=mine, collate_fn=collate, **_loading(workers))
+
+
+def measure(loader: DataLoader, seconds: float = 2.0) -> float:
+    """Return how many pictures per second the loader brings while nothing else is done; 0 where it is too short."""
+    batches = iter(loader)
+    for _ in range(max(loader.num_workers, 1)):  # starting up, and what the workers prepare meanwhile
+        next(batches, None)
+    start, taken, pictures = time.perf_counter(), 0.0, 0
+    for batch in batches:
+        pictures += len(batch)
+        taken = time.perf_counter() - start
+        if taken > seconds:
+            break
+    return pictures / taken if pictures else 0.0
+
+
+def default_workers(cached: bool, processes: int = 1) -> int:
+    """Return how many processes should load for each of `processes` that train on this machine.
+
+    Pictures in memory are cropped faster than workers hand them over, unless there are cores to spare.
+    """
+    share = max(cores() // processes, 1)
+    return 0 if cached and share <= _FEW_CORES else min(_MOST_WORKERS, share)
+
+
+def _loading(workers: int) -> dict[str, Any]:
+    return {
+        "num_workers": workers,
+        "persistent_workers": workers > 0,
+        "pin_memory": torch.cuda.is_available(),
+        "worker_init_fn": _leave_interrupts,
+        # A generator of its own: without one, DataLoader draws from the random numbers that training goes on with.
+        "generator": torch.Generator(),
+    }
+
+
+def _leave_interrupts(worker: int) -> None:
+    """Let Ctrl-C end training, which stops its workers; a worker that dies of it first would be an error."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,117 @@
+"""Finding a recipe and setting its values: by name or from a TOML file, then from the command line."""
+
+import dataclasses
+import sys
+import types
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from nic_core.errors import BadOption, NicError
+from nic_core.plugins import codec_spec, records
+from nic_core.spec import Option, RecipeSpec, resolve
+from nic_nn.recipe import Recipe, Stage
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+OF_THE_RUN = ("batch", "crop", "val_crop", "ema")
+"""Values that no stage can change."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A recipe by name, and what differs from it; run.json holds it.
+
+    values: of the recipe's fields. stages: instead of the recipe's own, as tables of name, steps, trainable, values.
+    """
+
+    name: str
+    values: dict[str, Any] = field(default_factory=dict)
+    stages: list[dict[str, Any]] | None = None
+
+
+def recipe_spec(codec: str, name: str | None) -> RecipeSpec:
+    """Return a codec's recipe by name, its first one without; CodecNotFound, NicError where there is none."""
+    codec_spec(codec)
+    found = [spec for _, spec in records("nic_recipes") if spec.codec == codec]
+    for spec in found:
+        if name in (None, spec.name):
+            return spec
+    known = ", ".join(spec.name for spec in found) or "none"
+    raise NicError(f"{codec} has no recipe {name or ''!r}; it has {known}")
+
+
+def choose(codec: str, name: str | None) -> Choice:
+    """Return what `--recipe` names: a recipe of the codec, or a TOML file that says what differs from one."""
+    if name is None or not name.endswith(".toml"):
+        return Choice(recipe_spec(codec, name).name)
+    try:
+        table = tomllib.loads(Path(name).read_text())
+    except OSError as error:
+        raise NicError(f"cannot read {name}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadOption(f"{name} is no TOML file: {error}") from error
+    base, stages = table.pop("recipe", None), table.pop("stages", None)
+    if stages is not None and not (isinstance(stages, list) and all(isinstance(item, dict) for item in stages)):
+        raise BadOption(f"{name}: stages are written as [[stages]] tables")
+    return Choice(recipe_spec(codec, base).name, table, stages)
+
+
+def make_recipe(codec: str, choice: Choice) -> Recipe:
+    """Return the recipe with its values set; BadOption names a wrong one, with what is expected and what was given."""
+    spec = recipe_spec(codec, choice.name)
+    recipe = resolve(spec.target)(codec=codec, **spec.values)
+    return dataclasses.replace(recipe, **checked_values(recipe, choice.values))
+
+
+def make_stages(recipe: Any, choice: Choice) -> tuple[Stage, ...]:
+    """Return the stages to train: the recipe's, or those of the choice."""
+    if choice.stages is None:
+        return recipe.stages()
+    return tuple(_stage(recipe, number, table) for number, table in enumerate(choice.stages, 1))
+
+
+def _stage(recipe: Any, number: int, table: dict[str, Any]) -> Stage:
+    values = {key: value for key, value in table.items() if key not in ("name", "steps", "trainable")}
+    if "steps" not in table:
+        raise BadOption(f"stage {number} says no steps")
+    if of_run := [key for key in OF_THE_RUN if key in values]:
+        raise BadOption(f"stage {number} sets {of_run[0]}, which is the same for the whole run")
+    return Stage(
+        str(table.get("name", f"stage {number}")),
+        parse("steps", int, table["steps"]),
+        checked_values(recipe, values),
+        parse("trainable", tuple[str, ...], table.get("trainable", [""])),
+    )
+
+
+def checked_values(recipe: Any, values: dict[str, Any]) -> dict[str, Any]:
+    """Return values in the types of a recipe's fields."""
+    kinds = get_type_hints(type(recipe))
+    own = [item.name for item in dataclasses.fields(recipe) if item.name != "codec"]
+    for name in values:
+        if name not in own:
+            raise BadOption(f"the recipe has no value {name!r}; it has {', '.join(own)}")
+    return {name: parse(name, kinds[name], value) for name, value in values.items()}
+
+
+def parse(name: str, kind: Any, value: Any) -> Any:
+    """Return `value`, text or from TOML or JSON, as a field's type; BadOption otherwise."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        return Option(name, str, None, "", choices=tuple(map(str, arguments))).parse(value)
+    if origin is tuple:
+        items = value.split(",") if isinstance(value, str) else value
+        wanted = len(arguments) if Ellipsis not in arguments else None
+        if not isinstance(items, (list, tuple)) or wanted not in (None, len(items)):
+            raise BadOption(f"{name} must be {wanted or 'a list of'} values, not {value!r}")
+        return tuple(parse(name, arguments[0] if wanted is None else arguments[i], v) for i, v in enumerate(items))
+    if origin in (Union, types.UnionType):
+        rest = [argument for argument in arguments if argument is not type(None)]
+        return None if value in (None, "none") else parse(name, rest[0], value)
+    if isinstance(value, bool) and kind is not bool:
+        raise BadOption(f"{name} must be of type {kind.__name__}, not {value!r}")
+    return Option(name, kind, None, "").parse(value)

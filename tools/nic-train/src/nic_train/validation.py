@@ -1,0 +1,85 @@
+"""Validation: what the recipe's loss is on held-out pictures, and what the coder really writes for them."""
+
+from typing import Any
+
+import lightning
+import torch
+import torch.distributed as dist
+from nic_nn.batch import Batch
+from nic_nn.recipe import bits_per_pixel
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from nic_train.loop import Loop
+
+CODED_PICTURES = 4
+
+
+class Validate(lightning.Callback):
+    """Measures every `steps` steps and logs "val_" values; every `coded`-th time also truly coded bits.
+
+    loader: batches of held-out pictures, this process's share. Nothing here changes what training computes.
+    """
+
+    def __init__(self, loader: DataLoader, steps: int, coded: int = 5) -> None:
+        self._loader, self._steps, self._coded = loader, steps, coded
+
+    def on_train_batch_end(self, trainer: Any, loop: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Measure where the number of steps is a multiple, and after the last one."""
+        if loop.step % self._steps and loop.step != loop.steps:
+            return
+        values = measure(loop, self._loader)
+        if (loop.step // self._steps) % self._coded == 0 or loop.step == loop.steps:
+            values |= coded(loop, self._loader)
+        for logger in trainer.loggers:
+            logger.log_metrics({f"val_{name}": value for name, value in values.items()}, loop.step)
+            logger.save()
+
+
+@torch.no_grad()
+def measure(loop: Loop, loader: DataLoader) -> dict[str, float]:
+    """Return the recipe's values, means over all pictures of all processes, with rounding instead of noise."""
+    networks = loop.validated
+    recipe = loop.recipe.at(loop.stage_at(max(loop.step - 1, 0))[0])
+    sums: dict[str, Tensor] = {}
+    count = 0
+    _eval(loop, True)
+    with loop.trainer.precision_plugin.forward_context():
+        for batch in loader:
+            values = recipe.loss(networks, batch.to(loop.device).as_float())
+            for name, value in values.items():
+                sums[name] = sums.get(name, 0) + value.detach().double() * len(batch)
+            count += len(batch)
+    _eval(loop, False)
+    total = torch.stack([*sums.values(), torch.tensor(float(count), dtype=torch.double, device=loop.device)])
+    if dist.is_available() and dist.is_initialized():
+        dist.all_reduce(total)
+    return {name: float(value / total[-1]) for name, value in zip(sums, total, strict=False)}
+
+
+@torch.no_grad()
+def coded(loop: Loop, loader: DataLoader) -> dict[str, float]:
+    """Return mean bits per pixel of this process's first pictures: estimated, and as the entropy coder writes them."""
+    model = loop.validated.model
+    model.freeze_tables()
+    _eval(loop, True)
+    estimated, written, pictures = 0.0, 0.0, 0
+    for batch in loader:
+        x = _first(batch, CODED_PICTURES - pictures).to(loop.device).as_float().pixels
+        estimated += float(bits_per_pixel(model(x), x).sum())
+        written += sum(8 * len(stream) for stream in model.compress(x).streams) / (x.shape[2] * x.shape[3])
+        pictures += len(x)
+        if pictures >= CODED_PICTURES:
+            break
+    model.tables = None  # of weights that go on changing
+    _eval(loop, False)
+    return {"estimated_bpp": estimated / pictures, "coded_bpp": written / pictures}
+
+
+def _first(batch: Batch, count: int) -> Batch:
+    return batch[: min(len(batch), count)]
+
+
+def _eval(loop: Loop, on: bool) -> None:
+    for module in {id(part): part for part in (*loop.networks.parts().values(), loop.validated.model)}.values():
+        module.train(not on)
