@@ -15,7 +15,9 @@ PROJECTS = [
     "packages/nic-core",
     "packages/nic-nn",
     "plugins/nic-tbtc",
+    "plugins/nic-cca",
     "plugins/nic-mini",
+    "plugins/nic-taco",
     "tools/nic-train",
     "tools/nic-eval",
 ]

@@ -7,11 +7,12 @@ import pytest
 import torch
 from nic_core.errors import BadWeights
 from nic_core.weights import read_info
+from nic_nn.testing import picture
 from nic_tbtc.codec import TbtcCodec
 from nic_tbtc.config import TbtcConfig
 from nic_tbtc.importer import import_checkpoint, load_checkpoint, published_name
 from nic_tbtc.model import Tbtc
-from tbtc_reference import CODECS, checkpoint, picture
+from tbtc_reference import CODECS, checkpoint
 
 TODAY = {"_matrix": "matrices.", "_bias": "biases.", "_factor": "factors."}
 

@@ -3,20 +3,15 @@
 import torch
 from torch import Tensor, nn
 
-from nic_nn.latent import Context, Params
+from nic_nn.latent import Context, Params, slices_of
+from nic_nn.layers import conv_chain
 
 
 def slice_net(inputs: int, outputs: int) -> nn.Sequential:
     """Return three 3x3 convolutions whose widths go from `inputs` to `outputs` in equal steps."""
     first = inputs + (outputs - inputs) // 3
     second = inputs + 2 * (outputs - inputs) // 3
-    return nn.Sequential(
-        nn.Conv2d(inputs, first, 3, padding=1),
-        nn.ReLU(inplace=True),
-        nn.Conv2d(first, second, 3, padding=1),
-        nn.ReLU(inplace=True),
-        nn.Conv2d(second, outputs, 3, padding=1),
-    )
+    return conv_chain((inputs, first, second, outputs), 3)
 
 
 class Charm(nn.Module):
@@ -29,10 +24,9 @@ class Charm(nn.Module):
         super().__init__()
         if channels % width:
             raise ValueError(f"{channels} channels do not divide into slices of {width}")
-        starts = range(0, channels, width)
-        self.slices = [slice(start, start + width) for start in starts]
-        self.means = nn.ModuleList(slice_net(start + width, width) for start in starts)
-        self.scales = nn.ModuleList(slice_net(start + width, width) for start in starts)
+        self.slices = slices_of([width] * (channels // width))
+        self.means = nn.ModuleList(slice_net(channels.stop, width) for channels in self.slices)
+        self.scales = nn.ModuleList(slice_net(channels.stop, width) for channels in self.slices)
 
     def steps(self, hyper: Tensor) -> Context:
         """Run the context on the output of the hyper-synthesis, (N, 2C, h, w), scales first; return y_hat."""

@@ -12,8 +12,9 @@ Since all three see the same generator, coded order and training order cannot dr
 """
 
 import zlib
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Protocol
 
 import numpy as np
@@ -65,6 +66,11 @@ class Params:
         row = torch.arange(height, device=self.mean.device)[:, None]
         column = torch.arange(width, device=self.mean.device)
         return (row + column) % 2 == self.parity
+
+
+def slices_of(sizes: Sequence[int]) -> list[slice]:
+    """Return the channels that slices of these sizes cover, one after another."""
+    return [slice(stop - size, stop) for size, stop in zip(sizes, accumulate(sizes), strict=True)]
 
 
 Context = Generator[Params, Tensor, Tensor]

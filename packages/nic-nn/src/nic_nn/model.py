@@ -32,12 +32,14 @@ NATS_TO_BITS = 1.4426950408889634
 class Latents:
     """What the entropy model makes of y, with y_hat ready for the synthesis transform.
 
+    hyper: the hyper-synthesis of z_hat, which the context was given.
     log_likelihoods: nats, by latent name ("y", "z"), each shaped like its latent.
     """
 
     y: Tensor
     y_hat: Tensor
     z: Tensor
+    hyper: Tensor
     log_likelihoods: dict[str, Tensor]
 
     def output(self, x_hat: Tensor) -> dict[str, Any]:
@@ -127,8 +129,9 @@ class LatentModel(nn.Module):
             measured = centred + self.noise(centred) if self.training else rounded
             z_log_likelihood = self.entropy_bottleneck.log_likelihood(measured + medians)
         measure = Estimate(y, self.gaussian, self.noise if self.training else None)
-        y_hat = drive(self.context(self.h_s(rounded + medians)), measure)
-        return Latents(y, y_hat, z, {"y": measure.log_likelihood, "z": z_log_likelihood})
+        hyper = self.h_s(rounded + medians)
+        y_hat = drive(self.context(hyper), measure)
+        return Latents(y, y_hat, z, hyper, {"y": measure.log_likelihood, "z": z_log_likelihood})
 
     def encode(self, y: Tensor) -> Compressed:
         """Entropy-code y, picture by picture."""

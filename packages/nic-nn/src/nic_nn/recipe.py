@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 import torch
 import torch.nn.functional as F
-from nic_core.errors import BadOption
+from nic_core.errors import BadOption, NicError
 from torch import Tensor, nn
 
 from nic_nn.batch import Batch
@@ -149,6 +149,8 @@ class RateDistortion:
     schedule: "constant"; "drop" divides the rates by ten for the last tenth of the steps; "linear" lowers them to
         zero; "cosine" lowers them to a hundredth.
     ema: decay of the averaged weights that are validated and exported; 0 for none.
+    optimizer: "adam", or "muon", which orthogonalises the updates of convolutions (Jordan et al., 2024) and learns
+        several times as fast: convolutions then take `lr`, for which 2e-3 is good, all else AdamW at `other_lr`.
     """
 
     codec: str
@@ -164,6 +166,8 @@ class RateDistortion:
     schedule: Literal["constant", "drop", "linear", "cosine"] = "drop"
     metric: Literal["mse", "ms-ssim"] = "mse"
     ema: float = 0.0
+    optimizer: Literal["adam", "muon"] = "adam"
+    other_lr: float = 3e-4
 
     needs: ClassVar[frozenset[str]] = frozenset()
     quality_range: ClassVar[tuple[float, float] | None] = None
@@ -182,13 +186,14 @@ class RateDistortion:
         return Networks(self.build_model())
 
     def optimizers(self, networks: Networks) -> Optimizers:
-        """Return two Adams."""
-        main = {"params": networks.parameters("model", "auxiliary"), "rate": "lr"}
-        return Optimizers(torch.optim.Adam([main], self.lr, fused=True), self.quantile_optimizer(networks))
+        """Return Adam or Muon, and the quantiles' Adam; NicError where Muon is not installed."""
+        parameters = networks.parameters("model", "auxiliary")
+        main = adam(parameters, self.lr) if self.optimizer == "adam" else muon(parameters)
+        return Optimizers(main, self.quantile_optimizer(networks))
 
     def quantile_optimizer(self, networks: Networks) -> torch.optim.Optimizer:
         """Return the Adam of the priors' quantiles."""
-        return torch.optim.Adam([{"params": networks.quantiles(), "rate": "aux_lr"}], self.aux_lr)
+        return adam(networks.quantiles(), self.aux_lr, "aux_lr")
 
     def stages(self) -> tuple[Stage, ...]:
         """Return one stage in which everything learns."""
@@ -232,6 +237,27 @@ class RateDistortion:
             "cosine": 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)),
         }
         return factors[self.schedule]
+
+
+def adam(parameters: list[nn.Parameter], rate: float, name: str = "lr") -> torch.optim.Optimizer:
+    """Return Adam at the rate that the recipe's field `name` holds."""
+    return torch.optim.Adam([{"params": parameters, "rate": name}], rate, fused=True)
+
+
+def muon(parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    """Return Muon for convolutions' weights ("lr"), with its AdamW for everything else ("other_lr")."""
+    try:
+        from pytorch_optimizer import Muon  # an optional dependency
+    except ImportError as error:
+        raise NicError("optimizer=muon needs a package: pip install 'nic-nn[muon]'") from error
+    matrices = [p for p in parameters if p.ndim == 4 and len(p) > 1]  # (1, C, 1, 1) holds gains
+    others = [p for p in parameters if p.ndim != 4 or len(p) == 1]
+    return Muon(
+        [
+            {"params": matrices, "use_muon": True, "rate": "lr"},
+            {"params": others, "use_muon": False, "rate": "other_lr"},
+        ]
+    )
 
 
 def bits_per_pixel(output: dict[str, Any], x: Tensor) -> Tensor:

@@ -9,11 +9,10 @@ continuous (Cui et al., Asymmetric Gained Deep Image Compression, CVPR 2021).
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, cast
 
 import torch
-from nic_nn.latent import Context, Params
+from nic_nn.latent import Context, Params, slices_of
 from nic_nn.model import Compressed, LatentModel
 from torch import Tensor, nn
 
@@ -174,8 +173,7 @@ class Mini(LatentModel):
             activation(),
         )
         self.gains = Gains(latent, config.levels, config.lambdas)
-        edges = [sum(config.slices[:i]) for i in range(len(config.slices) + 1)]
-        self.slices = [slice(*edge) for edge in pairwise(edges)]
+        self.slices = slices_of(config.slices)
         self.contexts = nn.ModuleList(
             SliceContext(features + s.start, s.stop - s.start, config.context) for s in self.slices
         )

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from nic_core.errors import NicError
 from nic_nn.batch import Batch
-from nic_nn.recipe import Networks, Optimizers, RateDistortion, bits_per_pixel
+from nic_nn.recipe import Networks, RateDistortion, bits_per_pixel
 from torch import Tensor
 
 from nic_mini.model import Mini, MiniConfig
@@ -20,20 +19,18 @@ class MiniRecipe(RateDistortion):
 
     power: qualities are drawn as 1 + 99 u^power, u uniform; below 1 favours high ones, which learn slowest.
 
-    optimizer: "muon" orthogonalises the updates of convolutions (Jordan et al., 2024), which take `lr`; everything
-        else learns by AdamW at `other_lr`. "adam" is for comparison; it wants an `lr` of 5e-4.
+    optimizer: "adam" is for comparison; it wants an `lr` of 5e-4.
     """
 
     batch: int = 8
     crop: int = 192
     lr: float = 2e-3
-    other_lr: float = 3e-4
     aux_lr: float = 1e-3
     clip: float = 1.0
     warmup: int = 500
     schedule: Literal["constant", "drop", "linear", "cosine"] = "cosine"
     steps: int = 100_000
-    optimizer: Literal["muon", "adam"] = "muon"
+    optimizer: Literal["adam", "muon"] = "muon"
     power: float = 1.0
 
     quality_range: ClassVar[tuple[float, float] | None] = (1.0, 100.0)
@@ -41,21 +38,6 @@ class MiniRecipe(RateDistortion):
     def build_model(self) -> Mini:
         """Return a fresh model."""
         return Mini(MiniConfig())
-
-    def optimizers(self, networks: Networks) -> Optimizers:
-        """Return Muon or Adam, and the quantiles' Adam."""
-        if self.optimizer == "adam":
-            return super().optimizers(networks)
-        try:
-            from pytorch_optimizer import Muon  # an optional dependency
-        except ImportError as error:
-            raise NicError("the recipe mini needs Muon: pip install 'nic-mini[train]'") from error
-        parameters = networks.parameters("model")
-        groups = [
-            {"params": [p for p in parameters if p.ndim == 4], "use_muon": True, "rate": "lr"},
-            {"params": [p for p in parameters if p.ndim != 4], "use_muon": False, "rate": "other_lr"},
-        ]
-        return Optimizers(Muon(groups), self.quantile_optimizer(networks))
 
     def loss(self, networks: Networks, batch: Batch) -> dict[str, Tensor]:
         """Return scalars for one batch."""

@@ -2,28 +2,18 @@
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-import torch
-from nic_core.errors import BadWeights
 from nic_core.weights import WeightsInfo
-from nic_nn.export import export, mismatch
+from nic_nn.checkpoints import export_imported, fill, read_state
 from torch import Tensor
 
 from nic_tbtc.config import TbtcConfig, context_of, transform_of
 from nic_tbtc.model import Tbtc
 
-WRAPPERS = re.compile(r"^((module|model)\.)+")
-"""What Lightning and data-parallel training put before every name."""
-BUFFERS = re.compile(
-    r"gaussian_conditional\."
-    r"|entropy_bottleneck\.(_offset|_quantized_cdf|_cdf_length|target|likelihood_lower_bound\.bound)$"
-    r"|.*(\.relative_position_index|_reparam\.pedestal|_reparam\.lower_bound\.bound)$"
-)
-"""Entries that are no weights: tables, positions, bounds. All are ours to compute."""
-PRIOR = {"_matrix": "matrices.", "_bias": "biases.", "_factor": "factors."}
-"""How CompressAI called the factorised prior's entries before version 1.2.5, and since."""
+BUFFERS = r".*(\.relative_position_index|_reparam\.pedestal|_reparam\.lower_bound\.bound)$"
+"""Entries that are no weights: positions and bounds, which are ours to compute."""
 INSIDE_SWIN = {
     "attention.bias": "attn.relative_position_bias_table",
     "attention.": "attn.",
@@ -36,9 +26,7 @@ INSIDE_SWIN = {
 def import_checkpoint(codec: str, source: Path, output: Path) -> WeightsInfo:
     """Write a checkpoint as a weights file with frozen tables; BadWeights as `load_checkpoint` says."""
     source = Path(source)
-    model = load_checkpoint(codec, source)
-    provenance = {"summary": f"imported from {source.name}", "importer": __name__}
-    return export(model, Path(output), WeightsInfo(codec, source.stem, {}, "", "", provenance=provenance))
+    return export_imported(load_checkpoint(codec, source), codec, source, Path(output), __name__)
 
 
 def load_checkpoint(codec: str, path: Path) -> Tbtc:
@@ -47,43 +35,15 @@ def load_checkpoint(codec: str, path: Path) -> Tbtc:
     Raises BadWeights where the file is no checkpoint, or not one of this codec: then with the first few entries that
     are missing, extra or of another shape.
     """
-    state = read_state(path)
+    state = read_state(path, ignore=BUFFERS)
     try:
         config = infer_config(codec, state)
         model = Tbtc(config)
     except (KeyError, IndexError, ValueError):  # no size fits, so it is another codec's: the comparison says how
         config = TbtcConfig.of(codec)
         model = Tbtc(config)
-    published = {published_name(name, config.transform): name for name, _ in model.named_parameters()}
-    shapes = {name: model.get_parameter(ours).shape for name, ours in published.items()}
-    if found := mismatch(shapes, state):
-        raise BadWeights(f"{path.name} is no checkpoint of {codec}: {found}")
-    model.load_state_dict({ours: state[name].float() for name, ours in published.items()}, strict=False)
-    return model.eval()
-
-
-def read_state(path: Path) -> dict[str, Tensor]:
-    """Return the weights in a file under the names they have today, without wrappers' prefixes and without buffers."""
-    try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise BadWeights(f"cannot read {path}: {error.strerror or error}") from error
-    except Exception as error:  # torch raises nearly anything on foreign bytes
-        raise BadWeights(f"{path.name} is no PyTorch checkpoint of plain tensors") from error
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
-    if not isinstance(content, Mapping) or not any(isinstance(value, Tensor) for value in content.values()):
-        raise BadWeights(f"{path.name} holds no named tensors")
-    state = {current_name(str(name)): value for name, value in content.items() if isinstance(value, Tensor)}
-    return {name: value for name, value in state.items() if not BUFFERS.match(name)}
-
-
-def current_name(name: str) -> str:
-    """Return a checkpoint's name without prefixes, the factorised prior's in CompressAI's present form."""
-    name = WRAPPERS.sub("", name)
-    return re.sub(
-        r"^(entropy_bottleneck\.)(_matrix|_bias|_factor)(?=\d)", lambda found: found[1] + PRIOR[found[2]], name
-    )
+    fill(model, state, partial(published_name, transform=config.transform), f"{path.name} is no checkpoint of {codec}")
+    return model
 
 
 def published_name(name: str, transform: str) -> str:

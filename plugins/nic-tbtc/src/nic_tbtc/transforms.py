@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from nic_nn.gdn import GDN
+from nic_nn.layers import conv, deconv
 from nic_nn.swin import PatchMerging, PatchSplitting, SwinStage, ToPlanes, ToPositions
 from torch import Tensor, nn
 
@@ -15,11 +16,6 @@ HEADS = 4
 SCALE = 32**-0.5
 """... with the attention scale of 32 channels a head: a quirk of the published models, and part of their weights."""
 WINDOW, HYPER_WINDOW = 8, 4
-
-
-def conv(inputs: int, outputs: int, kernel: int = 5, stride: int = 2) -> nn.Conv2d:
-    """Return a convolution that divides the sides by its stride."""
-    return nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2)
 
 
 class PreciseConv(nn.Conv2d):
@@ -33,11 +29,6 @@ class PreciseConv(nn.Conv2d):
         """As `Conv2d`."""
         weight = self.weight.contiguous()
         return self._conv_forward(x.contiguous(), weight, self.bias)
-
-
-def deconv(inputs: int, outputs: int) -> nn.ConvTranspose2d:
-    """Return a transposed 5x5 convolution that doubles the sides."""
-    return nn.ConvTranspose2d(inputs, outputs, 5, 2, padding=2, output_padding=1)
 
 
 def conv_analysis(widths: tuple[int, ...]) -> nn.Sequential:

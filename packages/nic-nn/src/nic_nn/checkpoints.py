@@ -1,0 +1,69 @@
+"""Other people's checkpoints of latent models: read safely, and every entry accounted for."""
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from nic_core.errors import BadWeights
+from nic_core.weights import WeightsInfo
+from torch import Tensor
+
+from nic_nn.export import export, mismatch
+from nic_nn.model import LatentModel
+
+WRAPPERS = re.compile(r"^((module|model)\.)+")
+"""What Lightning and data-parallel training put before every name."""
+TABLES = r"(.*\.)?gaussian_conditional\.|.*entropy_bottleneck\.(_offset|_quantized_cdf|_cdf_length|target|likelihood_lower_bound\.bound)$"
+"""Entries of CompressAI's entropy models that are no weights but ours to compute."""
+PRIOR = {"_matrix": "matrices.", "_bias": "biases.", "_factor": "factors."}
+"""How CompressAI called the factorised prior's entries before version 1.2.5, and since."""
+
+
+def read_state(path: Path, ignore: str = "") -> dict[str, Tensor]:
+    """Return the weights in a file under the names they have today, without wrappers' prefixes and without buffers.
+
+    ignore: a regular expression for the beginning of further names that are no weights.
+    BadWeights where the file is no checkpoint of plain tensors; nothing else in it is ever executed.
+    """
+    try:
+        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise BadWeights(f"cannot read {path}: {error.strerror or error}") from error
+    except Exception as error:  # torch raises nearly anything on foreign bytes
+        raise BadWeights(f"{path.name} is no PyTorch checkpoint of plain tensors") from error
+    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
+        content = content["state_dict"]
+    if not isinstance(content, Mapping) or not any(isinstance(value, Tensor) for value in content.values()):
+        raise BadWeights(f"{path.name} holds no named tensors")
+    state = {current_name(str(name)): value for name, value in content.items() if isinstance(value, Tensor)}
+    no_weights = re.compile(f"{TABLES}|{ignore}" if ignore else TABLES)
+    return {name: value for name, value in state.items() if not no_weights.match(name)}
+
+
+def current_name(name: str) -> str:
+    """Return a checkpoint's name without prefixes, factorised priors' in CompressAI's present form."""
+    name = WRAPPERS.sub("", name)
+    return re.sub(
+        r"(entropy_bottleneck\.)(_matrix|_bias|_factor)(?=\d)", lambda found: found[1] + PRIOR[found[2]], name
+    )
+
+
+def fill(model: LatentModel, state: Mapping[str, Tensor], published: Callable[[str], str], source: str) -> None:
+    """Take every parameter of a model from the entry of a checkpoint that holds it.
+
+    published: returns the entry's name for one of ours. source: what an error calls the checkpoint.
+    BadWeights names the first few entries that are missing, extra or of another shape.
+    """
+    names = {published(name): name for name, _ in model.named_parameters()}
+    if found := mismatch({theirs: model.get_parameter(ours).shape for theirs, ours in names.items()}, state):
+        raise BadWeights(f"{source}: {found}")
+    model.load_state_dict({ours: state[theirs].float() for theirs, ours in names.items()}, strict=False)
+    model.eval()
+
+
+def export_imported(model: LatentModel, codec: str, source: Path, output: Path, importer: str) -> WeightsInfo:
+    """Write a model that was read from a checkpoint as a weights file with frozen tables."""
+    provenance = {"summary": f"imported from {source.name}", "importer": importer}
+    return export(model, output, WeightsInfo(codec, source.stem, {}, "", "", provenance=provenance))

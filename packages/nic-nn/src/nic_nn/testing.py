@@ -1,0 +1,105 @@
+"""For tests of models: checkpoints that anyone can rebuild from names and shapes, and what every model must do.
+
+A port is compared with the original on weights that are never exchanged: each entry of a checkpoint is drawn from a
+random stream that depends on its name alone. A manifest lists the entries, "NAME.manifest.json" with rows
+[name, shape, "fill" or "buffer"]; what the original computes with them stands in "NAME.json" and "NAME.npz".
+"""
+
+import json
+import math
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nic_nn.model import LatentModel
+
+
+def normal(name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Return standard normal float64 values from the stream of a name."""
+    return np.random.Generator(np.random.PCG64(zlib.crc32(name.encode()))).standard_normal(shape)
+
+
+def entry(name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the float32 values of a checkpoint's entry, at magnitudes that keep a network alive."""
+    x = normal(name, shape).astype(np.float32)
+    last = name.rpartition(".")[2]
+    if last == "quantiles":
+        return np.stack([-8 - np.abs(x[..., 0]), 0.3 * x[..., 1], 8 + np.abs(x[..., 2])], -1)
+    if last.startswith("_matrix"):
+        layer = int(last.removeprefix("_matrix"))
+        return np.float32(math.log(math.expm1(1 / 10**0.2 / (1 if layer == 4 else 3)))) + 0.05 * x
+    for prefix, factor in (("_bias", 0.2), ("_factor", 0.1), ("relative_position_bias_table", 0.1)):
+        if last.startswith(prefix):
+            return factor * x
+    if last in ("gamma", "beta") and len(shape) == 4:  # gains of residual branches
+        return 0.5 * x
+    if last == "gamma":  # of a GDN, as stored, or a gain
+        return 0.1 * np.abs(x) / math.sqrt(shape[1]) if len(shape) == 2 else 0.5 * x
+    if last == "beta":
+        return 1 + 0.1 * np.abs(x)
+    if len(shape) == 1:
+        return 1 + 0.1 * x if last == "weight" else 0.05 * x
+    return x / math.sqrt(math.prod(shape[1:]))
+
+
+def checkpoint(manifest: Path) -> dict[str, Tensor]:
+    """Return the entries of a checkpoint; buffers, which are no weights, are zero."""
+    return {
+        name: torch.from_numpy(np.array(entry(name, tuple(shape)), dtype=np.float32))
+        if kind == "fill"
+        else torch.zeros(shape)
+        for name, shape, kind in json.loads(manifest.read_text())
+    }
+
+
+def picture(height: int = 256, width: int = 256) -> Tensor:
+    """Return the test picture, (1, 3, height, width) in [0, 1]."""
+    i, j = np.mgrid[0:height, 0:width].astype(np.float32)
+    c = np.arange(3, dtype=np.float32)[:, None, None]
+    sine = 0.25 * np.sin(2 * np.pi * (i / (48 + 16 * c) + j / 96))
+    chirp = 0.15 * np.cos(2 * np.pi * i * j / (7000 + 900 * c))
+    noise = 0.04 * normal("image", (3, height, width))
+    return torch.from_numpy(np.clip(0.5 + (sine + chirp) + noise, 0, 1).astype(np.float32))[None]
+
+
+@torch.inference_mode()
+def assert_reference(
+    model: LatentModel, y: Tensor, reference: Path, ties: Mapping[tuple[int, ...], int] = MappingProxyType({})
+) -> dict[str, Any]:
+    """Check y, bits and reconstruction against the numbers of an original; return the model's output.
+
+    y: the analysis of `picture()`. reference: the path of "NAME.json" without its suffix; "NAME.npz" holds y at every
+        second position and x_hat at every fourth.
+    ties: indexes into y where y - mean is within 3e-6 of a half, so that the order of a float32 sum, which differs
+        from processor to processor, decides; 1 where the reference rounds up, -1 where it rounds down.
+    """
+    expected = json.loads(reference.with_name(f"{reference.name}.json").read_text())
+    arrays = np.load(reference.with_name(f"{reference.name}.npz"))
+    assert np.abs(y[..., ::2, ::2].numpy() - arrays["y"]).max() < 2e-4 * np.abs(arrays["y"]).max()
+    y = y.clone()
+    for position, direction in ties.items():
+        y[position] += 4e-6 * direction
+    latents = model.estimate(y)
+    output = latents.output(model.g_s(latents.y_hat))
+    for latent, bits in expected["bits"].items():
+        by_likelihoods = -output["likelihoods"][latent].double().log2().sum().item()
+        for found in (output["bits"][latent].item(), by_likelihoods):
+            assert abs(found / bits - 1) < 1e-4, f"{latent}: {found} bits instead of {bits}"
+    error = np.abs(output["x_hat"][..., ::4, ::4].numpy() - arrays["x_hat"])
+    assert np.quantile(error, 0.99) < 1e-3 * arrays["x_hat"].std()
+    return output
+
+
+@torch.inference_mode()
+def assert_codes_what_it_estimates(model: LatentModel, x: Tensor) -> dict[str, Any]:
+    """Check that coding and decoding `x` gives the reconstruction of `forward`; return the model's output."""
+    output = model(x)
+    decoded = model.decompress(model.compress(x))["x_hat"]
+    assert (decoded - output["x_hat"].clamp(0, 1)).abs().max() < 1e-5
+    return output

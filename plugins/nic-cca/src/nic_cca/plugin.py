@@ -1,0 +1,3 @@
+"""What nic-cca brings; imports nothing heavy."""
+
+api_version = 1

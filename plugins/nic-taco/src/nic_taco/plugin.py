@@ -1,0 +1,3 @@
+"""What nic-taco brings; imports nothing heavy."""
+
+api_version = 1
