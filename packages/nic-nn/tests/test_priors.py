@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from nic_nn.compressai_parts import EntropyBottleneck, GaussianConditional, light_compressai
+from nic_nn.compressai_parts import EntropyBottleneck, GaussianConditional, LowerBound, light_compressai
 from nic_nn.priors import FactorizedPrior, GaussianPrior, LikelihoodFloor
 
 LADDER = GaussianPrior().scale_table
@@ -110,12 +110,12 @@ def test_the_floor_has_the_gradient_of_a_floor_on_likelihoods() -> None:
     log_p = torch.log(torch.tensor([0.5, 2e-3, 5e-4, 1e-6], dtype=torch.float64)).requires_grad_()
     out = LikelihoodFloor(floor)(log_p)
     torch.testing.assert_close(out.exp(), torch.tensor([0.5, 2e-3, floor, floor], dtype=torch.float64))
-    out.sum().backward()
+    (-out).sum().backward()
     torch.testing.assert_close(
-        log_p.grad, torch.tensor([1.0, 1.0, 0.5, 1e-3], dtype=torch.float64), rtol=1e-6, atol=1e-9
+        log_p.grad, torch.tensor([-1.0, -1.0, -0.5, -1e-3], dtype=torch.float64), rtol=1e-6, atol=1e-9
     )
     far = torch.tensor([-1e6, -3e38], requires_grad=True)
-    LikelihoodFloor(1e-9)(far).sum().backward()
+    (-LikelihoodFloor(1e-9)(far)).sum().backward()
     assert far.grad.tolist() == [0.0, 0.0]
     same = torch.tensor([-1e6])
     assert LikelihoodFloor(0)(same) is same
@@ -137,3 +137,15 @@ def test_tables_hold_the_probabilities() -> None:
 def test_a_prior_saves_only_what_it_needs() -> None:
     assert set(GaussianPrior().state_dict()) == {"scale_table"}
     assert not [name for name in factorized().state_dict() if name.startswith(("_quantized_cdf", "_offset", "_cdf"))]
+
+
+@pytest.mark.parametrize("wanted", [1.0, -1.0], ids=["likelier", "less likely"])
+def test_the_floor_passes_the_gradients_of_compressais_bound(wanted: float) -> None:
+    likelihoods = torch.tensor([0.5, 2e-9, 0.9e-9, 1e-10, 1e-20])
+    ours = likelihoods.log().requires_grad_()
+    (-wanted * LikelihoodFloor(1e-9)(ours)).sum().backward()
+    theirs = likelihoods.clone().requires_grad_()
+    (-wanted * LowerBound(1e-9)(theirs).log()).sum().backward()
+    assert ours.grad is not None and theirs.grad is not None
+    torch.testing.assert_close(ours.grad, theirs.grad * likelihoods, rtol=1e-4, atol=1e-12)
+    assert bool(ours.grad[2:].any()) == (wanted > 0)  # below the floor nothing is pushed further down

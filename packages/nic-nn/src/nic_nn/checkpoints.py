@@ -8,14 +8,17 @@ from typing import Any
 import torch
 from nic_core.errors import BadWeights
 from nic_core.weights import WeightsInfo
-from torch import Tensor
+from torch import Tensor, nn
 
 from nic_nn.export import export, mismatch
 from nic_nn.model import LatentModel
 
 WRAPPERS = re.compile(r"^((module|model)\.)+")
 """What Lightning and data-parallel training put before every name."""
-TABLES = r"(.*\.)?gaussian_conditional\.|.*entropy_bottleneck\.(_offset|_quantized_cdf|_cdf_length|target|likelihood_lower_bound\.bound)$"
+TABLES = (
+    r"(.*\.)?gaussian_conditional\."
+    r"|.*entropy_bottleneck\.(_offset|_quantized_cdf|_cdf_length|target|likelihood_lower_bound\.bound)$"
+)
 """Entries of CompressAI's entropy models that are no weights but ours to compute."""
 PRIOR = {"_matrix": "matrices.", "_bias": "biases.", "_factor": "factors."}
 """How CompressAI called the factorised prior's entries before version 1.2.5, and since."""
@@ -50,7 +53,7 @@ def current_name(name: str) -> str:
     )
 
 
-def fill(model: LatentModel, state: Mapping[str, Tensor], published: Callable[[str], str], source: str) -> None:
+def fill(model: nn.Module, state: Mapping[str, Tensor], published: Callable[[str], str], source: str) -> None:
     """Take every parameter of a model from the entry of a checkpoint that holds it.
 
     published: returns the entry's name for one of ours. source: what an error calls the checkpoint.

@@ -41,6 +41,7 @@ with light_compressai():
     _ans = importlib.import_module("compressai.ans")
     _entropy_models = importlib.import_module("compressai.entropy_models.entropy_models")
     _gdn = importlib.import_module("compressai.layers.gdn")
+    _layers = importlib.import_module("compressai.layers.layers")
     _ops = importlib.import_module("compressai.ops")
 
 BufferedRansEncoder = _ans.BufferedRansEncoder
@@ -48,4 +49,5 @@ RansDecoder = _ans.RansDecoder
 EntropyBottleneck = _entropy_models.EntropyBottleneck
 GaussianConditional = _entropy_models.GaussianConditional
 GDN = _gdn.GDN
+AttentionBlock = _layers.AttentionBlock
 LowerBound = _ops.LowerBound

@@ -1,8 +1,10 @@
 """Layers that the convolutional codecs share; shapes are (N, C, H, W)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -26,6 +28,50 @@ def conv_chain(
     return nn.Sequential(*layers[1:])
 
 
+def interleave(first: Sequence[nn.Module], second: Sequence[nn.Module]) -> Iterator[nn.Module]:
+    """Yield the modules of two equally long lists in turns."""
+    for pair in zip(first, second, strict=True):
+        yield from pair
+
+
+POSITIONS_IN_CACHE = 2048
+
+
+def by_rows(function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+    """Return function(*inputs) for a function that works on each position alone, tensors of equal height and width.
+
+    On a CPU without gradients it is computed a few rows at a time: what it holds in between then stays in the
+    processor's cache, which takes a third off the time of wide layers.
+    """
+    if torch.is_grad_enabled() or inputs[0].device.type != "cpu":
+        return function(*inputs)
+    rows = max(POSITIONS_IN_CACHE // inputs[0].shape[3], 1)
+    return torch.cat([function(*parts) for parts in zip(*(x.split(rows, 2) for x in inputs), strict=True)], 2)
+
+
+class Pointwise(nn.Conv2d):
+    """A 1x1 convolution, computed as the matrix product that it is: on CPUs torch's own copies its input and output."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As `Conv2d`, channels last in memory."""
+        return F.linear(x.permute(0, 2, 3, 1), self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
+
+
+class PreciseConv(nn.Conv2d):
+    """A convolution that always runs in torch's default memory format, as in the public implementations.
+
+    Channels last is faster but sums in another order, and a difference of 1e-6 in y rounds a value the other way now
+    and then. With one convolution in the order of old, published reference values come out the same.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As `Conv2d`."""
+        return self._conv_forward(x.contiguous(), self.weight.contiguous(), self.bias)
+
+
 class ResidualBottleneck(nn.Module):
     """x + a 1x1 convolution to half the channels, a 3x3 one, and a 1x1 one back (He et al., ELIC, CVPR 2022)."""
 
@@ -33,11 +79,11 @@ class ResidualBottleneck(nn.Module):
         super().__init__()
         half = channels // 2
         self.branch = nn.Sequential(
-            conv(channels, half, 1, 1),
+            Pointwise(channels, half),
             nn.ReLU(inplace=True),
             conv(half, half, 3, 1),
             nn.ReLU(inplace=True),
-            conv(half, channels, 1, 1),
+            Pointwise(half, channels),
         )
 
     def forward(self, x: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ class LikelihoodFloor(nn.Module):
     """Bounds log-likelihoods below, with the gradients that compressai's bound on likelihoods has.
 
     There, d log max(p, floor) = dp / floor below the floor, which in the log domain is p / floor times d log p: far
-    outliers neither vanish from the rate nor dominate training.
+    outliers neither vanish from the rate nor dominate training. A gradient that would lower p further is not passed.
 
     floor: smallest likelihood, or 0 for none.
     """
@@ -36,6 +36,7 @@ class LikelihoodFloor(nn.Module):
     def __init__(self, floor: float) -> None:
         super().__init__()
         self.log_floor = math.log(floor) if floor else -math.inf
+        self.bound = lower_bound(self.log_floor)
 
     def forward(self, log_likelihood: Tensor) -> Tensor:
         """Return the bounded log-likelihoods, in nats."""
@@ -44,7 +45,14 @@ class LikelihoodFloor(nn.Module):
         with torch.no_grad():
             share = torch.exp((log_likelihood - self.log_floor).clamp(-30, 0)) - math.exp(-30)  # exactly 0 far out
         sloped = log_likelihood * share
-        return sloped + (log_likelihood.clamp(min=self.log_floor) - sloped).detach()
+        return self.bound(sloped + (log_likelihood - sloped).detach())
+
+
+def lower_bound(value: float) -> LowerBound:
+    """Return compressai's bound, which is no part of the weights."""
+    bound = LowerBound(value)
+    bound.register_buffer("bound", bound.bound, persistent=False)
+    return bound
 
 
 class FactorizedPrior(EntropyBottleneck):
@@ -102,8 +110,7 @@ class GaussianPrior(nn.Module):
         ladder = torch.exp(torch.linspace(math.log(scale_min), math.log(scale_max), levels))
         # Persistent: the ladder decides symbols, and exp() may differ in the last bit on another machine.
         self.register_buffer("scale_table", ladder)
-        self.scale_bound = LowerBound(scale_min)
-        self.scale_bound.register_buffer("bound", self.scale_bound.bound, persistent=False)
+        self.scale_bound = lower_bound(scale_min)
         self.floor = LikelihoodFloor(likelihood_floor)
 
     def scale_of(self, index: Tensor) -> Tensor:

@@ -114,6 +114,10 @@ class Recipe(Protocol):
     quality_range: ClassVar[tuple[float, float] | None]
     """The qualities that one set of weights covers; None for single-rate models."""
 
+    @property
+    def tradeoff(self) -> float:
+        """The weight of the distortion against a bit per pixel; single-rate weights have name and quality by it."""
+
     def build(self) -> Networks:
         """Return fresh networks."""
 
@@ -150,7 +154,8 @@ class RateDistortion:
         zero; "cosine" lowers them to a hundredth.
     ema: decay of the averaged weights that are validated and exported; 0 for none.
     optimizer: "adam", or "muon", which orthogonalises the updates of convolutions (Jordan et al., 2024) and learns
-        several times as fast: convolutions then take `lr`, for which 2e-3 is good, all else AdamW at `other_lr`.
+        several times as fast: the model's convolutions then take `lr`, for which 2e-3 is good, and everything else
+        learns by AdamW at `other_lr`.
     """
 
     codec: str
@@ -177,6 +182,11 @@ class RateDistortion:
         if self.metric == "ms-ssim" and min(self.crop, self.val_crop) <= 160:
             raise BadOption("with metric=ms-ssim crop and val_crop must be above 160, for its five scales")
 
+    @property
+    def tradeoff(self) -> float:
+        """The lambda of the loss."""
+        return self.lmbda
+
     def build_model(self) -> LatentModel:
         """Return a fresh model; all that most recipes need to define."""
         raise NotImplementedError
@@ -187,8 +197,10 @@ class RateDistortion:
 
     def optimizers(self, networks: Networks) -> Optimizers:
         """Return Adam or Muon, and the quantiles' Adam; NicError where Muon is not installed."""
-        parameters = networks.parameters("model", "auxiliary")
-        main = adam(parameters, self.lr) if self.optimizer == "adam" else muon(parameters)
+        if self.optimizer == "adam":
+            main = adam(networks.parameters("model", "auxiliary"), self.lr)
+        else:
+            main = muon(networks.parameters("model"), networks.parameters("auxiliary"))
         return Optimizers(main, self.quantile_optimizer(networks))
 
     def quantile_optimizer(self, networks: Networks) -> torch.optim.Optimizer:
@@ -244,18 +256,22 @@ def adam(parameters: list[nn.Parameter], rate: float, name: str = "lr") -> torch
     return torch.optim.Adam([{"params": parameters, "rate": name}], rate, fused=True)
 
 
-def muon(parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-    """Return Muon for convolutions' weights ("lr"), with its AdamW for everything else ("other_lr")."""
+def muon(parameters: list[nn.Parameter], others: list[nn.Parameter]) -> torch.optim.Optimizer:
+    """Return Muon for convolutions' weights ("lr"), with its AdamW for all other parameters ("other_lr").
+
+    others: parameters that AdamW takes whatever they are. Muon's steps are as large for vanishing gradients as for any,
+    so what has reached the end of its loss would be driven on and on.
+    """
     try:
         from pytorch_optimizer import Muon  # an optional dependency
     except ImportError as error:
         raise NicError("optimizer=muon needs a package: pip install 'nic-nn[muon]'") from error
     matrices = [p for p in parameters if p.ndim == 4 and len(p) > 1]  # (1, C, 1, 1) holds gains
-    others = [p for p in parameters if p.ndim != 4 or len(p) == 1]
+    rest = [p for p in parameters if p.ndim != 4 or len(p) == 1]
     return Muon(
         [
             {"params": matrices, "use_muon": True, "rate": "lr"},
-            {"params": others, "use_muon": False, "rate": "other_lr"},
+            {"params": [*rest, *others], "use_muon": False, "rate": "other_lr"},
         ]
     )
 

@@ -1,1 +1,1 @@
-"""Transformer-based transform coding (Zhu, Yang and Cohen, ICLR 2022): four models in three sizes."""
+"""Causal context adjustment (Han et al., NeurIPS 2024): uneven slices, NAF blocks, and a loss that orders them."""

@@ -3,32 +3,18 @@
 Each function returns one transform as a plain sequence of layers; shapes are (N, C, H, W) at both ends.
 """
 
-from collections.abc import Iterator
 from itertools import pairwise
 
 from nic_nn.gdn import GDN
-from nic_nn.layers import conv, deconv
+from nic_nn.layers import PreciseConv, conv, deconv, interleave
 from nic_nn.swin import PatchMerging, PatchSplitting, SwinStage, ToPlanes, ToPositions
-from torch import Tensor, nn
+from torch import nn
 
 HEADS = 4
 """In every block, whatever its width ..."""
 SCALE = 32**-0.5
 """... with the attention scale of 32 channels a head: a quirk of the published models, and part of their weights."""
 WINDOW, HYPER_WINDOW = 8, 4
-
-
-class PreciseConv(nn.Conv2d):
-    """A convolution that always runs in torch's default memory format, as in the public implementation.
-
-    Channels last is faster but sums in another order, and a difference of 1e-6 in y rounds a value the other way now
-    and then. With one convolution in the order of old, the published reference values come out the same.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        """As `Conv2d`."""
-        weight = self.weight.contiguous()
-        return self._conv_forward(x.contiguous(), weight, self.bias)
 
 
 def conv_analysis(widths: tuple[int, ...]) -> nn.Sequential:
@@ -80,9 +66,3 @@ def swint_synthesis(outputs: int, widths: tuple[int, ...], depths: tuple[int, ..
     stages = [SwinStage(width, depth, HEADS, window, SCALE) for width, depth in zip(widths, depths, strict=True)]
     splittings = [PatchSplitting(*pair) for pair in pairwise((*widths, outputs))]
     return nn.Sequential(ToPositions(), *interleave(stages, splittings), ToPlanes())
-
-
-def interleave(first: list, second: list) -> Iterator[nn.Module]:
-    """Yield the modules of two lists in turns."""
-    for pair in zip(first, second, strict=True):
-        yield from pair

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
@@ -9,21 +10,14 @@ from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 from nic_core.errors import BadPicture, NicError
+from nic_core.tables import Table, read_json, read_table
 from PIL import Image
 from rich.console import Console
 
 from nic_train.pictures import Pictures, fingerprint, in_threads, read_size, warn_of
 
-
-@dataclass(frozen=True)
-class Captions:
-    """Texts by file: `texts` maps a path below the data folder, or a bare file name, to one or several."""
-
-    texts: Mapping[str, tuple[str, ...]]
-
-    def of(self, name: str) -> tuple[str, ...]:
-        """Return the texts of a picture, given by its path below the data folder; () where there is none."""
-        return self.texts.get(name) or self.texts.get(PurePosixPath(name).name, ())
+Captions = Table
+"""Texts by picture."""
 
 
 class LabelMaps(Protocol):
@@ -41,19 +35,13 @@ class LabelMaps(Protocol):
 
 def load_captions(path: Path, quiet: bool = False) -> Captions:
     """Read captions from COCO's JSON or from {file: text or list of texts}; NicError for anything else."""
-    content = _read_json(path, quiet)
-    texts: dict[str, list[str]] = {}
+    with _reading(path, quiet):
+        table = read_table(path)
     try:
-        if isinstance(content.get("annotations"), list):
-            names = {image["id"]: image["file_name"] for image in content["images"]}
-            for annotation in content["annotations"]:
-                texts.setdefault(names[annotation["image_id"]], []).append(annotation["caption"])
-        else:
-            texts = {name: [text] if isinstance(text, str) else list(text) for name, text in content.items()}
-        captions = {name: tuple(text.strip() for text in found if text.strip()) for name, found in texts.items()}
-    except (AttributeError, KeyError, TypeError) as error:
+        texts = {name: tuple(text.strip() for text in found if text.strip()) for name, found in table.values.items()}
+    except AttributeError as error:
         raise NicError(f"{path} holds no captions: they are COCO's captions JSON, or {{file: text}}") from error
-    return Captions(captions)
+    return Captions(texts)
 
 
 def load_labels(paths: Sequence[Path], quiet: bool = False) -> LabelMaps:
@@ -143,7 +131,9 @@ class CocoLabels:
         # As text: as Python objects, the polygons of a large set fill the memory of every process that loads.
         self._areas: dict[str, list[str]] = {}
         for path in paths:
-            self._add(path, _read_json(path, quiet))
+            with _reading(path, quiet):
+                content = read_json(path)
+            self._add(path, content)
 
     def size(self, name: str) -> tuple[int, int] | None:
         """Return a map's (width, height), None where nothing is annotated."""
@@ -234,13 +224,6 @@ def same_shape(first: tuple[int, ...], second: tuple[int, ...]) -> bool:
     return abs(first[0] * second[1] - first[1] * second[0]) <= max(sum(first), sum(second)) / 2
 
 
-def _read_json(path: Path, quiet: bool) -> dict[str, Any]:
-    console = Console(stderr=True, quiet=quiet)
-    try:
-        with console.status(f"reading {path.name}"):  # half a minute for the largest of COCO's
-            content = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise NicError(f"{path} cannot be read as JSON ({error})") from error
-    if not isinstance(content, dict):
-        raise NicError(f"{path} holds neither COCO's annotations nor {{file: text}}")
-    return content
+def _reading(path: Path, quiet: bool) -> AbstractContextManager:
+    """Show that a file is being read: half a minute for the largest of COCO's."""
+    return Console(stderr=True, quiet=quiet).status(f"reading {path.name}")

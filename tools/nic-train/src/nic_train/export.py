@@ -56,12 +56,12 @@ def _info(record: Record, recipe: Any, steps: int, settings: ExportSettings) -> 
     values = {key: value for key, value in dataclasses.asdict(recipe).items() if key != "codec"}
     return WeightsInfo(
         codec=request.codec,
-        name=settings.name or (request.codec if covers_range else f"{request.codec}-{recipe.lmbda:g}"),
+        name=settings.name or (request.codec if covers_range else f"{request.codec}-{recipe.tradeoff:.4g}"),
         config={},
         entropy_id="",
         synthesis_id="",
         quality=recipe.quality_range or settings.quality or quality_of(recipe),
-        lmbda=None if covers_range else getattr(recipe, "lmbda", None),
+        lmbda=None if covers_range else recipe.tradeoff,
         rank=settings.rank,
         licence=settings.licence,
         provenance={
@@ -92,8 +92,8 @@ def source_commit() -> str | None:
 
 def quality_of(recipe: Any) -> float | None:
     """Return the quality of single-rate weights, from lambda on a logarithmic scale; None unless trained for MSE."""
-    if getattr(recipe, "metric", None) != "mse" or not recipe.lmbda > 0:
+    if getattr(recipe, "metric", None) != "mse" or not recipe.tradeoff > 0:
         return None
     low, high = QUALITY_LAMBDAS
-    share = math.log(recipe.lmbda / low) / math.log(high / low)
+    share = math.log(recipe.tradeoff / low) / math.log(high / low)
     return round(min(max(1 + 99 * share, 1.0), 100.0), 1)

@@ -1,0 +1,96 @@
+"""How the model is trained: rate and distortion, and the causal context adjustment loss."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from nic_core.errors import BadOption
+from nic_nn.batch import Batch
+from nic_nn.model import NATS_TO_BITS
+from nic_nn.recipe import Networks, RateDistortion, Stage, bits_per_pixel
+from torch import Tensor
+
+from nic_cca.auxiliary import AuxiliaryEntropyModel
+from nic_cca.config import CcaConfig
+from nic_cca.model import Cca
+
+
+@dataclass(frozen=True)
+class CcaRecipe(RateDistortion):
+    """beta * bpp + lambda * D + alpha * cca + aux2 (section 3.2); D is 255^2 MSE or 1 - MS-SSIM.
+
+    cca: bits per pixel of y less those under a context that lacks, for each slice, the slice just before it.
+    aux2: sum of p * -log2 q per pixel, p the likelihoods under that shortened context, q those without any context.
+
+    beta: weight of the rate and what models differ in, since lambda stays: 0.3, 0.85, 1.8, 3.5, 7 and 15 in the paper,
+        where it is called lambda. Smaller is better and larger.
+    start_beta: its value until the rates drop, after 56 of 65 parts of the steps; 0 for the published choice, 0.3 and,
+        from beta 7 on, 2.
+    alpha: weight of the cca loss; 0 trains without it and without the auxiliary model.
+    width, depth: of smaller models; see `CcaConfig.of`.
+    """
+
+    lmbda: float = 0.05
+    beta: float = 0.3
+    start_beta: float = 0.0
+    alpha: float = 1.0
+    aux_lr: float = 1e-3
+    clip: float = 1.0
+    schedule: Literal["constant", "drop", "linear", "cosine"] = "constant"
+    width: int = 192
+    depth: int = 4
+
+    def __post_init__(self) -> None:
+        """Check what would fail later; BadOption."""
+        super().__post_init__()
+        if self.width < 16 or self.width % 16:
+            raise BadOption(f"width must be a multiple of 16, not {self.width}")
+        if self.beta <= 0:
+            raise BadOption(f"beta must be above 0, not {self.beta}")
+        if self.alpha < 0:
+            raise BadOption(f"alpha must be at least 0, not {self.alpha}")
+        if self.depth < 1:
+            raise BadOption(f"depth must be at least 1, not {self.depth}")
+
+    @property
+    def tradeoff(self) -> float:
+        """lambda per weight of the rate, which cca contains once more."""
+        return self.lmbda / (self.beta + self.alpha)
+
+    def build(self) -> Networks:
+        """Return the model, and the auxiliary entropy model where its loss counts."""
+        config = CcaConfig.of(self.width, self.depth)
+        return Networks(Cca(config), AuxiliaryEntropyModel(config) if self.alpha else None)
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Return the two stages of the paper: the second has the wanted rate and a tenth of the learning rate."""
+        first = round(self.steps * 56 / 65)
+        start = self.start_beta or (0.3 if self.beta < 7 else 2.0)
+        return (
+            Stage("context", first, {"beta": start}),
+            Stage("target", self.steps - first, {"lr": self.lr / 10, "other_lr": self.other_lr / 10}),
+        )
+
+    def loss(self, networks: Networks, batch: Batch) -> dict[str, Tensor]:
+        """Return scalars for one batch: "loss" is minimised, the others are shown."""
+        model: Cca = networks.model
+        latents = model.estimate(model.g_a(batch.pixels))
+        output = latents.output(model.g_s(latents.y_hat))
+        distortion, shown = self.distortion(output["x_hat"], batch.pixels)
+        bpp = bits_per_pixel(output, batch.pixels)
+        loss = self.beta * bpp + self.lmbda * distortion
+        if networks.auxiliary is not None:
+            noise = model.noise if model.training else None
+            terms = self._cca(output["bits"]["y"], *networks.auxiliary(latents.y, latents.hyper, noise), batch.pixels)
+            loss = loss + self.alpha * terms["cca"] + terms["aux2"]
+            shown |= {name: value.mean() for name, value in terms.items()}
+        return {"loss": loss.mean(), "bpp": bpp.mean(), **shown}
+
+    def _cca(self, bits: Tensor, shortened: Tensor, alone: Tensor, x: Tensor) -> dict[str, Tensor]:
+        """Return the two terms of the auxiliary model, (N,), per pixel.
+
+        bits: of y, (N,). shortened, alone: log-likelihoods of y in nats, shaped like y.
+        """
+        pixels = x.shape[2] * x.shape[3]
+        fewer = -NATS_TO_BITS * shortened.flatten(1).sum(1)
+        cross = -NATS_TO_BITS * (shortened.exp() * alone).flatten(1).sum(1)
+        return {"cca": (bits - fewer) / pixels, "aux2": cross / pixels}
