@@ -18,8 +18,8 @@ from nic_core.weights import bundled
 
 api_version = 1
 OPTIONS = (
-    Option("level", int, 6, "Effort.", minimum=0, maximum=9),
-    Option("text", str, None, "A caption."),
+    Option("level", int, 6, "Effort.", minimum=0, maximum=9, table="level-table"),
+    Option("text", str, None, "A caption.", table="captions"),
     Option("invert", bool, False, "Turn the picture into its negative.", when="decode"),
 )
 
@@ -61,7 +61,8 @@ class ZipCodec(PixelCodec):
     def compress(self, pixels, quality, options):
         self.last = (quality, options)
         raw = pixels.astype(f"<u{pixels.itemsize}").tobytes()
-        return Coded((zlib.compress(raw, options.get("level", 6)),), zlib.crc32(raw), "zlib")
+        text = (options.get("text") or "").encode()
+        return Coded((zlib.compress(raw, options.get("level", 6)),), zlib.crc32(raw), "zlib", text)
 
     def decompress(self, units, header, options):
         try:

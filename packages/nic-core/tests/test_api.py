@@ -84,7 +84,7 @@ def test_options_reach_the_codec_checked(fake: ModuleType) -> None:
     np.testing.assert_array_equal(np.asarray(nic.decode(data, invert="yes")), 255 - values(4, 5, 3))
     for options, says in (
         ({"level": 10}, "level must be 0 to 9, not 10"),
-        ({"colour": 1}, "zip has no encode option 'colour'; it has level, text"),
+        ({"colour": 1}, "zip has no encode option 'colour'; it has captions, level, level-table, text"),
         ({"invert": True}, "zip has no encode option 'invert'"),
     ):
         with pytest.raises(BadOption, match=says):

@@ -167,6 +167,39 @@ def test_options_of_the_codec_are_flags(work: Path, capsys: pytest.CaptureFixtur
     assert says == "nic: zip-rate has no encode option 'level'; it has none\n"
 
 
+def test_each_picture_has_its_own_value(work: Path, capsys: pytest.CaptureFixture) -> None:
+    def texts(folder: str) -> dict[str, str]:
+        return {name: nic.inspect((work / folder / name).read_bytes()).params.decode() for name in names(work / folder)}
+
+    captions = {"a.png": "an a", "c.png": "another c", "sub/c.png": "a c", "deep/d.tif": ["a d", "something else"]}
+    (work / "c.json").write_text(json.dumps(captions))
+    (work / "levels.json").write_text(json.dumps({"a.png": 0, "c.png": 9, "d.tif": 9}))
+    assert run(["encode", "a.png", "sub", "--captions", "c.json", "--level-table", "levels.json", "-o", "out"]) == 0
+    assert texts("out") == {"a.nic": "an a", "c.nic": "a c", "deep/d.nic": "a d"}
+    assert (work / "out" / "a.nic").stat().st_size > 6 * 9 * 3
+    capsys.readouterr()
+    assert run(["encode", "a.png", "b.jpg", "--codec", "zip:captions=c.json,level=1", "-o", "other"]) == 1
+    out, err = capsys.readouterr()
+    assert texts("other") == {"a.nic": "an a"}
+    assert out.endswith("; 1 failed\n")
+    assert err == "nic: c.json has no text for b.jpg\n"
+    assert failed(capsys, ["encode", "b.jpg", "--captions", "c.json"]) == "nic: c.json has no text for b.jpg\n"
+
+    both = ["encode", "a.png", "--codec", "zip:captions=c.json", "--text", "x"]
+    assert failed(capsys, both) == "nic: give text or captions, not both\n"
+    assert "cannot read absent.json: No such file" in failed(capsys, ["encode", "a.png", "--captions", "absent.json"])
+    says = failed(capsys, ["encode", "a.png", "--level-table", "c.json"])
+    assert says == "nic: c.json, a.png: level must be 0 to 9, not 'an a'\n"
+    says = failed(capsys, ["encode", "a.png", "--codec", "zip-rate", "--captions", "c.json"])
+    assert says == "nic: zip-rate has no encode option 'captions'; it has none\n"
+    assert not (work / "a.nic").exists()
+    assert run(["encode", "--help"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "--captions FILE.json Instead, for each picture its own: a JSON file {picture's file name: text}." in told
+    assert "COCO's captions JSON works too. [zip]" in told
+    assert "{picture's file name: level}. [zip]" in told
+
+
 def test_pipes(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = io.BytesIO()
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO((work / "a.png").read_bytes())))
@@ -387,7 +420,7 @@ def test_codecs(work: Path, capsys: pytest.CaptureFixture) -> None:
         ["zip-bare", "none"],
         ["zip-rate", "2"],
     ]
-    assert "level, text, invert" in out
+    assert "level, level-table, text, captions, invert" in out
     assert "[two]" in out
     assert run(["codecs", "--json"]) == 0
     specs = json.loads(capsys.readouterr().out)

@@ -50,6 +50,8 @@ def test_values_become_the_type(option: Option, given: Any, parsed: Any) -> None
         (option(float, minimum=0, maximum=1), "inf", "0 to 1"),
         (option(float, minimum=0, maximum=1), -0.1, "0 to 1"),
         (option(str, choices=("x", "y")), "z", r"x \| y"),
+        (option(str), 3, "of type str"),
+        (option(float), True, "of type float"),
         (option(bool), "perhaps", "of type bool"),
         (option(bool), 2, "of type bool"),
     ],
@@ -84,6 +86,11 @@ def test_a_codec_names_what_it_does_not_know() -> None:
         SPEC.options_for("encode", {"realism": 1})
     with pytest.raises(BadOption, match="bare has no decode option 'x'; it has none"):
         CodecSpec("bare", "nowhere:Codec", "Summary.").options_for("decode", {"x": 1})
+    tabled = CodecSpec("some-codec", "nowhere:Codec", "Summary.", options=(Option("text", str, "", "", table="texts"),))
+    with pytest.raises(BadOption, match=r"give text: texts is a table, which nic_core\.EncodeOptions reads"):
+        tabled.options_for("encode", {"texts": "texts.json"})
+    with pytest.raises(BadOption, match="no encode option 'test'; it has text, texts"):
+        tabled.options_for("encode", {"test": "x"})
     with pytest.raises(BadOption, match="guidance-scale must be at least 0, not '-1'"):
         SPEC.options_for("encode", {"guidance_scale": "-1"})
 
@@ -94,10 +101,25 @@ def test_ids_have_a_form(id: str) -> None:
         CodecSpec(id, "nowhere:Codec", "Summary.")
 
 
-@pytest.mark.parametrize("name", ["quality", "strip", "max-pixels", "device", "picture", "Upper", "a_b", "-x", ""])
+NOT_FREE = ["quality", "strip", "max-pixels", "device", "picture", "output", "format", "Upper", "a_b", "-x"]
+
+
+@pytest.mark.parametrize("name", [*NOT_FREE, ""])
 def test_option_names_have_a_form_and_are_free(name: str) -> None:
     with pytest.raises(ValueError, match="an option cannot be named"):
         CodecSpec("x", "nowhere:Codec", "Summary.", options=(Option(name, int, 0, "Help."),))
+
+
+@pytest.mark.parametrize("table", [*NOT_FREE, "level", "seed", "seeds"])
+def test_names_of_tables_have_a_form_and_are_free(table: str) -> None:
+    options = (Option("level", int, 0, "Help.", table=table), Option("seed", int, 0, "Help.", table="seeds"))
+    with pytest.raises(ValueError, match=f"x: a table cannot be named '{table}'"):
+        CodecSpec("x", "nowhere:Codec", "Summary.", options=options)
+
+
+def test_only_encode_options_have_tables() -> None:
+    with pytest.raises(ValueError, match="x: realism cannot have a table"):
+        CodecSpec("x", "nowhere:Codec", "", options=(Option("realism", int, 0, "Help.", "decode", table="table"),))
 
 
 def test_targets_are_imported_when_they_are_used() -> None:

@@ -1,8 +1,10 @@
 """A small plugin, installed for real into a folder of its own, so that worker processes find it too; no torch in it."""
 
 import sys
+import urllib.error
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +23,7 @@ OPTIONS = (
     Option("level", int, 6, "Effort.", minimum=0, maximum=9),
     Option("dies-at", int, 0, "Width of pictures at which the process ends."),
     Option("sleep", float, 0.0, "Seconds that coding takes longer."),
+    Option("text", str, "", "What the file holds besides.", table="captions"),
     Option("invert", bool, False, "Turn the picture into its negative.", when="decode"),
 )
 
@@ -52,7 +55,8 @@ class ZipCodec(PixelCodec):
         time.sleep(options.get("sleep", 0))
         step = 101 - int(quality or self.info.quality)
         rounded = np.clip(pixels // step * step + step // 2, 0, 255).astype(np.uint8)
-        return Coded((zlib.compress(rounded.tobytes(), options.get("level", 6)),), 0, "zlib")
+        text = options.get("text", "").encode()
+        return Coded((zlib.compress(rounded.tobytes(), options.get("level", 6)),), 0, "zlib", text)
 
     def decompress(self, units, header, options):
         raw = np.frombuffer(zlib.decompress(units[0]), np.uint8)
@@ -90,6 +94,18 @@ def zip_codec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     for name in set(sys.modules) - before:
         if name.partition(".")[0] == "nic_fake":
             del sys.modules[name]
+
+
+@pytest.fixture
+def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make every download of torch's hub fail, with nothing downloaded before."""
+    import torch.hub
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise urllib.error.URLError("no network here")
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setattr(torch.hub, "urlopen", fail)
 
 
 @pytest.fixture

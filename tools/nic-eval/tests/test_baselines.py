@@ -75,7 +75,7 @@ def test_jpeg_2000_transforms_colours(make_picture: Callable[..., np.ndarray]) -
 
 def test_fingerprints_tell_settings_and_formats_apart() -> None:
     jpeg, webp = baselines.find("jpeg"), baselines.find("webp")
-    prints = {item.fingerprint(Setting("", quality)) for item in (jpeg, webp) for quality in (10, 20)}
+    prints = {item.fingerprint(Setting("", quality), Path("a.png")) for item in (jpeg, webp) for quality in (10, 20)}
     assert len(prints) == 4
     assert jpeg.gmacs(Picture(np.zeros((8, 8, 3), np.uint8)), Setting("", 10)) == {}
 
@@ -147,7 +147,8 @@ def test_vtm(programs: Callable[[str, str], Path], tmp_path: Path, make_picture:
     assert np.abs(decoded.astype(int) - pixels).max() <= 2  # the rounding of YCbCr
     arguments = log.read_text().splitlines()[1:]
     assert arguments[:4] == ["-c", str(config), "-q", "47"] and "--InputChromaFormat=444" in arguments
-    assert baseline.fingerprint(setting) != baseline.fingerprint(baseline.settings()[1])
+    first, second = (baseline.fingerprint(item, tmp_path / "a.png") for item in baseline.settings()[:2])
+    assert first != second
 
 
 def test_x265(programs: Callable[[str, str], Path], make_picture: Callable[..., np.ndarray]) -> None:

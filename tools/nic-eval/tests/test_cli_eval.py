@@ -121,6 +121,23 @@ def test_compare(
     assert "fid needs many pictures" in capsys.readouterr().err
 
 
+def test_compare_with_the_text_of_a_picture(
+    zip_codec: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "captions.json"
+    arguments = ["--codec", f"zip:captions={table}", "--device", "cpu", "--metrics", "psnr", "--bpp", "0.01"]
+    arguments += ["--out", str(tmp_path / "page.html")]
+    sizes = []
+    for text in ("", "x" * 40):  # the smallest file, since none is small enough
+        table.write_text(json.dumps({"a.png": text}))
+        assert run(["compare", str(pictures / "a.png"), *arguments]) == 0
+        sizes.append(int(re.findall(r"(\d+) bytes", capsys.readouterr().out)[0]))
+    assert 40 <= sizes[1] - sizes[0] <= 42
+    assert run(["compare", str(pictures / "b.png"), *arguments]) == 1
+    says = f"skipped zip:captions={table}: {table} has no text for {pictures / 'b.png'}"
+    assert capsys.readouterr().err == f"nic: {says}\n"
+
+
 def test_report_of_something_else(zip_codec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "results.json").write_text(json.dumps({"hello": 1}))
     assert run(["report", str(tmp_path / "results.json"), "--out", str(tmp_path / "out")]) == 1

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from collections import Counter
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from nic_core.errors import BadOption, NicError, WeightsNotFound
 from nic_core.picture import Picture
-from nic_eval import baselines, evaluation, measure
+from nic_eval import baselines, evaluation
 from nic_eval.cache import Cache, file_hash
 from nic_eval.contestants import Contestant, NicContestant, Setting, read_original
 from nic_eval.evaluation import Evaluated, Request, evaluate
@@ -238,7 +239,7 @@ def test_bad_requests(run: Callable[..., Evaluated], here: Here, tmp_path: Path,
 
 
 def test_contestants_are_checked_before_any_work(zip_codec: Path) -> None:
-    with pytest.raises(BadOption, match=r"zip has no option 'lvl'; it has level, dies-at, sleep, invert"):
+    with pytest.raises(BadOption, match=r"no option 'lvl'; it has level, dies-at, sleep, text, captions, invert"):
         NicContestant("zip:lvl=3").check()
     with pytest.raises(BadOption, match="level must be 0 to 9"):
         NicContestant("zip:level=12").check()
@@ -259,6 +260,47 @@ def test_a_report_inside_the_data_does_not_measure_itself(pictures: Path) -> Non
     names = [path.name for path in evaluation.find_pictures(pictures, pictures / "report")]
     assert names == ["a.png", "b.png", "c.png"]
     assert len(evaluation.find_pictures(pictures, pictures)) == 4  # only folders that a report makes are left out
+
+
+def test_each_picture_has_its_own_text(run: Callable[..., Evaluated], here: Here, tmp_path: Path) -> None:
+    table = tmp_path / "captions.json"
+
+    def texts(found: Evaluated) -> dict[str, bytes]:
+        items = by_picture(found.results)
+        return {
+            name: nic_core.inspect((tmp_path / "report" / item.file).read_bytes()).params
+            for name, item in items.items()
+        }
+
+    table.write_text(json.dumps({"a.png": "an a", "b.png": "a b", "sub/c.png": "a c"}))
+    codec = f"zip:level=1,captions={table}"
+    found = run(codec)
+    assert texts(found) == {"a.png": b"an a", "b.png": b"a b", "sub/c.png": b"a c"}
+    assert not found.failures
+
+    table.write_text(json.dumps({"a.png": "an a", "b.png": "another b", "c.png": "a c"}))
+    here.calls.clear()
+    found = run(codec)  # only b.png's text is another
+    assert here.calls == {"code": 2, "judge": 2}
+    assert texts(found)["b.png"] == b"another b"
+
+    table.write_text(json.dumps({"a.png": "an a", "c.png": "a c"}))
+    here.calls.clear()
+    found = run(codec)
+    assert not here.calls and set(by_picture(found.results)) == {"a.png", "sub/c.png"}
+    says = f"b.png failed: {table} has no text for {tmp_path / 'pictures' / 'b.png'}"
+    assert set(found.failures) == {f"{codec}, quality {quality}: {says}" for quality in (10, 90)}
+
+
+def test_no_text_for_the_first_picture(run: Callable[..., Evaluated], here: Here, tmp_path: Path) -> None:
+    (tmp_path / "captions.json").write_text(json.dumps({"b.png": "a b"}))
+    found = run(f"zip:captions={tmp_path / 'captions.json'}")
+    assert set(by_picture(found.results)) == {"b.png"}
+    assert len(found.failures) == 5 and "multiply-accumulates not counted" in found.failures[0]
+    with pytest.raises(NicError, match=r"cannot read .*absent\.json"):
+        NicContestant(f"zip:captions={tmp_path / 'absent.json'}").check()
+    with pytest.raises(BadOption, match="give text or captions, not both"):
+        NicContestant(f"zip:text=x,captions={tmp_path / 'captions.json'}").check()
 
 
 def test_multiply_accumulates_of_a_convolution(monkeypatch: pytest.MonkeyPatch, zip_codec: Path) -> None:

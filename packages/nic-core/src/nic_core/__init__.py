@@ -6,6 +6,7 @@ from nic_core.errors import NicError
 from nic_core.picture import Picture
 from nic_core.plugins import list_codecs
 from nic_core.spec import CodecSpec, Option, WeightsSpec
+from nic_core.tables import EncodeOptions
 from nic_core.target import Target
 
 __version__ = "0.1.0"
@@ -13,6 +14,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Codec",
     "CodecSpec",
+    "EncodeOptions",
     "Header",
     "NicError",
     "Option",

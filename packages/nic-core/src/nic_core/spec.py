@@ -29,6 +29,8 @@ class Option:
     type: str, int, float or bool.
     when: whether `encode` or `decode` takes it.
     minimum, maximum: inclusive bounds of a number; choices: the allowed strings, empty for any.
+    table: name of a companion setting of an encode option, the path of a JSON file with this option's value for each
+    picture (see `nic_core.tables`); empty for none.
     """
 
     name: str
@@ -39,11 +41,17 @@ class Option:
     minimum: float | None = None
     maximum: float | None = None
     choices: tuple[str, ...] = ()
+    table: str = ""
 
     @property
     def key(self) -> str:
         """The name as a Python identifier."""
         return self.name.replace("-", "_")
+
+    @property
+    def table_key(self) -> str:
+        """The table's name as a Python identifier."""
+        return self.table.replace("-", "_")
 
     @property
     def range(self) -> str:
@@ -66,6 +74,8 @@ class Option:
             if parsed is None:
                 raise BadOption(expected)
             return parsed
+        if isinstance(value, bool) or (self.type is str and not isinstance(value, str)):
+            raise BadOption(expected)
         try:
             parsed = self.type(value)
         except (TypeError, ValueError, OverflowError) as error:
@@ -98,6 +108,15 @@ TAKEN = frozenset(
         "strip",
         "max_pixels",
         "device",
+        "inputs",
+        "output",
+        "weights",
+        "codec",
+        "format",
+        "suffix",
+        "help",
+        "debug",
+        "verbose",
     }
 )
 """Keys that no codec's option can have, since `encode` and `decode` have arguments or flags of these names."""
@@ -112,7 +131,7 @@ class CodecSpec:
     summary: one line; paper: citation or URL.
     options: settings beyond the quality.
 
-    ValueError for an id or an option's name of another form, or a name that is taken.
+    ValueError for an id or a name of an option or its table of another form, or a name that is taken.
     """
 
     id: str
@@ -125,9 +144,19 @@ class CodecSpec:
         """Check the names."""
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", self.id):
             raise ValueError(f"a codec's id is lower-case letters, digits and hyphens, at most 63, not {self.id!r}")
+        names = [name for option in self.options for name in (option.name, option.table)]
         for option in self.options:
-            if not re.fullmatch(r"[a-z][a-z0-9-]*", option.name) or option.key in TAKEN:
+            if not _is_free(option.name):
                 raise ValueError(f"{self.id}: an option cannot be named {option.name!r}")
+            if option.table and (not _is_free(option.table) or names.count(option.table) > 1):
+                raise ValueError(f"{self.id}: a table cannot be named {option.table!r}")
+            if option.table and option.when != "encode":
+                raise ValueError(f"{self.id}: {option.name} cannot have a table, it is no encode option")
+
+    def settings(self, when: Literal["encode", "decode"]) -> list[str]:
+        """Return the names of all that can be set in one direction: options, each before its table."""
+        found = [(option.name, option.table) for option in self.options if option.when == when]
+        return [name for names in found for name in names if name]
 
     def options_for(self, when: Literal["encode", "decode"], given: dict[str, Any]) -> dict[str, Any]:
         """Return all options of one direction: `given` ones, checked, and the defaults of others and of those None.
@@ -136,10 +165,17 @@ class CodecSpec:
         """
         known = {option.key: option for option in self.options if option.when == when}
         if unknown := [key for key in given if key.replace("-", "_") not in known]:
-            has = f"it has {', '.join(sorted(o.name for o in known.values()))}" if known else "it has none"
+            tabled = {option.table: option for option in known.values() if option.table}
+            if option := tabled.get(unknown[0].replace("_", "-")):
+                raise BadOption(f"give {option.name}: {option.table} is a table, which nic_core.EncodeOptions reads")
+            has = f"it has {', '.join(sorted(self.settings(when)))}" if known else "it has none"
             raise BadOption(f"{self.id} has no {when} option {unknown[0]!r}; {has}")
         values = {key.replace("-", "_"): value for key, value in given.items() if value is not None}
         return {key: option.parse(values[key]) if key in values else option.default for key, option in known.items()}
+
+
+def _is_free(name: str) -> bool:
+    return re.fullmatch(r"[a-z][a-z0-9-]*", name) is not None and name.replace("-", "_") not in TAKEN
 
 
 @dataclass(frozen=True)

@@ -79,18 +79,22 @@ class CcaRecipe(RateDistortion):
         bpp = bits_per_pixel(output, batch.pixels)
         loss = self.beta * bpp + self.lmbda * distortion
         if networks.auxiliary is not None:
-            noise = model.noise if model.training else None
-            terms = self._cca(output["bits"]["y"], *networks.auxiliary(latents.y, latents.hyper, noise), batch.pixels)
+            shortened, alone = networks.auxiliary(latents.y, latents.hyper, model.noise if model.training else None)
+            terms = cca_terms(latents.log_likelihoods["y"], shortened, alone, batch.pixels)
             loss = loss + self.alpha * terms["cca"] + terms["aux2"]
             shown |= {name: value.mean() for name, value in terms.items()}
         return {"loss": loss.mean(), "bpp": bpp.mean(), **shown}
 
-    def _cca(self, bits: Tensor, shortened: Tensor, alone: Tensor, x: Tensor) -> dict[str, Tensor]:
-        """Return the two terms of the auxiliary model, (N,), per pixel.
 
-        bits: of y, (N,). shortened, alone: log-likelihoods of y in nats, shaped like y.
-        """
-        pixels = x.shape[2] * x.shape[3]
-        fewer = -NATS_TO_BITS * shortened.flatten(1).sum(1)
-        cross = -NATS_TO_BITS * (shortened.exp() * alone).flatten(1).sum(1)
-        return {"cca": (bits - fewer) / pixels, "aux2": cross / pixels}
+def cca_terms(full: Tensor, shortened: Tensor, alone: Tensor, x: Tensor) -> dict[str, Tensor]:
+    """Return the two terms of the auxiliary model, (N,), in bits per pixel of x.
+
+    full, shortened, alone: log-likelihoods of y, in nats, under the model's context, under that without the slice just
+        before each, and under none.
+    """
+    pixels = x.shape[2] * x.shape[3]
+
+    def bits_per_pixel(nats: Tensor) -> Tensor:
+        return -NATS_TO_BITS / pixels * nats.flatten(1).sum(1)
+
+    return {"cca": bits_per_pixel(full - shortened), "aux2": bits_per_pixel(shortened.exp() * alone)}

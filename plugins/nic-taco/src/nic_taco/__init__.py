@@ -1,1 +1,1 @@
-"""Transformer-based transform coding (Zhu, Yang and Cohen, ICLR 2022): four models in three sizes."""
+"""TACO (Lee et al., ICML 2024): an image codec whose encoder reads a caption; decoding needs no text."""

@@ -1,3 +1,38 @@
 """What nic-taco brings; imports nothing heavy."""
 
+from collections.abc import Iterator
+
+from nic_core.hooks import hookimpl
+from nic_core.spec import CodecSpec, ImporterSpec, Option, RecipeSpec
+
 api_version = 1
+
+OPTIONS = (
+    Option("text", str, "", "What the picture shows; no text means the empty caption.", table="captions"),
+    Option("caption", str, "none", "Whether a captioner (CoCa) writes the text.", choices=("none", "auto")),
+    Option("clip", str, "", "CLIP ViT-B/32: a local file or folder; by default downloaded once and cached."),
+)
+
+
+@hookimpl
+def nic_codecs() -> Iterator[CodecSpec]:
+    """The model."""
+    yield CodecSpec(
+        id="taco",
+        target="nic_taco.codec:TacoCodec",
+        summary="Space-channel context; the encoder reads a caption.",
+        paper="Lee et al.: Neural Image Compression with Text-guided Encoding, ICML 2024",
+        options=OPTIONS,
+    )
+
+
+@hookimpl
+def nic_importers() -> Iterator[ImporterSpec]:
+    """The reader of the authors' checkpoints."""
+    yield ImporterSpec("taco", "nic_taco.importer:import_checkpoint", "Checkpoints of the authors' code, any size.")
+
+
+@hookimpl
+def nic_recipes() -> Iterator[RecipeSpec]:
+    """The authors' training."""
+    yield RecipeSpec(name="taco", codec="taco", target="nic_taco.recipe:TacoRecipe", summary="As in the authors' code.")

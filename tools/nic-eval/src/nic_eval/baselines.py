@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -71,7 +72,7 @@ class PillowBaseline:
         with Image.open(io.BytesIO(data), formats=[self.format]) as image:
             return np.asarray(image.convert("RGB"))
 
-    def fingerprint(self, setting: Setting) -> str:
+    def fingerprint(self, setting: Setting, path: Path) -> str:
         """Format, settings and versions."""
         return f"{self.format} {setting.quality} {sorted(self.fixed.items())} {self._versions()}"
 

@@ -1,4 +1,4 @@
-"""`nic eval`, `nic compare` and `nic report`."""
+"""`nic eval`, `nic compare`, `nic fid` and `nic report`."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -140,6 +140,33 @@ def compare(
         click.echo(f"nic: {note}", err=True)
     click.echo(f"wrote {out}")
     return 1 if compared.failures else 0
+
+
+@click.command()
+@click.argument("reference", type=click.Path(path_type=Path))
+@click.argument("decoded", type=click.Path(path_type=Path))
+@device_option
+def fid(reference: Path, decoded: Path, device: str) -> None:
+    """Print FID and KID of the pictures in a folder against those in another, as whole pictures.
+
+    \b
+    nic encode coco/ --codec mini -o files/
+    nic decode files/ -o decoded/
+    nic fid coco/ decoded/
+
+    A picture that cannot be read ends it. 'nic eval --metrics fid,kid' measures patches instead.
+    """
+    from nic_eval import fid as measuring  # slow to import; --help can do without
+
+    found = measuring.distance(reference, decoded, device)
+    click.echo(f"FID        {found.fid:.6g}")
+    click.echo(f"KID        {found.kid:.6g} ({measuring.KID_SUBSETS} subsets of {found.kid_subset_size} pictures)")
+    click.echo(f"reference  {found.reference} pictures")
+    click.echo(f"decoded    {found.decoded} pictures")
+    if found.reference != found.decoded:
+        click.echo("nic: the folders do not have equally many pictures", err=True)
+    if min(found.reference, found.decoded) <= measuring.FEW:
+        click.echo(f"nic: FID of {measuring.FEW} pictures or fewer depends on their number most of all", err=True)
 
 
 @click.command()

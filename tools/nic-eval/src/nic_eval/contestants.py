@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import nic_core
 import numpy as np
@@ -12,6 +12,7 @@ from nic_core import api, image_files, plugins, weights
 from nic_core.errors import BadOption, WeightsNotFound
 from nic_core.picture import Picture
 from nic_core.spec import WeightsSpec
+from nic_core.tables import EncodeOptions
 
 from nic_eval.cache import file_hash
 
@@ -30,6 +31,13 @@ class Setting:
     label: str
     quality: float | None = None
     weights: str = ""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FilePicture(Picture):
+    """A picture as it is measured: 8 bits, gray or RGB, no alpha, no metadata. path: the file that it was read from."""
+
+    path: Path
 
 
 class Contestant(Protocol):
@@ -60,22 +68,22 @@ class Contestant(Protocol):
     def ladder(self) -> Sequence[Setting]:
         """Return what a search for a rate may choose from, the smallest files first."""
 
-    def encode(self, picture: Picture, setting: Setting) -> bytes:
-        """Return a file. picture: 8 bits, gray or RGB, no alpha, no metadata."""
+    def encode(self, picture: FilePicture, setting: Setting) -> bytes:
+        """Return a file."""
 
     def decode(self, data: bytes, setting: Setting) -> np.ndarray:
         """Return the pixels of a file, uint8 (H, W, 3)."""
 
-    def fingerprint(self, setting: Setting) -> str:
-        """Return a text that changes whenever files, pixels or times may."""
+    def fingerprint(self, setting: Setting, path: Path) -> str:
+        """Return a text that changes whenever files, pixels or times of the picture at a path may."""
 
-    def gmacs(self, picture: Picture, setting: Setting) -> Mapping[str, float]:
+    def gmacs(self, picture: FilePicture, setting: Setting) -> Mapping[str, float]:
         """Return billions of multiply-accumulates by "encode" and "decode", empty where they cannot be counted."""
 
 
-def read_original(path: Path) -> Picture:
-    """Return a picture as it is measured: as stored, 8 bits, gray or RGB, without alpha and metadata. BadPicture."""
-    return Picture(image_files.read(path).to_8_bit().pixels)
+def read_original(path: Path) -> FilePicture:
+    """Return a picture as it is measured: as stored, in 8 bits, without alpha and metadata. BadPicture."""
+    return FilePicture(image_files.read(path).to_8_bit().pixels, path=path)
 
 
 def rgb(pixels: np.ndarray) -> np.ndarray:
@@ -140,22 +148,27 @@ class NicContestant:
                 settings.append(Setting(f"quality {spec.quality:g}", spec.quality, location))
         return settings
 
-    def encode(self, picture: Picture, setting: Setting) -> bytes:
-        """See `Contestant`."""
+    def encode(self, picture: FilePicture, setting: Setting) -> bytes:
+        """See `Contestant`; BadOption where a table of the options does not list the picture."""
         covers_range = isinstance(self._weights[setting.weights].quality, tuple)
         quality = setting.quality if covers_range else None
-        return self._codec(setting).encode(picture, quality, **self._options["encode"])
+        return self._codec(setting).encode(picture, quality, **self._options[0].of(picture.path))
 
     def decode(self, data: bytes, setting: Setting) -> np.ndarray:
         """See `Contestant`."""
-        return rgb(self._codec(setting).decode_picture(data, **self._options["decode"]).pixels)
+        return rgb(self._codec(setting).decode_picture(data, **self._options[1]).pixels)
 
-    def fingerprint(self, setting: Setting) -> str:
-        """Versions, options, device and the weights file's hash: its own ids leave out the encoder's tensors."""
-        options = sorted((key, str(value)) for values in self._options.values() for key, value in values.items())
+    def fingerprint(self, setting: Setting, path: Path) -> str:
+        """Versions, options, device and the weights file's hash: its own ids leave out the encoder's tensors.
+
+        BadOption where a table of the options does not list the picture.
+        """
+        encode_options, decode_options = self._options
+        used = (*encode_options.of(path).items(), *decode_options.items())
+        options = sorted((key, str(value)) for key, value in used)
         return f"{self._distribution} {self._parsed[0]} {options} {self.device} {self._hashes[setting.weights]}"
 
-    def gmacs(self, picture: Picture, setting: Setting) -> dict[str, float]:
+    def gmacs(self, picture: FilePicture, setting: Setting) -> dict[str, float]:
         """See `Contestant`; counted by torch's FlopCounterMode: convolutions, matrix products and attention."""
         codec = self._codec(setting)
         if codec.model is None:
@@ -205,20 +218,18 @@ class NicContestant:
         return f"nic-core {nic_core.__version__}"
 
     @cached_property
-    def _options(self) -> dict[str, dict[str, Any]]:
-        """The given options, by the direction that takes them; BadOption for one that neither does."""
+    def _options(self) -> tuple[EncodeOptions, dict[str, Any]]:
+        """The given options, of encoding and of decoding; BadOption for one that neither takes."""
         codec, _, given = self._parsed
         spec = plugins.codec_spec(codec)
-        directions: tuple[Literal["encode", "decode"], ...] = ("encode", "decode")
-        taken = {
-            when: {key: value for key, value in given.items() if key.replace("-", "_") in _keys(spec.options, when)}
-            for when in directions
-        }
+        encode, decode = spec.settings("encode"), spec.settings("decode")
         for key in given:
-            if not any(key in options for options in taken.values()):
-                has = ", ".join(option.name for option in spec.options) or "none"
-                raise BadOption(f"{codec} has no option {key!r}; it has {has}")
-        return {when: spec.options_for(when, taken[when]) for when in directions}
+            if key.replace("_", "-") not in (*encode, *decode):
+                raise BadOption(f"{codec} has no option {key!r}; it has {', '.join([*encode, *decode]) or 'none'}")
+        to_encode, to_decode = (
+            {key: value for key, value in given.items() if key.replace("_", "-") in names} for names in (encode, decode)
+        )
+        return EncodeOptions(spec, to_encode), spec.options_for("decode", to_decode)
 
     @cached_property
     def _codecs(self) -> dict[str, api.Codec]:
@@ -229,10 +240,6 @@ class NicContestant:
         return self._codecs[setting.weights]
 
     def check(self) -> None:
-        """Raise what a mistyped codec or option deserves, before any work: CodecNotFound, BadOption."""
+        """Raise what a mistyped codec or option deserves, before any work: CodecNotFound, BadOption, NicError."""
         plugins.codec_spec(self._parsed[0])
         _ = self._options
-
-
-def _keys(options: Sequence[Any], when: str) -> set[str]:
-    return {option.key for option in options if option.when == when}

@@ -3,9 +3,8 @@
 import multiprocessing
 import platform
 import queue
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -14,15 +13,15 @@ import numpy as np
 from nic_core import image_files
 from nic_core.errors import BadOption, NicError
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 from nic_eval import published
 from nic_eval.cache import Cache, file_hash, key_of
 from nic_eval.contestants import Contestant, Setting, read_original, rgb
 from nic_eval.differences import default_anchors, differences
 from nic_eval.measure import Lane, end_workers
-from nic_eval.metrics import Metric, MetricUnavailable, installed
+from nic_eval.metrics import Metric, MetricUnavailable, inception, installed
 from nic_eval.names import slug
+from nic_eval.progress import progress
 from nic_eval.results import Curve, Measurement, Original, Point, Results
 
 
@@ -88,11 +87,11 @@ def evaluate(request: Request) -> Evaluated:
     return _Evaluation(request).run()
 
 
-def find_pictures(folder: Path, report: Path) -> list[Path]:
+def find_pictures(folder: Path, report: Path | None = None) -> list[Path]:
     """Return the picture files below a folder by name, without those of a report; NicError where there are none."""
     if not folder.is_dir():
         raise NicError(f"{folder} is no folder")
-    made = {(report / name).resolve() for name in ("files", "pictures", "plots")}
+    made = {(report / name).resolve() for name in ("files", "pictures", "plots")} if report else set()
     found = sorted(
         path
         for path in folder.rglob("*")
@@ -151,7 +150,7 @@ class _Evaluation:
     def _survey(self) -> list[Source]:
         """Return the pictures that can be read; full decoding finds those that are cut short, before any coding."""
         sources = []
-        with self._progress("reading pictures", len(self.paths)) as advance:
+        with progress(self.console, "reading pictures", len(self.paths)) as advance:
             for path in self.paths:
                 name = path.relative_to(self.request.data).as_posix()
                 try:
@@ -189,7 +188,8 @@ class _Evaluation:
             except NicError as error:
                 self.failures.append(f"skipped {contestant.name}: {error}")
         done = []
-        with self._progress("measuring", sum(len(settings) for _, settings in plan) * len(sources)) as advance:
+        total = sum(len(settings) for _, settings in plan) * len(sources)
+        with progress(self.console, "measuring", total) as advance:
             for contestant, settings in plan:
                 for lane in self.lanes:
                     lane.enter(contestant)
@@ -284,16 +284,17 @@ class _Evaluation:
 
     def _gmacs(self, contestant: Contestant, setting: Setting, source: Source) -> Mapping[str, float]:
         """Return the multiply-accumulates of the first picture, counted once."""
-        key = key_of("gmacs", contestant.fingerprint(setting), f"{source.width} x {source.height}")
-        record = self.cache.get(key)
-        if "gmacs" not in record:
-            try:
-                record = {"gmacs": dict(self.lanes[0].gmacs(source.path, setting))}
-            except Exception as error:  # as in _measure
-                self.failures.append(f"{contestant.name}: multiply-accumulates not counted: {_line(error)}")
-                return {}
-            self.cache.put(key, record)
-        return record["gmacs"]
+        try:
+            size = f"{source.width} x {source.height}"
+            key = key_of("gmacs", contestant.fingerprint(setting, source.path), size)
+            if "gmacs" in (record := self.cache.get(key)):
+                return record["gmacs"]
+            counted = dict(self.lanes[0].gmacs(source.path, setting))
+        except Exception as error:  # as in _measure
+            self.failures.append(f"{contestant.name}: multiply-accumulates not counted: {_line(error)}")
+            return {}
+        self.cache.put(key, {"gmacs": counted})
+        return counted
 
     def _curve(self, entry: Entry, sources: Sequence[Source], metrics: Sequence[Metric]) -> Curve:
         """Return the means of every setting; a metric that lacks for some picture has none."""
@@ -378,16 +379,8 @@ class _Evaluation:
         return Evaluated(results, tuple(sources), tuple(self.failures), self.settings)
 
     def _key(self, contestant: Contestant, setting: Setting, source: Source) -> str:
-        return key_of("coded", contestant.fingerprint(setting), setting.label, str(setting.quality), source.hash)
-
-    @contextmanager
-    def _progress(self, verb: str, total: int) -> Iterator[Callable[[str], None]]:
-        """Show a bar; yields a function to call with the name of each thing done."""
-        text = TextColumn("{task.description}", markup=False)
-        columns = (SpinnerColumn(), text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal) as progress:
-            task = progress.add_task(verb, total=total)
-            yield lambda name: progress.update(task, advance=1, description=f"{verb} {name}")
+        fingerprint = contestant.fingerprint(setting, source.path)
+        return key_of("coded", fingerprint, setting.label, str(setting.quality), source.hash)
 
 
 def versions(metrics: Iterable[Metric]) -> dict[str, str]:
@@ -405,7 +398,7 @@ def _refusal(metric: Metric, sources: Sequence[Source]) -> str:
 
         if reason := patches.refusal([(source.height, source.width) for source in sources], metric):
             return reason
-        patches.check(metric)
+        inception(metric)
     except MetricUnavailable as error:
         return str(error)
     return ""

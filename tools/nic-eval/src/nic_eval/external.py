@@ -69,7 +69,7 @@ class Program:
             _run(self.decode_command(source, target), target)
             return self.read(target)
 
-    def fingerprint(self, setting: Setting) -> str:
+    def fingerprint(self, setting: Setting, path: Path) -> str:
         """Commands, and size and date of the programs, which have no common way to tell their version."""
         programs = [Path(self.program(names)) for names in (self.encoders, self.decoders)]
         stamps = [f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in programs]

@@ -85,7 +85,7 @@ def _lpips() -> Measure:
     import lpips  # an optional dependency
     import torch
 
-    network = lpips.LPIPS(net="alex", pretrained=True, pnet_rand=False, verbose=False).eval().to(_device())
+    network = lpips.LPIPS(net="alex", pretrained=True, pnet_rand=False, verbose=False).eval().to(auto_device())
 
     def measure(original: np.ndarray, decoded: np.ndarray) -> float:
         with torch.inference_mode():
@@ -98,7 +98,7 @@ def _dists() -> Measure:
     import torch
     from DISTS_pytorch import DISTS  # an optional dependency
 
-    network = DISTS(load_weights=True).eval().to(_device())
+    network = DISTS(load_weights=True).eval().to(auto_device())
 
     def measure(original: np.ndarray, decoded: np.ndarray) -> float:
         with torch.inference_mode():
@@ -114,12 +114,12 @@ def _clip() -> Measure:
 
     # OpenAI's weights were trained with QuickGELU, which the name of the model does not say.
     network, _, prepare = open_clip.create_model_and_transforms(
-        "ViT-B-32", pretrained="openai", force_quick_gelu=True, device=_device()
+        "ViT-B-32", pretrained="openai", force_quick_gelu=True, device=auto_device()
     )
     network.eval()
 
     def embedding(pixels: np.ndarray) -> Any:
-        return network.encode_image(prepare(Image.fromarray(pixels))[None].to(_device()), normalize=True)
+        return network.encode_image(prepare(Image.fromarray(pixels))[None].to(auto_device()), normalize=True)
 
     def measure(original: np.ndarray, decoded: np.ndarray) -> float:
         with torch.inference_mode():
@@ -162,6 +162,17 @@ def load(name: str) -> Measure:
         return metric.load()
 
 
+def inception(metric: Metric) -> Any:
+    """Return torch-fidelity's Inception v3, the network of FID and KID; MetricUnavailable where it cannot be had.
+
+    It turns uint8 (N, 3, H, W) of any size into a tuple with the 2048 pooled features of each.
+    """
+    with explained(metric), quiet():
+        from torch_fidelity.utils import create_feature_extractor  # an optional dependency
+
+        return create_feature_extractor("inception-v3-compat", ["2048"], cuda=False, verbose=False)
+
+
 @contextlib.contextmanager
 def explained(metric: Metric) -> Iterator[None]:
     """Turn whatever goes wrong while a metric is loaded into one line that says what is missing."""
@@ -196,7 +207,8 @@ def quiet() -> Iterator[None]:
 
 
 @cache
-def _device() -> Any:
+def auto_device() -> Any:
+    """Return the device that networks run on if none is asked for."""
     import torch
 
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -206,4 +218,4 @@ def _tensor(pixels: np.ndarray) -> Any:
     """Return uint8 (H, W, 3) as float (1, 3, H, W), 0 to 255."""
     import torch
 
-    return torch.from_numpy(pixels.copy()).to(_device()).permute(2, 0, 1)[None].float()
+    return torch.from_numpy(pixels.copy()).to(auto_device()).permute(2, 0, 1)[None].float()

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 import torch.utils.data
 
-from nic_eval.metrics import Metric, explained, quiet
+from nic_eval.metrics import Metric, quiet
 
 SIZE = 256
 FEWEST = 1000
@@ -66,14 +66,6 @@ class Patches(torch.utils.data.Dataset):
         return torch.from_numpy(patch.copy()).permute(2, 0, 1)
 
 
-def check(metric: Metric) -> None:
-    """Raise MetricUnavailable, in one line, where the Inception network cannot be had."""
-    with explained(metric), quiet():
-        from torch_fidelity.utils import create_feature_extractor  # an optional dependency
-
-        create_feature_extractor("inception-v3-compat", ["2048"], cuda=False, verbose=False)
-
-
 def measure(
     names: Sequence[str],
     decoded: Sequence[Load],
@@ -83,7 +75,8 @@ def measure(
 ) -> dict[str, float]:
     """Return FID, KID or both of decoded pictures against their originals.
 
-    kept: folder, named after the originals, for what is computed from them alone. `check` comes first.
+    kept: folder, named after the originals, for what is computed from them alone. `metrics.inception` comes first: it
+    says in one line where the network cannot be had.
     """
     with quiet():
         import torch_fidelity  # an optional dependency

@@ -1,4 +1,4 @@
-"""What nic-eval brings: the verbs `eval`, `compare` and `report`. Imports nothing heavy."""
+"""What nic-eval brings: the verbs `eval`, `compare`, `fid` and `report`. Imports nothing heavy."""
 
 from collections.abc import Iterator
 
@@ -13,4 +13,5 @@ def nic_commands() -> Iterator[CommandSpec]:
     """The verbs."""
     yield CommandSpec("eval", "nic_eval.cli:evaluate", "Measure codecs on a folder of pictures.")
     yield CommandSpec("compare", "nic_eval.cli:compare", "Show one picture through several codecs, side by side.")
+    yield CommandSpec("fid", "nic_eval.cli:fid", "Measure FID and KID of two folders of pictures.")
     yield CommandSpec("report", "nic_eval.cli:report", "Make one page of several evaluations.")

@@ -23,6 +23,7 @@ from nic_core.errors import BadOption, NicError
 from nic_core.picture import Picture
 from nic_core.plugins import list_codecs
 from nic_core.spec import Option
+from nic_core.tables import EncodeOptions
 from nic_core.target import UNITS, Target
 
 logger = logging.getLogger("nic")
@@ -69,23 +70,35 @@ class TargetType(click.ParamType):
 
 
 def option_flags(when: Literal["encode", "decode"]) -> Callable[[Any], Any]:
-    """Add a flag for every option of every installed codec; the codec itself checks the values."""
+    """Add a flag for every option of every installed codec, and its table; the codec itself checks the values."""
     found: dict[str, tuple[Option, list[str]]] = {}
     for spec in list_codecs():
         for option in spec.options:
-            if option.when == when:
-                found.setdefault(option.name, (option, []))[1].append(spec.id)
+            for name in filter(None, (option.name, option.table)):
+                if option.when == when:
+                    found.setdefault(name, (option, []))[1].append(spec.id)
 
     def decorate(command: Any) -> Any:
         for name, (option, codecs) in sorted(found.items(), reverse=True):
-            flag = f"--{name}/--no-{name}" if option.type is bool else f"--{name}"
-            allowed = f" {option.range};" if option.range else ""
-            text = f"{option.help} [{', '.join(codecs)};{allowed} default {option.default}]"
-            metavar = None if option.type is bool else option.type.__name__.upper()
-            click.option(flag, option.key, default=None, help=text, metavar=metavar)(command)
+            make = _table_flag if name == option.table else _option_flag
+            make(option, ", ".join(codecs))(command)
         return command
 
     return decorate
+
+
+def _option_flag(option: Option, codecs: str) -> Callable[[Any], Any]:
+    flag = f"--{option.name}/--no-{option.name}" if option.type is bool else f"--{option.name}"
+    allowed = f" {option.range};" if option.range else ""
+    text = f"{option.help} [{codecs};{allowed} default {option.default}]"
+    metavar = None if option.type is bool else option.type.__name__.upper()
+    return click.option(flag, option.key, default=None, help=text, metavar=metavar)
+
+
+def _table_flag(option: Option, codecs: str) -> Callable[[Any], Any]:
+    coco = " COCO's captions JSON works too." if option.type is str else ""
+    text = f"Instead, for each picture its own: a JSON file {{picture's file name: {option.name}}}.{coco} [{codecs}]"
+    return click.option(f"--{option.table}", option.table_key, help=text, metavar="FILE.json")
 
 
 common = (
@@ -145,9 +158,10 @@ def encode(
     name, chosen, settings = api.parse_codec(codec) if codec else (None, None, {})
     loaded = api.load(name, weights or chosen, device)
     given = {**settings, **{key: value for key, value in options.items() if value is not None}}
-    loaded.spec.options_for("encode", given)
+    encode_options = EncodeOptions(loaded.spec, given)
 
     def work(job: Job, say: Say) -> Done:
+        own = encode_options.of(job.source)
         picture = _read_picture(job.source)
         data = loaded.encode(
             picture,
@@ -155,7 +169,7 @@ def encode(
             target=targets[0] if targets else None,
             on_trial=lambda number: say(f"trial {number}"),
             strip=strip,
-            **given,
+            **own,
         )
         _write(job.target, data)
         return Done(len(data), picture.width * picture.height)

@@ -1,0 +1,57 @@
+"""The codec `taco`: the shared latent codec, with a caption's features handed to the model's encoder."""
+
+from typing import Any
+
+import numpy as np
+from nic_core.codec import Coded
+from nic_core.errors import BadOption
+from nic_nn.codec import LatentCodec
+from nic_nn.config import from_json
+from nic_nn.model import Compressed
+from torch import Tensor
+
+from nic_taco.config import TacoConfig
+from nic_taco.model import Taco
+
+
+class TacoCodec(LatentCodec):
+    """See `nic_taco.model`. Text encoder and captioner are imported when a picture is encoded; decoding needs neither."""
+
+    model: Taco
+
+    @staticmethod
+    def build(config: dict[str, Any]) -> Taco:
+        """Return the model of a config, without weights."""
+        return Taco(from_json(TacoConfig, config))
+
+    def compress(self, pixels: np.ndarray, quality: float | None, options: dict[str, Any]) -> Coded:
+        """See `PixelCodec.compress`; BadOption for a text beside caption=auto and for a CLIP that does not fit."""
+        text = options["text"]
+        if options["caption"] == "auto":
+            if text:
+                raise BadOption("give a text, or caption=auto to have one written, not both")
+            text = self.describe(pixels)
+        return super().compress(pixels, quality, {**options, "features": self.features(text, options["clip"])})
+
+    def to_latents(self, x: Tensor, quality: float | None, options: dict[str, Any]) -> Compressed:
+        """Code a padded picture with its caption."""
+        return self.model.compress(x, options["features"])
+
+    def describe(self, pixels: np.ndarray) -> str:
+        """Return what a captioner sees in pixels (H, W, 1 or 3)."""
+        from nic_taco.captioner import describe
+
+        scaled = pixels if pixels.dtype == np.uint8 else (pixels >> 8).astype(np.uint8)
+        return describe(np.broadcast_to(scaled, (*scaled.shape[:2], 3)), device=self.torch_device)
+
+    def features(self, text: str, clip: str) -> Tensor:
+        """Return the features (1, T, text_width) of a caption."""
+        from nic_taco.text import load_text_encoder
+
+        encoder, wanted = load_text_encoder(clip, self.torch_device), self.model.config.text_width
+        if encoder.width != wanted:
+            raise BadOption(
+                f"the weights take text features {wanted} wide, this CLIP gives {encoder.width}: "
+                "give the one they were trained with as clip"
+            )
+        return encoder.embed([text])

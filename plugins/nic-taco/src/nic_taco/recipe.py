@@ -1,0 +1,107 @@
+"""How TACO is trained: for rate, squared error, LPIPS and what CLIP makes of pictures and captions."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from nic_core.errors import BadOption
+from nic_nn.batch import Batch
+from nic_nn.recipe import Networks, RateDistortion, Stage, bits_per_pixel
+from torch import Tensor
+
+from nic_taco.config import TacoConfig
+from nic_taco.losses import LpipsRange, joint_image_text, lpips
+from nic_taco.model import Taco
+from nic_taco.text import TextEncoder, load_text_encoder
+
+UNIT = 24
+"""What widths are multiples of, so that slices shrink in proportion."""
+
+
+@dataclass(frozen=True)
+class TacoRecipe(RateDistortion):
+    """bpp + lambda * 255^2 * MSE + k_p * LPIPS + k_j * joint image-text loss (sections 3.3 and 4.1).
+
+    k_p, k_j: weights of LPIPS and of the joint loss; at 0 its network is not needed.
+    lpips_range: "unit" gives LPIPS values in [0, 1], to which k_p is tuned; "signed" those that it was made for.
+    clip_path: CLIP ViT-B/32, a file or folder (see `nic_taco.text.load_text_encoder`); empty to have it downloaded.
+    lpips_path: torchvision's AlexNet, a file (see `nic_taco.losses.lpips`); empty to have it downloaded.
+    steps: 50 epochs of the 82 783 pictures of MS-COCO's train2014; the authors leave out those below 256 pixels.
+    schedule: "drop" divides `lr` and `other_lr` by ten at 45 fiftieths of the steps and again at 48; else as in
+        `RateDistortion`.
+    width: channels of the transforms; slices and context nets follow in proportion.
+    text_width: of CLIP's text features; another than 512 only for another CLIP.
+    """
+
+    lmbda: float = 0.0004
+    steps: int = 517_000
+    aux_lr: float = 1e-3
+    clip: float = 1.0
+    k_p: float = 3.5
+    k_j: float = 0.0025
+    lpips_range: LpipsRange = "unit"
+    clip_path: str = ""
+    lpips_path: str = ""
+    width: int = 192
+    text_width: int = 512
+
+    needs: ClassVar[frozenset[str]] = frozenset({"text"})
+
+    def __post_init__(self) -> None:
+        """Check what would fail later; BadOption."""
+        super().__post_init__()
+        if self.width < UNIT or self.width % UNIT:
+            raise BadOption(f"width must be a multiple of {UNIT}, not {self.width}")
+
+    def build_model(self) -> Taco:
+        """Return a fresh model."""
+        published = TacoConfig()
+
+        def scaled(widths: tuple[int, ...]) -> tuple[int, ...]:
+            return tuple(width * self.width // published.width for width in widths)
+
+        return Taco(TacoConfig(self.width, scaled(published.slices), self.text_width, scaled(published.context_widths)))
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Return the stages of the schedule."""
+        if self.schedule != "drop":
+            return super().stages()
+        first, second = self.steps * 45 // 50, self.steps * 48 // 50
+        return (
+            Stage("full rate", first, {"schedule": "constant"}),
+            Stage("a tenth", second - first, self._slower(10)),
+            Stage("a hundredth", self.steps - second, self._slower(100)),
+        )
+
+    def _slower(self, divisor: int) -> dict[str, Any]:
+        """Return what a later stage changes; the quantiles' rate stays."""
+        return {
+            "schedule": "constant",
+            "warmup": 0,
+            "lr": self.lr / divisor,
+            "other_lr": self.other_lr / divisor,
+        }
+
+    def loss(self, networks: Networks, batch: Batch) -> dict[str, Tensor]:
+        """Return scalars for one batch: "loss" is minimised, the others are shown."""
+        assert batch.text is not None, "the trainer gives what `needs` names"
+        x = batch.pixels
+        encoder = self._text_encoder(x.device)
+        output = networks.model(x, encoder.embed(batch.text))
+        bpp = bits_per_pixel(output, x)
+        distortion, shown = self.distortion(output["x_hat"], x)
+        loss = (self.lmbda * distortion + bpp).mean()
+        if self.k_p:
+            shown["lpips"] = lpips(output["x_hat"], x, self.lpips_path, self.lpips_range).mean()
+            loss = loss + self.k_p * shown["lpips"]
+        if self.k_j:
+            shown["joint"] = joint_image_text(output["x_hat"], x, batch.text, encoder)
+            loss = loss + self.k_j * shown["joint"]
+        return {"loss": loss, "bpp": bpp.mean(), **shown}
+
+    def _text_encoder(self, device: torch.device) -> TextEncoder:
+        """Return CLIP; BadOption where it gives features of another width."""
+        encoder = load_text_encoder(self.clip_path, device)
+        if encoder.width != self.text_width:
+            raise BadOption(f"the recipe takes text features {self.text_width} wide, this CLIP gives {encoder.width}")
+        return encoder

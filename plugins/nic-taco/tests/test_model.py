@@ -1,0 +1,115 @@
+"""The model: the authors' numbers, its size, what the text does, and coding that gives back what was estimated."""
+
+import dataclasses
+import json
+
+import pytest
+import torch
+from nic_core.spec import resolve
+from nic_nn.config import from_json
+from nic_nn.testing import assert_codes_what_it_estimates, assert_reference, picture
+from nic_taco import plugin
+from nic_taco.config import TacoConfig
+from nic_taco.importer import load_checkpoint
+from nic_taco.model import Taco
+from taco_reference import GOLDEN, SMALL, checkpoint, small_model, text
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    """The model that the reference checkpoint holds."""
+    path = tmp_path_factory.mktemp("golden") / "authors.ckpt"
+    torch.save({"epoch": 0, "state_dict": checkpoint()}, path)
+    model = load_checkpoint(path)
+    model.freeze_tables()
+    return model
+
+
+@pytest.fixture(scope="module")
+def small():
+    return small_model()
+
+
+@torch.inference_mode()
+def test_numbers_of_the_authors_code(reference):
+    assert_reference(reference, reference.g_a(picture(), text()), GOLDEN / "taco")
+
+
+@torch.inference_mode()
+def test_reference_weights_code_what_they_estimate_with_text(reference):
+    x = picture(64, 128)
+    output = reference(x, text())
+    decoded = reference.decompress(reference.compress(x, text()))["x_hat"]
+    assert (decoded - output["x_hat"].clamp(0, 1)).abs().max() < 1e-5
+
+
+@torch.inference_mode()
+def test_another_text_changes_the_stream(reference):
+    x = picture(64, 64)
+    streams = {reference.compress(x, features).streams for features in (text(), text(1), None)}
+    assert len(streams) == 3
+
+
+@pytest.mark.parametrize("size", [(64, 64), (64, 192), (192, 128)])
+def test_small_model_codes_what_it_estimates(small, size):
+    output = assert_codes_what_it_estimates(small, torch.rand(2, 3, *size))
+    assert output["latents"]["y_hat"].abs().max() > 1
+
+
+@torch.inference_mode()
+def test_one_text_serves_all_pictures_and_each_may_have_its_own(small):
+    x, features = torch.rand(2, 3, 64, 64), torch.cat([text(1, 64), text(2, 64)])
+    each = small.g_a(x, features)
+    assert torch.allclose(each[:1], small.g_a(x, features[:1])[:1], atol=1e-4)
+    assert torch.allclose(each[1:], small.g_a(x[1:], features[1:]), atol=1e-4)
+    assert not torch.allclose(each[1:], small.g_a(x, features[:1])[1:], atol=1e-1)
+
+
+@torch.inference_mode()
+def test_fresh_injectors_let_no_text_through():
+    torch.manual_seed(0)
+    model, x = Taco(SMALL).eval(), torch.rand(1, 3, 64, 64)
+    assert torch.equal(model.g_a(x, text(1, 64)), model.g_a(x))
+
+
+def test_every_symbol_is_coded_once(small):
+    covered = torch.zeros(1, SMALL.latent, 4, 8)
+    steps = small.context(torch.zeros(1, 2 * SMALL.latent, 4, 8))
+    params = next(steps)
+    with pytest.raises(StopIteration):
+        while True:
+            covered[:, params.channels] += params.mask()
+            params = steps.send(torch.zeros_like(params.mean))
+    assert (covered == 1).all()
+
+
+def test_reference_is_the_published_model(reference):
+    assert reference.config == TacoConfig()
+    assert sum(p.numel() for p in reference.parameters()) == 38_579_275
+
+
+def test_all_parameters_learn():
+    model = small_model().train()
+    output = model(torch.rand(2, 3, 64, 64), text(1, 64))
+    (output["x_hat"].square().mean() + sum(bits.sum() for bits in output["bits"].values())).backward()
+    silent = [name for name, parameter in model.named_parameters() if parameter.grad is None]
+    assert silent == ["entropy_bottleneck.quantiles"]  # these have a loss of their own
+    assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
+
+
+def test_config_survives_json():
+    assert from_json(TacoConfig, json.loads(json.dumps(dataclasses.asdict(SMALL)))) == SMALL
+    assert TacoConfig().latent == 320
+
+
+@pytest.mark.parametrize("sizes", [{"width": 20}, {"text_width": 500}, {"slices": ()}])
+def test_sizes_that_make_no_model_are_refused(sizes):
+    with pytest.raises(ValueError, match=r"multiples of 8|at least one slice"):
+        TacoConfig(**sizes)
+
+
+def test_plugin_records_resolve():
+    (codec,), (importer,), (recipe,) = plugin.nic_codecs(), plugin.nic_importers(), plugin.nic_recipes()
+    assert codec.id == importer.codec == recipe.codec == "taco"
+    for record in (codec, importer, recipe):
+        assert callable(resolve(record.target))
