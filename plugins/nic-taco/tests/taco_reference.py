@@ -7,11 +7,10 @@ import torch
 from nic_nn import testing
 from nic_taco.config import TacoConfig
 from nic_taco.model import Injector, Taco
-from tiny_clip import TEXT_WIDTH
 from torch import Tensor
 
 GOLDEN = Path(__file__).parent / "golden"
-SMALL = TacoConfig(width=16, slices=(4, 4, 8), text_width=TEXT_WIDTH, context_widths=(12, 8))
+SMALL = TacoConfig(width=16, slices=(4, 4, 8), text_width=64, context_widths=(12, 8))
 
 
 def checkpoint() -> dict[str, Tensor]:

@@ -1,53 +1,42 @@
 """Files with and without captions; decoding them without any text encoder."""
 
+import dataclasses
 import sys
-import zlib
-from types import ModuleType
 
 import nic_core as nic
 import numpy as np
 import pytest
-from nic_core.errors import BadOption
+from nic_core.errors import BadOption, NicError
 from nic_core.picture import Picture
 from nic_core.weights import WeightsInfo
 from nic_nn.export import export
-from taco_reference import SMALL, small_model, text
+from nic_taco import captioner
+from nic_taco.model import Taco
+from taco_reference import SMALL, small_model
+from tiny_clip import write_random_clip
 
 SEEN = "what the captioner saw"
 
 
-class TextEncoder:
-    """Random features that depend on the text."""
-
-    def __init__(self, width):
-        self.width = width
-
-    def embed(self, texts):
-        (caption,) = texts
-        return text(zlib.crc32(caption.encode()), self.width)
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("taco")
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    path = tmp_path_factory.mktemp("weights") / "w.safetensors"
-    export(small_model(), path, WeightsInfo("taco", "w", {}, "", ""))
-    return path
+def clip(folder):
+    return write_random_clip(folder)
+
+
+@pytest.fixture(scope="module")
+def weights(folder):
+    export(small_model(), folder / "w.safetensors", WeightsInfo("taco", "w", {}, "", ""))
+    return folder / "w.safetensors"
 
 
 @pytest.fixture
-def described():
-    """The pictures that the captioner was shown."""
-    return []
-
-
-@pytest.fixture
-def codec(weights, described, monkeypatch):
-    """The codec with a text encoder and a captioner that need no networks."""
-    encoders, captioner = ModuleType("text"), ModuleType("captioner")
-    encoders.load_text_encoder = lambda source, device: TextEncoder(64 if source == "wide" else SMALL.text_width)
-    captioner.describe = lambda pixels: described.append(pixels) or SEEN
-    monkeypatch.setitem(sys.modules, "nic_taco.text", encoders)
-    monkeypatch.setitem(sys.modules, "nic_taco.captioner", captioner)
+def codec(weights, clip, monkeypatch):
+    monkeypatch.setenv("NIC_CLIP", str(clip))
     return nic.load("taco", weights=weights, device="cpu")
 
 
@@ -83,12 +72,14 @@ def test_decoding_needs_no_text_encoder(codec, weights, monkeypatch):
 
 @pytest.mark.parametrize("shape", [(20, 30, 1), (20, 30, 3)])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_caption_auto_writes_the_text(codec, described, shape, dtype):
-    pixels = values(*shape, dtype=dtype)
-    assert codec.encode(Picture(pixels), caption="auto") == codec.encode(Picture(pixels), text=SEEN)
-    (shown,) = described
-    assert (shown.shape, shown.dtype) == ((20, 30, 3), np.uint8)
-    assert np.array_equal(shown[..., :1], pixels[..., :1] if dtype == np.uint8 else pixels[..., :1] >> 8)
+def test_caption_auto_writes_the_text(codec, shape, dtype, monkeypatch):
+    shown = []
+    monkeypatch.setattr(captioner, "describe", lambda pixels, device: shown.append(pixels) or SEEN)
+    picture = Picture(values(*shape, dtype=dtype))
+    assert codec.encode(picture, caption="auto") == codec.encode(picture, text=SEEN)
+    (seen,) = shown
+    assert (seen.shape, seen.dtype) == ((20, 30, 3), np.uint8)
+    assert np.array_equal(seen[..., :1], picture.pixels[..., :1] >> (0 if dtype == np.uint8 else 8))
 
 
 def test_a_text_and_caption_auto_exclude_one_another(codec):
@@ -96,6 +87,14 @@ def test_a_text_and_caption_auto_exclude_one_another(codec):
         codec.encode(values(8, 8, 3), text="a red door", caption="auto")
 
 
-def test_a_clip_of_another_width_is_named(codec):
-    with pytest.raises(BadOption, match="32 wide, this CLIP gives 64"):
-        codec.encode(values(8, 8, 3), clip="wide")
+def test_a_clip_of_another_width_is_named(clip, folder):
+    path = folder / "wide.safetensors"
+    export(Taco(dataclasses.replace(SMALL, text_width=96)), path, WeightsInfo("taco", "wide", {}, "", ""))
+    with pytest.raises(BadOption, match="96 wide, this CLIP gives 64"):
+        nic.load("taco", weights=path, device="cpu").encode(values(8, 8, 3), clip=str(clip))
+
+
+def test_a_clip_that_is_not_there_is_named_in_one_line(codec, tmp_path):
+    with pytest.raises(NicError, match="nowhere") as caught:
+        codec.encode(values(8, 8, 3), clip=str(tmp_path / "nowhere.pt"))
+    assert "\n" not in str(caught.value)

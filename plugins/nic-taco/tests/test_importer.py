@@ -29,7 +29,9 @@ def save(content, folder):
 def test_our_names_become_those_of_the_reference(tmp_path):
     model = load_checkpoint(save({"epoch": 0, "state_dict": checkpoint()}, tmp_path))
     theirs = checkpoint()
-    assert torch.equal(model.contexts[3].rest[2].weight, theirs["module.entropy_parameters_nonanchor.3.fusion.2.weight"])
+    assert torch.equal(
+        model.contexts[3].rest[2].weight, theirs["module.entropy_parameters_nonanchor.3.fusion.2.weight"]
+    )
     assert torch.equal(model.g_a[15].gamma, theirs["module.g_a.analysis_transform.15.gamma"])
     assert torch.equal(model.entropy_bottleneck.matrices[1], theirs["module.entropy_bottleneck._matrix1"])
 
@@ -90,5 +92,5 @@ def test_imported_weights_code_as_the_model_does(model, entries, tmp_path):
     info = import_checkpoint("taco", save({"epoch": 0, "state_dict": entries}, tmp_path), output)
     written = read_info(output)
     assert (written.codec, written.entropy_id) == ("taco", info.entropy_id)
-    x = torch.rand(1, 3, 64, 64)
-    assert TacoCodec(output, written, "cpu").model.compress(x, text(1, 64)) == model.compress(x, text(1, 64))
+    x, features = torch.rand(1, 3, 64, 64), text(1, SMALL.text_width)
+    assert TacoCodec(output, written, "cpu").model.compress(x, features) == model.compress(x, features)

@@ -3,6 +3,7 @@
 import math
 import sys
 
+import open_clip
 import pytest
 import torch
 import torchvision
@@ -45,8 +46,7 @@ def joint_by_hand(x_hat, x, texts, encoder):
             vectors.append(vector / vector.norm())
         return torch.stack(vectors)
 
-    tokens = encoder._tokenizer(list(texts), context_length=77)
-    captions = encoder.clip.encode_text(tokens)
+    captions = encoder.clip.encode_text(open_clip.tokenize(list(texts)))
     captions = captions / captions.norm(dim=-1, keepdim=True)
     logits = math.exp(2.6592) * captions @ seen(x_hat).T
     rows = sum(-logits[i, i] + logits[i].exp().sum().log() for i in range(len(texts))) / len(texts)

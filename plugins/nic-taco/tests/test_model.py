@@ -58,7 +58,7 @@ def test_small_model_codes_what_it_estimates(small, size):
 
 @torch.inference_mode()
 def test_one_text_serves_all_pictures_and_each_may_have_its_own(small):
-    x, features = torch.rand(2, 3, 64, 64), torch.cat([text(1, 64), text(2, 64)])
+    x, features = torch.rand(2, 3, 64, 64), torch.cat([text(1, SMALL.text_width), text(2, SMALL.text_width)])
     each = small.g_a(x, features)
     assert torch.allclose(each[:1], small.g_a(x, features[:1])[:1], atol=1e-4)
     assert torch.allclose(each[1:], small.g_a(x[1:], features[1:]), atol=1e-4)
@@ -69,7 +69,7 @@ def test_one_text_serves_all_pictures_and_each_may_have_its_own(small):
 def test_fresh_injectors_let_no_text_through():
     torch.manual_seed(0)
     model, x = Taco(SMALL).eval(), torch.rand(1, 3, 64, 64)
-    assert torch.equal(model.g_a(x, text(1, 64)), model.g_a(x))
+    assert torch.equal(model.g_a(x, text(1, SMALL.text_width)), model.g_a(x))
 
 
 def test_every_symbol_is_coded_once(small):
@@ -90,7 +90,7 @@ def test_reference_is_the_published_model(reference):
 
 def test_all_parameters_learn():
     model = small_model().train()
-    output = model(torch.rand(2, 3, 64, 64), text(1, 64))
+    output = model(torch.rand(2, 3, 64, 64), text(1, SMALL.text_width))
     (output["x_hat"].square().mean() + sum(bits.sum() for bits in output["bits"].values())).backward()
     silent = [name for name, parameter in model.named_parameters() if parameter.grad is None]
     assert silent == ["entropy_bottleneck.quantiles"]  # these have a loss of their own

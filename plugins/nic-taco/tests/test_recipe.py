@@ -71,7 +71,7 @@ def test_three_steps_with_each_loss(weights, shown, networks, data, tmp_path):
     for name in {"loss", "bpp", "psnr", "val_loss", "val_coded_bpp"} | shown | {f"val_{name}" for name in shown}:
         seen = [float(row[name]) for row in values if row[name]]
         assert seen and all(map(math.isfinite, seen)), name
-    assert not {"lpips", "joint"} - shown & set(columns)
+    assert not ({"lpips", "joint"} - shown) & set(columns)
     assert read_info(tmp_path / "weights.safetensors").config["text_width"] == TEXT_WIDTH
 
 
@@ -108,7 +108,7 @@ def test_the_caption_reaches_the_encoder(networks, batch):
         assert recipe.loss(trained, batch)["loss"] != recipe.loss(trained, other)["loss"]
 
 
-def test_networks_are_needed_only_for_their_loss(networks, batch, monkeypatch):
+def test_networks_are_needed_only_for_their_loss(networks, batch):
     recipe = TacoRecipe("taco", **SMALL, clip_path=networks["clip_path"], lpips_path="missing", k_p=0)
     assert recipe.loss(recipe.build(), batch)["loss"].isfinite()
 

@@ -94,7 +94,7 @@ def cca_terms(full: Tensor, shortened: Tensor, alone: Tensor, x: Tensor) -> dict
     """
     pixels = x.shape[2] * x.shape[3]
 
-    def bits_per_pixel(nats: Tensor) -> Tensor:
+    def per_pixel(nats: Tensor) -> Tensor:
         return -NATS_TO_BITS / pixels * nats.flatten(1).sum(1)
 
-    return {"cca": bits_per_pixel(full - shortened), "aux2": bits_per_pixel(shortened.exp() * alone)}
+    return {"cca": per_pixel(full - shortened), "aux2": per_pixel(shortened.exp() * alone)}

@@ -15,7 +15,7 @@ from nic_taco.model import Taco
 
 
 class TacoCodec(LatentCodec):
-    """See `nic_taco.model`. Text encoder and captioner are imported when a picture is encoded; decoding needs neither."""
+    """See `nic_taco.model`. Only encoding imports a text encoder or a captioner; decoding needs neither."""
 
     model: Taco
 

@@ -58,7 +58,7 @@ def _load_lpips(source: str, device: str) -> Any:
 
 
 def joint_image_text(x_hat: Tensor, x: Tensor, texts: Sequence[str], encoder: TextEncoder) -> Tensor:
-    """Return the joint image-text loss of a batch (section 3.3): a scalar.
+    """Return the joint image-text loss of a batch: a scalar.
 
     It is CLIP's contrastive loss between captions and reconstructions, and 40 times the norm of the difference between
     CLIP's vectors of reconstructions and originals, over the whole batch: its value depends on the batch's size.

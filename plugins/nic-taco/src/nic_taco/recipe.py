@@ -20,7 +20,7 @@ UNIT = 24
 
 @dataclass(frozen=True)
 class TacoRecipe(RateDistortion):
-    """bpp + lambda * 255^2 * MSE + k_p * LPIPS + k_j * joint image-text loss (sections 3.3 and 4.1).
+    """bpp + lambda * 255^2 * MSE + k_p * LPIPS + k_j * joint image-text loss; the defaults are the authors'.
 
     k_p, k_j: weights of LPIPS and of the joint loss; at 0 its network is not needed.
     lpips_range: "unit" gives LPIPS values in [0, 1], to which k_p is tuned; "signed" those that it was made for.
@@ -30,7 +30,7 @@ class TacoRecipe(RateDistortion):
     schedule: "drop" divides `lr` and `other_lr` by ten at 45 fiftieths of the steps and again at 48; else as in
         `RateDistortion`.
     width: channels of the transforms; slices and context nets follow in proportion.
-    text_width: of CLIP's text features; another than 512 only for another CLIP.
+    text_width: of CLIP's text features; other than 512 only for another CLIP.
     """
 
     lmbda: float = 0.0004
