@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from nic_nn.compressai_parts import EntropyBottleneck, GaussianConditional, LowerBound, light_compressai
-from nic_nn.priors import FactorizedPrior, GaussianPrior, LikelihoodFloor
+from nic_nn.priors import FactorizedPrior, GaussianPrior, LikelihoodFloor, log_normal_cdf
 
 LADDER = GaussianPrior().scale_table
 
@@ -149,3 +149,18 @@ def test_the_floor_passes_the_gradients_of_compressais_bound(wanted: float) -> N
     assert ours.grad is not None and theirs.grad is not None
     torch.testing.assert_close(ours.grad, theirs.grad * likelihoods, rtol=1e-4, atol=1e-12)
     assert bool(ours.grad[2:].any()) == (wanted > 0)  # below the floor nothing is pushed further down
+
+
+def test_the_normal_distributions_logarithm_has_a_gradient_everywhere() -> None:
+    x = torch.tensor([3.0, -3.0, -99.9, -100.1, -1e4, -1e5, -1e15], requires_grad=True)
+    exact = x.detach().double().requires_grad_()
+    log_normal_cdf(x).sum().backward()
+    torch.special.log_ndtr(exact)[:4].sum().backward()
+    assert x.grad is not None and exact.grad is not None
+    torch.testing.assert_close(x.grad[:4].double(), exact.grad[:4], rtol=1e-3, atol=0)
+    torch.testing.assert_close(x.grad[4:], -x.detach()[4:])  # the slope of -x^2 / 2
+    values = log_normal_cdf(x.detach())
+    torch.testing.assert_close(values.double(), torch.special.log_ndtr(x.detach().double()), rtol=1e-6, atol=0)
+    residual = torch.tensor([1e4, 1e7, 1e25]).requires_grad_()
+    GaussianPrior().log_likelihood(residual, torch.full((3,), 0.11)).sum().backward()
+    assert residual.grad is not None and residual.grad.isfinite().all()

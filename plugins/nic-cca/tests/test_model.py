@@ -10,7 +10,7 @@ import torch
 from nic_cca import plugin
 from nic_cca.auxiliary import AuxiliaryEntropyModel
 from nic_cca.config import CcaConfig, slice_sizes
-from nic_cca.importer import load_checkpoint, published_name
+from nic_cca.importer import import_checkpoint, published_name
 from nic_cca.model import Cca
 from nic_cca.recipe import CcaRecipe
 from nic_core.spec import resolve
@@ -38,7 +38,7 @@ def authors(tmp_path_factory):
 @pytest.fixture(scope="module")
 def model(authors):
     """The model in it."""
-    return load_checkpoint(authors)
+    return import_checkpoint.load(authors)
 
 
 @torch.inference_mode()

@@ -5,7 +5,7 @@ import torch
 from nic_core.errors import BadWeights
 from nic_core.weights import read_info
 from nic_taco.codec import TacoCodec
-from nic_taco.importer import import_checkpoint, load_checkpoint, published_name
+from nic_taco.importer import import_checkpoint, published_name
 from taco_reference import SMALL, checkpoint, small_model, text
 
 
@@ -27,7 +27,7 @@ def save(content, folder):
 
 
 def test_our_names_become_those_of_the_reference(tmp_path):
-    model = load_checkpoint(save({"epoch": 0, "state_dict": checkpoint()}, tmp_path))
+    model = import_checkpoint.load(save({"epoch": 0, "state_dict": checkpoint()}, tmp_path))
     theirs = checkpoint()
     assert torch.equal(
         model.contexts[3].rest[2].weight, theirs["module.entropy_parameters_nonanchor.3.fusion.2.weight"]
@@ -46,7 +46,7 @@ def test_our_names_become_those_of_the_reference(tmp_path):
     ],
 )
 def test_sizes_are_inferred_and_weights_kept(wrap, model, entries, tmp_path):
-    found = load_checkpoint(save(wrap(entries), tmp_path))
+    found = import_checkpoint.load(save(wrap(entries), tmp_path))
     assert found.config == SMALL
     assert all(torch.equal(a, b) for a, b in zip(found.parameters(), model.parameters(), strict=True))
 
@@ -55,7 +55,7 @@ def test_missing_extra_and_misshapen_entries_are_told_apart(entries, tmp_path):
     changed = {**entries, "stray.weight": torch.zeros(2), "h_s.increase.0.weight": torch.zeros(3, 3)}
     del changed["local_context.1.bias"]
     with pytest.raises(BadWeights) as caught:
-        load_checkpoint(save(changed, tmp_path))
+        import_checkpoint.load(save(changed, tmp_path))
     message = str(caught.value)
     assert "authors.pth.tar is no checkpoint of taco" in message
     assert "1 missing (local_context.1.bias)" in message
@@ -73,7 +73,7 @@ def test_missing_extra_and_misshapen_entries_are_told_apart(entries, tmp_path):
 )
 def test_another_codecs_checkpoint_is_refused_in_one_line(change, entries, tmp_path):
     with pytest.raises(BadWeights, match="no checkpoint of taco: ") as caught:
-        load_checkpoint(save({"state_dict": change(entries)}, tmp_path))
+        import_checkpoint.load(save({"state_dict": change(entries)}, tmp_path))
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
 
 
@@ -82,7 +82,7 @@ def test_foreign_files_are_refused_in_one_line(content, tmp_path):
     path = tmp_path / "photo.ckpt"
     path.write_bytes(content)
     with pytest.raises(BadWeights, match=r"photo\.ckpt") as caught:
-        load_checkpoint(path)
+        import_checkpoint.load(path)
     assert "\n" not in str(caught.value)
 
 

@@ -10,7 +10,7 @@ from nic_nn.config import from_json
 from nic_nn.testing import assert_codes_what_it_estimates, assert_reference, picture
 from nic_taco import plugin
 from nic_taco.config import TacoConfig
-from nic_taco.importer import load_checkpoint
+from nic_taco.importer import import_checkpoint
 from nic_taco.model import Taco
 from taco_reference import GOLDEN, SMALL, checkpoint, small_model, text
 
@@ -20,7 +20,7 @@ def reference(tmp_path_factory):
     """The model that the reference checkpoint holds."""
     path = tmp_path_factory.mktemp("golden") / "authors.ckpt"
     torch.save({"epoch": 0, "state_dict": checkpoint()}, path)
-    model = load_checkpoint(path)
+    model = import_checkpoint.load(path)
     model.freeze_tables()
     return model
 
@@ -32,6 +32,8 @@ def small():
 
 @torch.inference_mode()
 def test_numbers_of_the_authors_code(reference):
+    # z is 2e-6 above a half at (0, 132, 1, 2), which another order of summation could hide; see `assert_reference`.
+    reference.h_a[-1].bias[132] += 4e-6
     assert_reference(reference, reference.g_a(picture(), text()), GOLDEN / "taco")
 
 

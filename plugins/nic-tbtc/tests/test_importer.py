@@ -10,7 +10,7 @@ from nic_core.weights import read_info
 from nic_nn.testing import picture
 from nic_tbtc.codec import TbtcCodec
 from nic_tbtc.config import TbtcConfig
-from nic_tbtc.importer import import_checkpoint, load_checkpoint, published_name
+from nic_tbtc.importer import import_checkpoint, importer, published_name
 from nic_tbtc.model import Tbtc
 from tbtc_reference import CODECS, checkpoint
 
@@ -45,7 +45,7 @@ def todays_name(name: str) -> str:
     ],
 )
 def test_all_layouts_give_the_same_weights(wrap, entries, tmp_path):
-    model = load_checkpoint("tbtc-conv-hyperprior", save(wrap(entries), tmp_path))
+    model = importer("tbtc-conv-hyperprior").load(save(wrap(entries), tmp_path))
     assert torch.equal(model.g_s[1].gamma, entries["g_s.1.gamma"])
     assert torch.equal(model.entropy_bottleneck.matrices[2], entries["entropy_bottleneck._matrix2"])
     assert model.gaussian.scale_table[0] == pytest.approx(0.11)
@@ -56,7 +56,7 @@ def test_all_layouts_give_the_same_weights(wrap, entries, tmp_path):
 def test_sizes_are_inferred(codec, size, tmp_path):
     config = TbtcConfig.of(codec, size)
     state = {published_name(name, config.transform): value for name, value in Tbtc(config).named_parameters()}
-    assert load_checkpoint(codec, save({"state_dict": state}, tmp_path)).config == config
+    assert importer(codec).load(save({"state_dict": state}, tmp_path)).config == config
 
 
 @pytest.mark.parametrize("codec", CODECS)
@@ -68,7 +68,7 @@ def test_another_codecs_checkpoint_is_named_entry_by_entry(codec, entries, tmp_p
     else:
         first = "g_a.patch_embed.proj.weight" if "swint" in codec else "charm_mean_transforms.0.layers.0.weight"
     with pytest.raises(BadWeights) as caught:
-        load_checkpoint(codec, path)
+        importer(codec).load(path)
     message = str(caught.value)
     assert first in message and codec in message and "\n" not in message and len(message) < 500
 
@@ -77,7 +77,7 @@ def test_missing_extra_and_misshapen_entries_are_told_apart(entries, tmp_path):
     changed = {**entries, "stray.weight": torch.zeros(2), "h_s.0.weight": torch.zeros(3, 3)}
     del changed["h_s.4.bias"]
     with pytest.raises(BadWeights) as caught:
-        load_checkpoint("tbtc-conv-hyperprior", save(changed, tmp_path))
+        importer("tbtc-conv-hyperprior").load(save(changed, tmp_path))
     message = str(caught.value)
     assert "1 missing (h_s.4.bias)" in message
     assert "1 extra (stray.weight)" in message
@@ -91,14 +91,14 @@ def test_foreign_files_are_refused_in_one_line(content, tmp_path):
     path = tmp_path / "photo.ckpt"
     path.write_bytes(content)
     with pytest.raises(BadWeights) as caught:
-        load_checkpoint("tbtc-swint-charm", path)
+        importer("tbtc-swint-charm").load(path)
     assert "photo.ckpt" in str(caught.value) and "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("content", [[1, 2], {"state_dict": {}}, {"epoch": 1}, torch.zeros(3)], ids=str)
 def test_files_without_named_tensors_are_refused(content, tmp_path):
     with pytest.raises(BadWeights, match="named tensors"):
-        load_checkpoint("tbtc-conv-charm", save(content, tmp_path))
+        importer("tbtc-conv-charm").load(save(content, tmp_path))
 
 
 def test_code_in_a_pickle_never_runs(tmp_path):
@@ -107,13 +107,13 @@ def test_code_in_a_pickle_never_runs(tmp_path):
             return (Path.touch, (tmp_path / "sprung",))
 
     with pytest.raises(BadWeights):
-        load_checkpoint("tbtc-conv-charm", save({"state_dict": {"a": Trap()}}, tmp_path))
+        importer("tbtc-conv-charm").load(save({"state_dict": {"a": Trap()}}, tmp_path))
     assert not (tmp_path / "sprung").exists()
 
 
 def test_missing_file_is_named(tmp_path):
     with pytest.raises(BadWeights, match=r"nowhere\.ckpt"):
-        load_checkpoint("tbtc-conv-charm", tmp_path / "nowhere.ckpt")
+        importer("tbtc-conv-charm").load(tmp_path / "nowhere.ckpt")
 
 
 def test_imported_weights_decode_what_the_model_estimates(entries, tmp_path):
@@ -124,5 +124,5 @@ def test_imported_weights_decode_what_the_model_estimates(entries, tmp_path):
     model = TbtcCodec(output, written, "cpu").model
     x = picture(64, 128)
     with torch.inference_mode():
-        expected = load_checkpoint("tbtc-conv-hyperprior", tmp_path / "authors.ckpt")(x)["x_hat"].clamp(0, 1)
+        expected = importer("tbtc-conv-hyperprior").load(tmp_path / "authors.ckpt")(x)["x_hat"].clamp(0, 1)
         assert (model.decompress(model.compress(x))["x_hat"] - expected).abs().max() < 1e-5

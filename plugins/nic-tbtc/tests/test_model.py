@@ -11,7 +11,7 @@ from nic_nn.latent import drive
 from nic_nn.testing import assert_codes_what_it_estimates, assert_reference, picture
 from nic_tbtc import plugin
 from nic_tbtc.config import TbtcConfig
-from nic_tbtc.importer import load_checkpoint
+from nic_tbtc.importer import importer
 from nic_tbtc.model import Tbtc
 from nic_tbtc.recipe import TbtcRecipe
 from tbtc_reference import CODECS, GOLDEN, checkpoint
@@ -33,7 +33,7 @@ def reference(request, tmp_path_factory):
     """A codec's id with the model that its reference checkpoint holds."""
     path = tmp_path_factory.mktemp("golden") / "authors.ckpt"
     torch.save({"epoch": 0, "state_dict": checkpoint(request.param)}, path)
-    return request.param, load_checkpoint(request.param, path)
+    return request.param, importer(request.param).load(path)
 
 
 @torch.inference_mode()

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,39 @@ def fill(model: nn.Module, state: Mapping[str, Tensor], published: Callable[[str
     model.eval()
 
 
-def export_imported(model: LatentModel, codec: str, source: Path, output: Path, importer: str) -> WeightsInfo:
-    """Write a model that was read from a checkpoint as a weights file with frozen tables."""
-    provenance = {"summary": f"imported from {source.name}", "importer": importer}
-    return export(model, output, WeightsInfo(codec, source.stem, {}, "", "", provenance=provenance))
+@dataclass(frozen=True)
+class Importer:
+    """Reads one codec's checkpoints: call it with (codec, source, output), as `ImporterSpec.target` is called.
+
+    codec: its id. build: returns the model of a config. infer: returns the config that a checkpoint's shapes tell; KeyError,
+    IndexError or ValueError where they can be no such model's. default: a config for saying how another codec's
+    checkpoint differs. published, ignore: see `fill` and `read_state`.
+    """
+
+    codec: str
+    build: Callable[[Any], LatentModel]
+    infer: Callable[[Mapping[str, Tensor]], Any]
+    default: Any
+    published: Callable[[str], str]
+    ignore: str = ""
+
+    def load(self, path: Path) -> LatentModel:
+        """Return the model of a checkpoint.
+
+        BadWeights where the file is no checkpoint, or not one of this codec: then with the first few entries that are
+        missing, extra or of another shape.
+        """
+        state = read_state(path, self.ignore)
+        try:
+            model = self.build(self.infer(state))
+        except (KeyError, IndexError, ValueError):
+            model = self.build(self.default)
+        fill(model, state, self.published, f"{path.name} is no checkpoint of {self.codec}")
+        return model
+
+    def __call__(self, codec: str, source: Path, output: Path) -> WeightsInfo:
+        """Write a checkpoint as a weights file with frozen tables; BadWeights as `load` says."""
+        source = Path(source)
+        provenance = {"summary": f"imported from {source.name}", "importer": self.build.__module__}
+        info = WeightsInfo(codec, source.stem, {}, "", "", provenance=provenance)
+        return export(self.load(source), Path(output), info)

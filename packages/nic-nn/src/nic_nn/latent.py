@@ -87,6 +87,22 @@ def drive(context: Context, code: Callable[[Params], Tensor]) -> Tensor:
         return stop.value
 
 
+def checkerboard(
+    anchors: Tensor, rest: Callable[[Tensor], Tensor], channels: slice | None = None, parity: int = 0
+) -> Context:
+    """Code channels in two passes over a checkerboard and return them whole (He et al., CVPR 2021).
+
+    anchors: parameters of the first pass, scales and means along the channels, (N, 2c, h, w).
+    rest: returns those of the second from the decoded anchors, (N, c, h, w), zero elsewhere.
+    parity: of the anchors' positions, see `Params`.
+    """
+    scale, mean = anchors.chunk(2, 1)
+    first = yield Params(mean, scale, channels, parity=parity)
+    scale, mean = rest(first).chunk(2, 1)
+    second = yield Params(mean, scale, channels, parity=1 - parity)
+    return first + second
+
+
 def round_ste(values: Tensor) -> Tensor:
     """Round, passing gradients straight through."""
     return values + (values.round() - values).detach()

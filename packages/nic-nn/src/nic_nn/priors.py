@@ -24,6 +24,19 @@ def log_difference(larger: Tensor, smaller: Tensor) -> Tensor:
     return larger + torch.log(-torch.expm1(torch.clamp(smaller - larger, max=-1e-7)))
 
 
+FAR = -100.0
+
+
+def log_normal_cdf(x: Tensor) -> Tensor:
+    """Return the logarithm of the standard normal's cumulative distribution, with a gradient for any float32.
+
+    torch's own has one that rounding spoils from -1e3 on, and that is zero or infinite from -1e4 on.
+    """
+    near = torch.special.log_ndtr(x.clamp(min=FAR))
+    tail = x.clamp(-1e18, FAR)  # whose square is finite
+    return torch.where(x > FAR, near, -0.5 * tail.square() - torch.log(-tail) - 0.5 * math.log(2 * math.pi))
+
+
 class LikelihoodFloor(nn.Module):
     """Bounds log-likelihoods below, with the gradients that compressai's bound on likelihoods has.
 
@@ -123,8 +136,8 @@ class GaussianPrior(nn.Module):
         """Return the log-probability, in nats, of the unit-wide bin around each residual; shapes are equal."""
         scale = self.scale_bound(scale)
         distance = residual.abs()
-        upper = torch.special.log_ndtr((0.5 - distance) / scale)
-        lower = torch.special.log_ndtr((-0.5 - distance) / scale)
+        upper = log_normal_cdf((0.5 - distance) / scale)
+        lower = log_normal_cdf((-0.5 - distance) / scale)
         return self.floor(log_difference(upper, lower))
 
     def index_of(self, scale: Tensor) -> Tensor:

@@ -2,10 +2,8 @@
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 
-from nic_core.weights import WeightsInfo
-from nic_nn.checkpoints import export_imported, fill, read_state
+from nic_nn.checkpoints import Importer
 from torch import Tensor
 
 from nic_cca.config import CcaConfig
@@ -35,27 +33,6 @@ PREDICTORS = {
     "scale": "scale_cc_transforms.{}",
     "residual": "lrp_transforms.{}",
 }
-
-
-def import_checkpoint(codec: str, source: Path, output: Path) -> WeightsInfo:
-    """Write a checkpoint as a weights file with frozen tables; BadWeights as `load_checkpoint` says."""
-    source = Path(source)
-    return export_imported(load_checkpoint(source), codec, source, Path(output), __name__)
-
-
-def load_checkpoint(path: Path) -> Cca:
-    """Return the model of a checkpoint, its sizes inferred from the shapes.
-
-    Raises BadWeights where the file is no checkpoint, or not one of this codec: then with the first few entries that
-    are missing, extra or of another shape.
-    """
-    state = read_state(path, ignore=AUXILIARY)
-    try:
-        model = Cca(infer_config(state))
-    except (KeyError, IndexError, ValueError, ZeroDivisionError):  # another codec's: the comparison says how
-        model = Cca(CcaConfig())
-    fill(model, state, published_name, f"{path.name} is no checkpoint of cca")
-    return model
 
 
 def published_name(name: str) -> str:
@@ -96,3 +73,6 @@ def block_counts(state: Mapping[str, Tensor], start: str) -> tuple[int, int]:
     names = [name for name in state if name.startswith(start)]
     naf = sum(name.endswith(".beta") for name in names)
     return sum(name.endswith(".conv3.weight") for name in names), naf
+
+
+import_checkpoint = Importer("cca", Cca, infer_config, CcaConfig(), published_name, ignore=AUXILIARY)

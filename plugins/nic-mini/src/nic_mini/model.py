@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
-from nic_nn.latent import Context, Params, slices_of
+from nic_nn.latent import Context, checkerboard, slices_of
 from nic_nn.model import Compressed, LatentModel
 from torch import Tensor, nn
 
@@ -123,11 +123,11 @@ class SliceContext(nn.Module):
     def steps(self, seen: Tensor, channels: slice) -> Context:
         """Code the slice in two passes and return it whole."""
         support = self.support(seen)
-        scale, mean = self.anchors(support).chunk(2, 1)
-        anchors = yield Params(mean, scale, channels, parity=0)
-        scale, mean = self.rest(torch.cat([support, self.around(anchors)], 1)).chunk(2, 1)
-        rest = yield Params(mean, scale, channels, parity=1)
-        return anchors + rest
+
+        def rest(anchors: Tensor) -> Tensor:
+            return self.rest(torch.cat([support, self.around(anchors)], 1))
+
+        return (yield from checkerboard(self.anchors(support), rest, channels))
 
 
 class Mini(LatentModel):

@@ -2,10 +2,8 @@
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 
-from nic_core.weights import WeightsInfo
-from nic_nn.checkpoints import export_imported, fill, read_state
+from nic_nn.checkpoints import Importer
 from torch import Tensor
 
 from nic_taco.config import TacoConfig
@@ -18,27 +16,6 @@ CONTEXT = {
     "anchors": ("entropy_parameters_anchor", "fusion."),
     "rest": ("entropy_parameters_nonanchor", "fusion."),
 }
-
-
-def import_checkpoint(codec: str, source: Path, output: Path) -> WeightsInfo:
-    """Write a checkpoint as a weights file with frozen tables; BadWeights as `load_checkpoint` says."""
-    source = Path(source)
-    return export_imported(load_checkpoint(source), codec, source, Path(output), __name__)
-
-
-def load_checkpoint(path: Path) -> Taco:
-    """Return the model of a checkpoint, its sizes inferred from the shapes.
-
-    Raises BadWeights where the file is no checkpoint, or not one of TACO: then with the first few entries that are
-    missing, extra or of another shape.
-    """
-    state = read_state(path)
-    try:
-        model = Taco(infer_config(state))
-    except (KeyError, IndexError, ValueError):  # no size fits, so it is another codec's: the comparison says how
-        model = Taco(TacoConfig())
-    fill(model, state, published_name, f"{path.name} is no checkpoint of taco")
-    return model
 
 
 def published_name(name: str) -> str:
@@ -63,3 +40,6 @@ def infer_config(state: Mapping[str, Tensor]) -> TacoConfig:
         text_width=state["g_a.analysis_transform.8.text_feature_dim_proj.weight"].shape[1],
         context_widths=tuple(state[f"channel_context.1.fushion.{i}.weight"].shape[0] for i in (0, 2)),
     )
+
+
+import_checkpoint = Importer("taco", Taco, infer_config, TacoConfig(), published_name)

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import torch
 from nic_nn.compressai_parts import AttentionBlock
-from nic_nn.latent import Context, Params, slices_of
+from nic_nn.latent import Context, checkerboard, slices_of
 from nic_nn.layers import ResidualBottleneck, conv, conv_chain, deconv
 from nic_nn.model import Compressed, LatentModel
 from torch import Tensor, nn
@@ -103,11 +103,11 @@ class SliceContext(nn.Module):
     def steps(self, hyper: Tensor, decoded: list[Tensor], channels: slice) -> Context:
         """Code the slice, anchors (odd row + column) first, and return it whole."""
         support = hyper if self.earlier is None else torch.cat([self.earlier(torch.cat(decoded, 1)), hyper], 1)
-        scale, mean = self.anchors(support).chunk(2, 1)
-        anchors = yield Params(mean, scale, channels, parity=1)
-        scale, mean = self.rest(torch.cat([self.around(anchors), support], 1)).chunk(2, 1)
-        rest = yield Params(mean, scale, channels, parity=0)
-        return anchors + rest
+
+        def rest(anchors: Tensor) -> Tensor:
+            return self.rest(torch.cat([self.around(anchors), support], 1))
+
+        return (yield from checkerboard(self.anchors(support), rest, channels, parity=1))
 
 
 class Taco(LatentModel):

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from nic_core.weights import WeightsInfo
-from nic_nn.checkpoints import export_imported, fill, read_state
+from nic_nn.checkpoints import Importer
 from torch import Tensor
 
 from nic_tbtc.config import TbtcConfig, context_of, transform_of
@@ -21,29 +21,6 @@ INSIDE_SWIN = {
     "mlp.2.": "mlp.fc2.",
     "expansion.": "reduction.",
 }
-
-
-def import_checkpoint(codec: str, source: Path, output: Path) -> WeightsInfo:
-    """Write a checkpoint as a weights file with frozen tables; BadWeights as `load_checkpoint` says."""
-    source = Path(source)
-    return export_imported(load_checkpoint(codec, source), codec, source, Path(output), __name__)
-
-
-def load_checkpoint(codec: str, path: Path) -> Tbtc:
-    """Return the model of a checkpoint, its sizes inferred from the shapes.
-
-    Raises BadWeights where the file is no checkpoint, or not one of this codec: then with the first few entries that
-    are missing, extra or of another shape.
-    """
-    state = read_state(path, ignore=BUFFERS)
-    try:
-        config = infer_config(codec, state)
-        model = Tbtc(config)
-    except (KeyError, IndexError, ValueError):  # no size fits, so it is another codec's: the comparison says how
-        config = TbtcConfig.of(codec)
-        model = Tbtc(config)
-    fill(model, state, partial(published_name, transform=config.transform), f"{path.name} is no checkpoint of {codec}")
-    return model
 
 
 def published_name(name: str, transform: str) -> str:
@@ -63,6 +40,17 @@ def published_name(name: str, transform: str) -> str:
             rest = rest.replace(ours, theirs)
             break
     return f"{top}.layers.{layer}.{('blocks', 'downsample')[kind]}.{rest}"
+
+
+def importer(codec: str) -> Importer:
+    """Return the reader of one codec's checkpoints."""
+    published = partial(published_name, transform=transform_of(codec))
+    return Importer(codec, Tbtc, partial(infer_config, codec), TbtcConfig.of(codec), published, ignore=BUFFERS)
+
+
+def import_checkpoint(codec: str, source: Path, output: Path) -> WeightsInfo:
+    """Write a checkpoint as a weights file; BadWeights as `Importer.load` says."""
+    return importer(codec)(codec, source, output)
 
 
 def infer_config(codec: str, state: Mapping[str, Tensor]) -> TbtcConfig:

@@ -1,0 +1,33 @@
+"""Layers that compute in another way what torch's own compute."""
+
+import pytest
+import torch
+from nic_nn.layers import Pointwise, ToPixels, by_rows, deconv
+from torch import nn
+
+
+@pytest.mark.parametrize("size", [(1, 1), (4, 7), (17, 33)])
+def test_to_pixels_is_a_transposed_convolution(size: tuple[int, int]) -> None:
+    ours = deconv(8, 3)
+    assert isinstance(ours, ToPixels)
+    theirs = nn.ConvTranspose2d(8, 3, 5, 2, padding=2, output_padding=1)
+    theirs.load_state_dict(ours.state_dict())
+    x = torch.randn(2, 8, *size)
+    torch.testing.assert_close(ours(x), theirs(x), rtol=1e-5, atol=1e-5)
+
+
+def test_pointwise_is_a_convolution() -> None:
+    layer = Pointwise(8, 5)
+    x = torch.randn(2, 8, 6, 7).contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(layer(x), nn.functional.conv2d(x, layer.weight, layer.bias))
+
+
+@pytest.mark.parametrize("width", [5, 700, 5000])
+def test_rows_are_put_together_again(width: int) -> None:
+    x, y = torch.randn(2, 1, 3, 9, width).unbind(0)
+
+    def function(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return torch.cat([x * y, x], 1)
+
+    with torch.inference_mode():
+        assert torch.equal(by_rows(function, x, y), function(x, y))
