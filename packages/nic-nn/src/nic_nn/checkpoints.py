@@ -71,9 +71,12 @@ def fill(model: nn.Module, state: Mapping[str, Tensor], published: Callable[[str
 class Importer:
     """Reads one codec's checkpoints: call it with (codec, source, output), as `ImporterSpec.target` is called.
 
-    codec: its id. build: returns the model of a config. infer: returns the config that a checkpoint's shapes tell; KeyError,
-    IndexError or ValueError where they can be no such model's. default: a config for saying how another codec's
-    checkpoint differs. published, ignore: see `fill` and `read_state`.
+    codec: its id.
+    build: returns the model of a config.
+    infer: returns the config that a checkpoint's shapes tell; KeyError, IndexError or ValueError where they can be no
+        such model's.
+    default: a config for saying how another codec's checkpoint differs.
+    published, ignore: see `fill` and `read_state`.
     """
 
     codec: str
