@@ -90,7 +90,8 @@ def option_flags(when: Literal["encode", "decode"]) -> Callable[[Any], Any]:
 def _option_flag(option: Option, codecs: str) -> Callable[[Any], Any]:
     flag = f"--{option.name}/--no-{option.name}" if option.type is bool else f"--{option.name}"
     allowed = f" {option.range};" if option.range else ""
-    text = f"{option.help} [{codecs};{allowed} default {option.default}]"
+    default = "" if option.default in (None, "") else f" default {option.default};"
+    text = f"{option.help} [{codecs};{allowed}{default}".removesuffix(";") + "]"
     metavar = None if option.type is bool else option.type.__name__.upper()
     return click.option(flag, option.key, default=None, help=text, metavar=metavar)
 
