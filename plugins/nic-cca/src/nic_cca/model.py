@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import torch
 from nic_nn.latent import Context, Params, slices_of
-from nic_nn.layers import PreciseConv, ResidualBottleneck, conv, conv_chain, deconv, interleave
+from nic_nn.layers import PreciseConv, ResidualBottleneck, ToPixels, conv, conv_chain, deconv, interleave
 from nic_nn.model import LatentModel
 from torch import Tensor, nn
 
@@ -30,10 +30,9 @@ def analysis(config: CcaConfig) -> nn.Sequential:
 
 def synthesis(config: CcaConfig) -> nn.Sequential:
     """g_s: the mirror of g_a, NAF blocks before bottlenecks; y_hat to x_hat."""
-    widths = (3, *config.widths, sum(config.slices))
-    first, *others = [deconv(*pair) for pair in pairwise(reversed(widths))]
+    first, *others = [deconv(*pair) for pair in pairwise((sum(config.slices), *reversed(config.widths)))]
     stages = [nn.Sequential(*reversed(stage(config, scale))) for scale in reversed(range(len(config.widths)))]
-    return nn.Sequential(first, *interleave(stages, others))
+    return nn.Sequential(first, *interleave(stages, [*others, ToPixels(config.widths[0])]))
 
 
 def hyper_analysis(config: CcaConfig) -> nn.Sequential:

@@ -10,7 +10,7 @@ from typing import Any, cast
 import torch
 from nic_nn.compressai_parts import AttentionBlock
 from nic_nn.latent import Context, checkerboard, slices_of
-from nic_nn.layers import ResidualBottleneck, conv, conv_chain, deconv
+from nic_nn.layers import ResidualBottleneck, ToPixels, conv, conv_chain, deconv
 from nic_nn.model import Compressed, LatentModel
 from torch import Tensor, nn
 
@@ -131,7 +131,7 @@ class Taco(LatentModel):
             *[AttentionBlock(latent), deconv(latent, width), *bottlenecks(width)],
             *[deconv(width, width), AttentionBlock(width), *bottlenecks(width)],
             *[deconv(width, width), *bottlenecks(width)],
-            deconv(width, 3),
+            ToPixels(width),
         )
         self.h_a = nn.Sequential(
             *[conv(latent, width, 3, 1), nn.ReLU(inplace=True)],
