@@ -1,13 +1,18 @@
 """Multiply-accumulates are counted for every kind of model."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
-from nic_core.picture import Picture
 from nic_core.weights import WeightsInfo
-from nic_eval.contestants import NicContestant
+from nic_eval.contestants import FilePicture, NicContestant
 from nic_nn.export import export
 from nic_tbtc.recipe import TbtcRecipe
+
+
+def black(width):
+    return FilePicture(np.zeros((64, width, 3), np.uint8), path=Path("black.png"))
 
 
 @pytest.mark.parametrize("codec", ["tbtc-conv-charm", "tbtc-swint-hyperprior"])
@@ -17,7 +22,7 @@ def test_a_larger_picture_takes_proportionally_more(codec, tmp_path):
     export(TbtcRecipe(codec=codec, size="S").build_model(), weights, WeightsInfo(codec, "untrained", {}, "", ""))
     contestant = NicContestant(f"{codec}@{weights}", "cpu")
     (setting,) = contestant.settings()
-    small, large = (contestant.gmacs(Picture(np.zeros((64, width, 3), np.uint8)), setting) for width in (64, 128))
+    small, large = (contestant.gmacs(black(width), setting) for width in (64, 128))
     assert small["encode"] > 0.1
     assert large == pytest.approx({key: 2 * value for key, value in small.items()}, rel=0.1)
 
@@ -25,5 +30,5 @@ def test_a_larger_picture_takes_proportionally_more(codec, tmp_path):
 def test_mini(tmp_path):
     contestant = NicContestant("mini", "cpu", (50.0,))
     (setting,) = contestant.settings()
-    counted = contestant.gmacs(Picture(np.zeros((64, 64, 3), np.uint8)), setting)
+    counted = contestant.gmacs(black(64), setting)
     assert counted["decode"] == pytest.approx(7.184 * 64 * 64 / (768 * 512), rel=0.01)

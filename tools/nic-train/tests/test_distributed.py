@@ -16,9 +16,13 @@ def parameters_of(run):
 
 @pytest.fixture(scope="module")
 def arguments(make_pictures, tmp_path_factory):
-    """With Adam: what Muon takes from a gradient it computes in bfloat16, which makes more of a last bit."""
+    """With Adam: what Muon takes from a gradient it computes in bfloat16, which makes more of a last bit.
+
+    At half the usual rate: gradients near zero differ in the order of their sums alone, from processor to processor by
+    more or less, and Adam makes steps of the full rate of them.
+    """
     data = make_pictures(tmp_path_factory.mktemp("data") / "pictures", 5)
-    return ("train", "mini", "--data", data, "--val", data, *SMALL, "--set", "optimizer=adam", "--set", "lr=1e-4",
+    return ("train", "mini", "--data", data, "--val", data, *SMALL, "--set", "optimizer=adam", "--set", "lr=5e-5",
             "--set", "warmup=0", "--steps", 20)  # fmt: skip
 
 
