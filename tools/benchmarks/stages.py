@@ -23,6 +23,7 @@ from nic_core.weights import read_info
 from nic_nn import model as engine
 from nic_nn.codec import pick_device
 from nic_nn.export import load_model
+from nic_nn.memory import keep_freed_memory
 from nic_nn.model import LatentModel
 from nic_nn.rans import RansDecoder, RansEncoder
 from rich.console import Console
@@ -169,6 +170,7 @@ def main(
     if threads:
         torch.set_num_threads(threads)
     where = pick_device(device)
+    keep_freed_memory()  # as codecs do
     width, height = side_by_side(picture)
     console = Console()
     kind = "random weights" if not weights else weights.name

@@ -11,7 +11,7 @@ from nic_nn.testing import assert_codes_what_it_estimates, assert_reference, pic
 from nic_taco import plugin
 from nic_taco.config import TacoConfig
 from nic_taco.importer import import_checkpoint
-from nic_taco.model import Taco
+from nic_taco.model import Taco, packed, unpacked
 from taco_reference import GOLDEN, SMALL, checkpoint, small_model, text
 
 
@@ -115,3 +115,12 @@ def test_plugin_records_resolve():
     assert codec.id == importer.codec == recipe.codec == "taco"
     for record in (codec, importer, recipe):
         assert callable(resolve(record.target))
+
+
+@torch.inference_mode()
+def test_half_a_checkerboard_is_computed_as_the_whole(small):
+    predict = small.contexts[0]
+    anchors = torch.randn(2, predict.around.in_channels, 8, 12)
+    whole = predict.around(anchors)
+    torch.testing.assert_close(predict.packed_around(anchors), packed(whole, 0))
+    assert torch.equal(unpacked(packed(whole, 0), 0) + unpacked(packed(whole, 1), 1), whole)

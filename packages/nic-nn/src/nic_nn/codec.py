@@ -14,6 +14,7 @@ from nic_core.weights import WeightsInfo
 from torch import Tensor
 
 from nic_nn.export import load_model
+from nic_nn.memory import keep_freed_memory
 from nic_nn.model import Compressed, LatentModel
 from nic_nn.rans import Rans
 
@@ -28,6 +29,8 @@ class LatentCodec(PixelCodec):
     def __init__(self, path: Path, info: WeightsInfo, device: str) -> None:
         super().__init__(path, info, device)
         self.torch_device = pick_device(device)
+        if self.torch_device.type == "cpu":
+            keep_freed_memory()
         try:
             fresh = self.build(info.config)
         except (KeyError, TypeError, ValueError) as error:

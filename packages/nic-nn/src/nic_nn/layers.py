@@ -107,4 +107,4 @@ class ResidualBottleneck(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Keep the shape."""
-        return x + self.branch(x)
+        return self.branch(x).add_(x)

@@ -8,6 +8,7 @@ tokens attend to the picture (section 3.2). Synthesis and context see y_hat alon
 from typing import Any, cast
 
 import torch
+import torch.nn.functional as F
 from nic_nn.compressai_parts import AttentionBlock
 from nic_nn.latent import Context, checkerboard, slices_of
 from nic_nn.layers import ResidualBottleneck, ToPixels, conv, conv_chain, deconv
@@ -84,7 +85,7 @@ class Analysis(nn.Sequential):
 
 
 class SliceContext(nn.Module):
-    """Predicts one slice of y in two passes over a checkerboard (ELIC, section 3.3).
+    """Predicts one slice of y in two passes over a checkerboard (ELIC, section 3.3), each at its own positions only.
 
     hyper: channels of the hyper-synthesis; earlier: of all slices before this one; channels: of the slice.
     widths: of the net over the earlier slices.
@@ -105,9 +106,29 @@ class SliceContext(nn.Module):
         support = hyper if self.earlier is None else torch.cat([self.earlier(torch.cat(decoded, 1)), hyper], 1)
 
         def rest(anchors: Tensor) -> Tensor:
-            return self.rest(torch.cat([self.around(anchors), support], 1))
+            return unpacked(self.rest(torch.cat([self.packed_around(anchors), packed(support, 0)], 1)), 0)
 
-        return (yield from checkerboard(self.anchors(support), rest, channels, parity=1))
+        return (yield from checkerboard(unpacked(self.anchors(packed(support, 1)), 1), rest, channels, parity=1))
+
+    def packed_around(self, anchors: Tensor) -> Tensor:
+        """Return packed(self.around(anchors), 0) without computing the other half."""
+        weight, bias = self.around.weight, self.around.bias
+        even_rows = F.conv2d(anchors, weight, bias, 2, 2)
+        odd_rows = F.conv2d(F.pad(anchors, (1, 2, 1, 2)), weight, bias, 2)
+        return torch.cat([even_rows, odd_rows], 2)
+
+
+def packed(x: Tensor, parity: int) -> Tensor:
+    """Return the positions with (row + column) % 2 == parity, (N, C, h, w / 2): even rows above odd ones."""
+    return torch.cat([x[..., ::2, parity::2], x[..., 1::2, 1 - parity :: 2]], 2)
+
+
+def unpacked(x: Tensor, parity: int) -> Tensor:
+    """Return what `packed` packed, (N, C, h, w), with zeros at the other positions."""
+    count, channels, height, width = x.shape
+    whole = x.new_zeros(count, height, 2 * width, channels).permute(0, 3, 1, 2)  # channels last, as convolutions give
+    whole[..., ::2, parity::2], whole[..., 1::2, 1 - parity :: 2] = x.chunk(2, 2)
+    return whole
 
 
 class Taco(LatentModel):
