@@ -18,6 +18,8 @@ PROJECTS = [
     "plugins/nic-cca",
     "plugins/nic-mini",
     "plugins/nic-taco",
+    "plugins/nic-egic",
+    "plugins/nic-textsketch",
     "tools/nic-train",
     "tools/nic-eval",
 ]

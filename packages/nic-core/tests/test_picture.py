@@ -45,6 +45,19 @@ def test_one_channel_and_foreign_layouts() -> None:
     np.testing.assert_array_equal(foreign.pixels, array[:, ::-1])
 
 
+def test_gray_is_pillows() -> None:
+    array = values(40, 50, 4)
+    picture = Picture(array[..., :3], array[..., 3], icc=b"for colour", exif=exif_block(1))
+    gray = picture.to_gray()
+    np.testing.assert_array_equal(gray.to_array()[..., 0], np.asarray(Image.fromarray(array[..., :3]).convert("L")))
+    np.testing.assert_array_equal(gray.alpha, picture.alpha)
+    assert (gray.icc, gray.exif) == (None, picture.exif)
+    assert gray.to_gray() is gray
+    white = Picture(np.full((1, 1, 3), 65535, np.uint16)).to_gray()
+    assert (white.pixels == 65535).all()
+    assert white.bit_depth == 16
+
+
 @pytest.mark.parametrize(
     ("source", "says"),
     [

@@ -46,6 +46,30 @@ def test_a_slice_sees_its_hyper_slice_and_all_earlier_slices():
     assert changed(run(hyper, y + nudge)) == [(False, False), (False, False), (True, True)]
 
 
+def test_support_order_and_widths_can_be_others():
+    torch.manual_seed(0)
+    hidden = [(7, 6), (7, 6), (9, 8), (9, 8)]
+    charm = Charm(128, 32, support=2, hidden=hidden, means_first=True, scale_is_index=True).double()
+    assert [net[0].in_channels for net in charm.means] == [32, 64, 96, 96]
+    assert [(net[0].out_channels, net[2].out_channels) for net in charm.scales] == hidden
+    y = torch.randn(1, 128, 3, 3).double()
+
+    def run(hyper, y):
+        seen = []
+        drive(charm.steps(hyper), lambda params: (seen.append(params), params.of(y))[1])
+        assert all(params.scale_is_index for params in seen)
+        return seen
+
+    hyper = torch.randn(1, 256, 3, 3).double()
+    nudged, third = hyper.clone(), y.clone()
+    nudged[:, 32] += 1  # a mean of the second slice
+    third[:, 70] += 1
+    before, after = run(hyper, y), run(nudged, y)
+    assert [not torch.equal(a.mean, b.mean) for a, b in zip(before, after, strict=True)] == [False, True, False, False]
+    assert all(torch.equal(a.scale, b.scale) for a, b in zip(before, after, strict=True))
+    assert torch.equal(run(hyper, third)[3].mean, before[3].mean)  # the fourth slice does not see the third
+
+
 @pytest.mark.parametrize("inverse", [False, True])
 def test_gdn_is_its_formula_with_and_without_gradients(inverse):
     torch.manual_seed(0)

@@ -79,6 +79,32 @@ def test_positions_on_the_ladder() -> None:
     torch.testing.assert_close(prior.scale_of(torch.tensor([-3.0, 99.0])), LADDER[[0, -1]])
 
 
+def test_positions_beyond_the_ladder_can_come_back() -> None:
+    index = torch.tensor([-3.0, -3.0, 99.0, 99.0, 10.0]).requires_grad_()
+    (GaussianPrior().scale_of(index) * torch.tensor([1.0, -1.0, 1.0, -1.0, 1.0])).sum().backward()
+    assert index.grad is not None
+    assert (index.grad != 0).tolist() == [False, True, True, False, True]  # a descent leads inwards, or nowhere
+
+
+def test_a_centred_prior_learns_no_quantiles_and_finds_its_tails() -> None:
+    torch.manual_seed(0)
+    prior = FactorizedPrior(3, likelihood_floor=0, filters=(3, 3), centred=True).eval()
+    for name, parameter in prior.named_parameters():
+        parameter.data += 0.3 * torch.randn_like(parameter)
+        assert name != "quantiles"
+    prior.biases[2].data[0] = 9.0  # far from its centre
+    assert not prior.medians.any() and len(prior.matrices) == 3
+    tables = prior.tables()
+    for channel in range(3):
+        symbols = torch.arange(tables.length[channel] - 2, dtype=torch.float32) + int(tables.offset[channel])
+        assert symbols[0] <= 0 <= symbols[-1]
+        likelihoods = prior.log_likelihood(symbols.expand(1, 3, 1, -1))[0, channel, 0].exp()
+        assert likelihoods.sum() > 1 - 1e-6
+        frequencies = np.diff(tables.rows[channel])[:-1] / 65536
+        np.testing.assert_allclose(frequencies, likelihoods.detach(), rtol=0.02, atol=1e-3)
+    assert "quantiles" not in prior.state_dict()
+
+
 @pytest.mark.parametrize("floor", [0.0, 1e-9])
 def test_gaussians_stay_finite(floor: float) -> None:
     prior = GaussianPrior(likelihood_floor=floor)

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from nic_nn import swin
-from nic_nn.swin import PatchMerging, PatchSplitting, SwinBlock, SwinStage
+from nic_nn.swin import NormedPatchSplitting, PatchMerging, PatchSplitting, SwinBlock, SwinStage
 
 SIZES = [(1, 1), (1, 9), (3, 5), (8, 8), (9, 16), (13, 17), (16, 24), (21, 8)]
 
@@ -124,6 +124,18 @@ def test_splitting_is_a_pixel_shuffle():
     x = torch.randn(2, 3, 4, 6)
     expected = F.pixel_shuffle(splitting.expansion(splitting.norm(x)).permute(0, 3, 1, 2), 2).permute(0, 2, 3, 1)
     assert torch.allclose(splitting(x), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("norm", [True, False])
+def test_splitting_after_the_norm_keeps_each_phase_together(norm):
+    splitting = NormedPatchSplitting(6, 5, norm)
+    x = torch.randn(2, 3, 4, 6)
+    expanded = splitting.norm(splitting.expansion(x))
+    y = splitting(x)
+    assert y.shape == (2, 6, 8, 5)
+    assert (splitting.expansion.bias is None) == norm
+    for phase, (row, column) in enumerate([(0, 0), (0, 1), (1, 0), (1, 1)]):
+        assert torch.equal(y[:, row::2, column::2], expanded[..., 5 * phase : 5 * phase + 5])
 
 
 def test_bias_rows_are_offsets():

@@ -10,11 +10,13 @@ from nic_core import cli
 from nic_core.errors import BadOption
 from nic_core.weights import read_info
 from nic_nn.batch import Batch
-from nic_taco.losses import joint_image_text, lpips
+from nic_nn.perceptual import lpips
+from nic_nn.testing import write_random_alexnet
+from nic_taco.losses import joint_image_text
 from nic_taco.recipe import TacoRecipe
 from nic_taco.text import load_text_encoder
 from PIL import Image
-from tiny_clip import TEXT_WIDTH, write_random_alexnet, write_random_clip
+from tiny_clip import TEXT_WIDTH, write_random_clip
 
 SMALL = {"width": 24, "text_width": TEXT_WIDTH}
 
@@ -85,7 +87,7 @@ def test_the_loss_is_the_sum_of_its_terms(networks, batch):
         output = trained.model(batch.pixels, encoder.embed(batch.text))
         x_hat, x = output["x_hat"], batch.pixels
         bpp = sum(bits.sum() for bits in output["bits"].values()) / (2 * 64 * 64)
-        distance = lpips(x_hat, x, networks["lpips_path"]).mean()
+        distance = lpips(x_hat, x, networks["lpips_path"], "unit").mean()
         joint = joint_image_text(x_hat, x, batch.text, encoder)
         expected = bpp + 0.0004 * 255**2 * (x_hat - x).square().mean() + 3.5 * distance + 0.0025 * joint
     assert abs(values["loss"] / expected - 1) < 1e-5

@@ -1,10 +1,9 @@
-"""Small networks with random weights in place of CLIP and of LPIPS' AlexNet: what they compute means nothing."""
+"""A small network with random weights in place of CLIP: what it computes means nothing."""
 
 from pathlib import Path
 
 import open_clip
 import torch
-import torchvision
 
 TEXT_WIDTH = 64
 """Width of the small CLIP's text tokens; CLIP ViT-B/32 has 512."""
@@ -27,12 +26,3 @@ def write_random_clip(folder: Path, layers: int = 2, image_size: int = 32) -> Pa
     state = {name: value.half().float() for name, value in model.state_dict().items()}
     torch.save(state, folder / "random_clip.pt")
     return folder / "random_clip.pt"
-
-
-def write_random_alexnet(folder: Path) -> Path:
-    """Write torchvision's AlexNet with random weights, only the layers that LPIPS uses; return the file."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        state = torchvision.models.alexnet(weights=None).features.state_dict(prefix="features.")
-    torch.save(state, folder / "random_alexnet.pth")
-    return folder / "random_alexnet.pth"

@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from nic_core.errors import NicError
+from nic_core.errors import BadOption, NicError
 from nic_nn.batch import Batch
 from nic_train import loader
 from nic_train.loader import LoaderSettings, default_workers, make_loader, measure, open_source, validation_loader
@@ -18,8 +18,8 @@ def folder(tmp_path, make_pictures):
     return make_pictures(tmp_path / "pictures", 7)
 
 
-def batches(source, start=0, steps=6, workers=0, rank=0, world=1):
-    return list(make_loader(source, LoaderSettings(4, CROP, 5, workers, rank, world), start, steps))
+def batches(source, start=0, steps=6, workers=0, rank=0, world=1, scale=(1.0, 1.0)):
+    return list(make_loader(source, LoaderSettings(4, CROP, 5, workers, rank, world, scale), start, steps))
 
 
 def assert_equal(first, second):
@@ -40,6 +40,11 @@ def test_workers_memory_and_resuming_change_nothing(folder):
     assert_equal(batches(read, workers=2), whole)
     assert_equal(batches(held, 3, workers=2), whole[3:])
     assert_equal(batches(read, 5), whole[5:])
+    scaled = batches(held, scale=(0.5, 1.5))
+    assert_equal(batches(read, 3, workers=2, scale=(0.5, 1.5)), scaled[3:])
+    assert not torch.equal(scaled[0].pixels, whole[0].pixels)
+    with pytest.raises(BadOption, match="scale must be two factors"):
+        batches(held, scale=(1.5, 0.5))
 
 
 def test_ranks_draw_together_what_one_process_draws(folder):

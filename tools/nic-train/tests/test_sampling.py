@@ -2,10 +2,22 @@
 
 import numpy as np
 import pytest
+import torch
 from nic_core.errors import NicError
-from nic_train.annotations import Captions, load_labels
+from nic_train.annotations import Captions
+from nic_train.labels import LabelMap, load_labels
 from nic_train.pictures import read_rgb, scan
-from nic_train.sampling import CentreCrops, Crops, Draws, PictureSet, StepSampler, collate, sample_key
+from nic_train.sampling import (
+    CentreCrops,
+    Crops,
+    Draws,
+    Item,
+    PictureSet,
+    StepSampler,
+    collate,
+    random_crop,
+    sample_key,
+)
 from PIL import Image
 
 CROP = 32
@@ -64,6 +76,7 @@ def test_labels_and_captions_follow_their_picture(folder, tmp_path, scale):
     (tmp_path / "labels").mkdir()
     for path in folder.iterdir():
         pixels = read_rgb(path)[::scale, ::scale].repeat(scale, 0).repeat(scale, 1)
+        pixels[..., 0] //= 2  # below 255, which would be void
         Image.fromarray(pixels).save(path)
         Image.fromarray(pixels[::scale, ::scale, 0]).save(tmp_path / "labels" / path.name)
     texts = Captions({f"{i}.png": (f"{i} a", f"{i} b") for i in range(5)})
@@ -82,7 +95,58 @@ def test_labels_and_captions_follow_their_picture(folder, tmp_path, scale):
     assert batch.files == tuple(crops[i].file for i in range(3))
     assert batch.text == tuple(crops[i].text for i in range(3))
     unlabelled = collate([plain[0]])
-    assert unlabelled.text is unlabelled.labels is None
+    assert unlabelled.text is unlabelled.labels is unlabelled.weights is None
+
+
+def squares(side=64):
+    """A picture whose four quarters have a class and an instance each, and its label map."""
+    quarters = np.kron([[0, 1], [2, 3]], np.ones((side // 2, side // 2))).astype(np.uint8)
+    return Item((quarters * 60).repeat(3).reshape(side, side, 3), (), LabelMap(quarters + 5, quarters))
+
+
+def test_small_things_weigh_more():
+    item = squares(160)
+    sample = random_crop(item, 3, "a", 160)
+    assert (sample.weights == 1).all()  # each is 80 x 80
+    sample = random_crop(item, 0, "a", 100)
+    instances = sample.labels - 5
+    areas = np.bincount(instances.ravel(), minlength=4)
+    assert areas[1:].min() < 4096 < areas[1:].max()
+    for number in range(4):
+        wanted = 3 if number and areas[number] < 4096 else 1
+        assert (sample.weights[instances == number] == wanted).all()
+    assert sample.weights.dtype == np.float32
+
+    batch = collate([sample, sample])
+    assert batch.weights.shape == batch.labels.shape == (2, 100, 100)
+    assert [piece.weights.shape[0] for piece in batch.split(2)] == [1, 1]
+    assert torch.equal(batch.to("cpu").weights, batch.weights)
+
+
+@pytest.mark.parametrize("crop", [32, 64])
+def test_scaled_crops_keep_their_labels(crop):
+    item, shares = squares(), set()
+    for key in range(40):
+        sample = random_crop(item, key, "a", crop, (0.5, 1.5))
+        assert sample.pixels.shape == (crop, crop, 3)
+        assert sample.labels.shape == sample.weights.shape == (crop, crop)
+        away = np.abs(sample.pixels[..., 0].astype(int) - 60 * (sample.labels.astype(int) - 5)) > 30
+        assert away.mean() < 0.08  # where quarters meet, the filter blends them and the labels do not
+        shares.add((sample.labels == sample.labels[0, 0]).mean())
+        assert same(random_crop(item, key, "a", crop, (0.5, 1.5)), sample)
+    assert len(shares) > 10
+    assert same(random_crop(item, 7, "a", 48, (1.0, 1.0)), random_crop(item, 7, "a", 48))
+
+
+def test_scaling_by_a_factor():
+    rows = np.repeat(np.arange(128, dtype=np.uint8)[:, None], 128, 1)
+    item = Item(rows[..., None].repeat(3, 2), (), LabelMap(rows))
+    for factor, step in ((0.5, 2.0), (2.0, 0.5)):
+        sample = random_crop(item, 0, "a", 32, (factor, factor))
+        for values in (sample.pixels[2:-2, 0, 0], sample.labels[2:-2, 0]):
+            assert abs(np.diff(values.astype(float)).mean() - step) < 0.1
+    whole = random_crop(item, 0, "a", 128, (0.25, 0.25))  # the picture is too small for it
+    assert np.array_equal(whole.labels, rows)
 
 
 def test_memory_changes_nothing_and_broken_pictures_are_replaced_by_the_next(folder, caplog):

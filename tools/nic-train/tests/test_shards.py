@@ -159,7 +159,7 @@ def test_only_damage_is_an_error(tmp_path):
         batches(source)
 
 
-def test_annotations_lie_beside_the_picture(tmp_path):
+def test_annotations_lie_beside_the_picture(tmp_path, caplog):
     members = {}
     for i, text in enumerate([b"plain", json.dumps({"caption": ["one", "two"]}).encode(), b'"bare"', None, b"3"]):
         labels = io.BytesIO()
@@ -175,6 +175,10 @@ def test_annotations_lie_beside_the_picture(tmp_path):
         for value, text in zip(numbers([batch]), batch.text, strict=True):
             texts.setdefault(value, set()).add(text)
     assert texts == {0: {"plain"}, 1: {"one", "two"}, 2: {"bare"}}
+    assert source.classes == 0
+    three = open_source(str(tmp_path / "a.tar"), CROP, needs=frozenset({"labels"}), classes=3)
+    assert set(numbers(batches(three, steps=10))) == {0, 1, 2}
+    assert "3.seg.png: the label map holds 3, outside the class list's 0 to 2" in caplog.text
     plain = batches(open_source(str(tmp_path / "a.tar"), CROP), steps=1)[0]
     assert plain.text is plain.labels is None
 

@@ -84,6 +84,8 @@ class Codec:
         picture = Picture.of(picture)
         if strip:
             picture = picture.stripped()
+        if self.spec.gray:
+            picture = picture.to_gray()
         checked = self.spec.options_for("encode", options)
         if quality is not None:
             quality = QUALITY.parse(quality)

@@ -120,6 +120,17 @@ class Picture:
         alpha = None if self.alpha is None else _round_to_8_bit(self.alpha)
         return replace(self, pixels=_round_to_8_bit(self.pixels), alpha=alpha)
 
+    def to_gray(self) -> Picture:
+        """Return the picture in gray by the weights of ITU-R BT.601, as Pillow's mode L, or itself if it is gray.
+
+        A colour profile, which does not fit gray, is dropped.
+        """
+        if self.channels == 1:
+            return self
+        red, green, blue = np.moveaxis(self.pixels.astype(np.uint32), 2, 0)
+        gray = (19595 * red + 38470 * green + 7471 * blue + (1 << 15)) >> 16  # Pillow's integers, which fit 16 bits too
+        return replace(self, pixels=gray[..., None].astype(self.pixels.dtype), icc=None)
+
     def stripped(self) -> Picture:
         """Return the picture without profile, EXIF and XMP, turned upright first where EXIF says that it is not."""
         turn = metadata.orientation(self.exif)

@@ -130,6 +130,7 @@ class CodecSpec:
     target: "module:Class" of a `nic_core.codec.Codec`.
     summary: one line; paper: citation or URL.
     options: settings beyond the quality.
+    gray: whether it codes gray pictures only; colour is then converted to gray, as Pillow does, before it is coded.
 
     ValueError for an id or a name of an option or its table of another form, or a name that is taken.
     """
@@ -139,6 +140,7 @@ class CodecSpec:
     summary: str
     paper: str = ""
     options: tuple[Option, ...] = ()
+    gray: bool = False
 
     def __post_init__(self) -> None:
         """Check the names."""

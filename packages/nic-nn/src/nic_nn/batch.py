@@ -41,7 +41,8 @@ class Batch:
     pixels: (N, 3, H, W), float in [0, 1] where a recipe sees it; uint8 as loaded.
     keys: (N,) int64, different for every sample that a run draws; equal in a repeated run.
     files: where each picture came from.
-    text: a caption of each, or None; labels: (N, H, W) int64 class of each pixel, or None.
+    text: a caption of each, or None; labels: (N, H, W) int64 class of each pixel, 0 for void, or None.
+    weights: (N, H, W) float32 of each pixel in losses on the labels, or None where all weigh the same.
     """
 
     pixels: Tensor
@@ -49,6 +50,7 @@ class Batch:
     files: tuple[str, ...]
     text: tuple[str, ...] | None = None
     labels: Tensor | None = None
+    weights: Tensor | None = None
 
     def __len__(self) -> int:
         """Return N."""

@@ -77,6 +77,7 @@ class Importer:
         such model's.
     default: a config for saying how another codec's checkpoint differs.
     published, ignore: see `fill` and `read_state`.
+    read: takes the place of `read_state` where checkpoints have another format.
     """
 
     codec: str
@@ -85,6 +86,7 @@ class Importer:
     default: Any
     published: Callable[[str], str]
     ignore: str = ""
+    read: Callable[[Path, str], Mapping[str, Tensor]] = read_state
 
     def load(self, path: Path) -> LatentModel:
         """Return the model of a checkpoint.
@@ -92,7 +94,7 @@ class Importer:
         BadWeights where the file is no checkpoint, or not one of this codec: then with the first few entries that are
         missing, extra or of another shape.
         """
-        state = read_state(path, self.ignore)
+        state = self.read(path, self.ignore)
         try:
             model = self.build(self.infer(state))
         except (KeyError, IndexError, ValueError):

@@ -22,8 +22,9 @@ from nic_nn.rans import Rans
 class LatentCodec(PixelCodec):
     """A codec around one `LatentModel`. A subclass says how to build the model from the weights' config.
 
-    Pixels are scaled to [0, 1]; gray is coded as three equal channels and comes back as their mean; sides are padded
-    to a multiple of the model's stride by repeating the edge, and cropped back.
+    Pixels are scaled to [0, 1]; gray is coded as three equal channels and comes back as their mean, unless the model
+    itself is one of gray pictures (its spec says `gray`); sides are padded to a multiple of the model's stride by
+    repeating the edge, and cropped back.
     """
 
     def __init__(self, path: Path, info: WeightsInfo, device: str) -> None:
@@ -46,7 +47,8 @@ class LatentCodec(PixelCodec):
     def compress(self, pixels: np.ndarray, quality: float | None, options: dict[str, Any]) -> Coded:
         """See `PixelCodec.compress`."""
         with torch.inference_mode(), explained_memory(pixels.shape):
-            compressed = self.to_latents(to_tensor(pixels, self.model.stride, self.torch_device), quality, options)
+            x = to_tensor(pixels, self.model.stride, self.torch_device, self.model.picture_channels)
+            compressed = self.to_latents(x, quality, options)
         return Coded(compressed.streams, compressed.checksums[0], Rans.name)
 
     def decompress(self, units: tuple[bytes, ...], header: Header, options: dict[str, Any]) -> np.ndarray:
@@ -67,11 +69,11 @@ class LatentCodec(PixelCodec):
             return to_pixels(self.from_latents(y_hat, header.quality, options), header)
 
     def to_latents(self, x: Tensor, quality: float | None, options: dict[str, Any]) -> Compressed:
-        """Code a padded picture (1, 3, H, W)."""
+        """Code a padded picture (1, C, H, W), C the model's `picture_channels`."""
         return self.model.compress(x)
 
     def from_latents(self, y_hat: Tensor, quality: float | None, options: dict[str, Any]) -> Tensor:
-        """Synthesise a padded picture (1, 3, H, W)."""
+        """Synthesise a padded picture (1, C, H, W)."""
         return self.model.g_s(y_hat)
 
 
@@ -100,20 +102,22 @@ def explained_memory(shape: tuple[int, ...]) -> Iterator[None]:
         ) from error
 
 
-def to_tensor(pixels: np.ndarray, stride: int, device: torch.device) -> Tensor:
-    """Return pixels (H, W, C) as (1, 3, H', W') in [0, 1], the edges repeated to multiples of `stride`."""
+def to_tensor(pixels: np.ndarray, stride: int, device: torch.device, channels: int = 3) -> Tensor:
+    """Return pixels (H, W, 1 or `channels`) as (1, channels, H', W') in [0, 1].
+
+    The edges are repeated to multiples of `stride`.
+    """
     height, width, _ = pixels.shape
     padded = np.pad(pixels, ((0, -height % stride), (0, -width % stride), (0, 0)), "edge")
     # int32, since torch's uint16 supports little more than being copied.
     x = torch.from_numpy(padded.astype(np.int32)).to(device).permute(2, 0, 1)[None].float() / np.iinfo(pixels.dtype).max
-    return x.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
+    return x.expand(-1, channels, -1, -1).contiguous(memory_format=torch.channels_last)
 
 
 def to_pixels(x_hat: Tensor, header: Header) -> np.ndarray:
-    """Return a synthesised picture (1, 3, H', W') as (H, W, C) in the header's size, channels and depth."""
+    """Return a synthesised picture (1, 1 or 3, H', W') as (H, W, C) in the header's size, channels and depth."""
     x_hat = x_hat[..., : header.height, : header.width].float().clamp(0, 1)
-    if header.channels == 1:
-        x_hat = x_hat.mean(1, keepdim=True)
+    x_hat = x_hat.mean(1, keepdim=True) if header.channels == 1 else x_hat.expand(-1, 3, -1, -1)
     dtype = np.uint16 if header.bit_depth == 16 else np.uint8
     scaled = torch.round(x_hat[0].permute(1, 2, 0) * np.iinfo(dtype).max)
     return np.ascontiguousarray(scaled.to(torch.int32).cpu().numpy().astype(dtype))

@@ -50,4 +50,7 @@ EntropyBottleneck = _entropy_models.EntropyBottleneck
 GaussianConditional = _entropy_models.GaussianConditional
 GDN = _gdn.GDN
 AttentionBlock = _layers.AttentionBlock
+ResidualBlock = _layers.ResidualBlock
+ResidualBlockUpsample = _layers.ResidualBlockUpsample
+ResidualBlockWithStride = _layers.ResidualBlockWithStride
 LowerBound = _ops.LowerBound

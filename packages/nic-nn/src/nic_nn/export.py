@@ -42,10 +42,11 @@ def export(model: LatentModel, path: Path, info: WeightsInfo, *, half: bool = Fa
     config = dataclasses.asdict(model.config)
     roles = {name: _role(model, name) for name in state}
     entries = {name: value.numpy() for name, value in state.items()}
+    deciding = {name: value for name, value in config.items() if name not in model.synthesis_config}
     info = dataclasses.replace(
         info,
         config=config,
-        entropy_id=fingerprint(_having(entries, roles, "entropy"), config),
+        entropy_id=fingerprint(_having(entries, roles, "entropy"), deciding),
         synthesis_id=fingerprint(_having(entries, roles, "synthesis"), config),
     )
     with atomic_path(path) as temporary:
@@ -62,7 +63,8 @@ def load_model(model: LatentModel, path: Path) -> LatentModel:
     fields: dict[str, np.ndarray] = {
         name: state.pop(name).numpy() for name in list(state) if name.startswith(f"{TABLES}.")
     }
-    load_strictly(model, {name: value.float() if value.is_floating_point() else value for name, value in state.items()})
+    state = {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
+    load_strictly(model, model.completed(state))
     rows = {"y": len(model.gaussian.scale_table), "z": model.channels[1]}
     model.tables = {latent: _tables(fields, latent, count, path) for latent, count in rows.items()}
     return model.eval()

@@ -8,7 +8,9 @@ of three partners:
 - `Encode` rounds the given latent and pushes symbols into an entropy encoder;
 - `Decode` pulls symbols from an entropy decoder.
 
-Since all three see the same generator, coded order and training order cannot drift apart.
+Since all three see the same generator, coded order and training order cannot drift apart. Where one position depends on
+another of the same group, measuring all at once and coding one after another are two computations by nature: such a
+context yields a `Scan`, which holds both.
 """
 
 import zlib
@@ -29,11 +31,12 @@ from nic_nn.priors import GaussianPrior
 class Params:
     """Gaussian parameters of one group of latents.
 
-    mean: (N, c, h, w) for the c channels of the group, over all positions.
+    mean: (N, c, h, w) for the c channels of the group, over all positions; (N, c, k) for the k positions of `at`.
     scale: the same shape; standard deviations, or positions on the prior's ladder where `scale_is_index`.
     channels: which channels of the latent the group covers; None for all.
     parity: None for all positions; 0 or 1 for one colour of a checkerboard, the positions with
         (row + column) % 2 == parity. Outside it the parameters are ignored and the received group is zero.
+    at: rows and columns (k,) of the positions that the group consists of; None for all. Only while coding.
     """
 
     mean: Tensor
@@ -41,10 +44,12 @@ class Params:
     channels: slice | None = None
     parity: int | None = None
     scale_is_index: bool = False
+    at: tuple[Tensor, Tensor] | None = None
 
     def of(self, y: Tensor) -> Tensor:
-        """Return the group's channels of a latent."""
-        return y if self.channels is None else y[:, self.channels]
+        """Return the group's part of a latent, shaped like the mean."""
+        y = y if self.channels is None else y[:, self.channels]
+        return y if self.at is None else y[..., self.at[0], self.at[1]]
 
     def scales(self, prior: GaussianPrior) -> Tensor:
         """Return standard deviations."""
@@ -73,16 +78,28 @@ def slices_of(sizes: Sequence[int]) -> list[slice]:
     return [slice(stop - size, stop) for size, stop in zip(sizes, accumulate(sizes), strict=True)]
 
 
-Context = Generator[Params, Tensor, Tensor]
+@dataclass(frozen=True)
+class Scan:
+    """All of a latent as one group whose positions depend on each other; `nic_nn.raster` makes them.
+
+    whole: returns the parameters of all positions from all of y_hat, in one pass.
+    steps: returns a context that yields them with `Params.at`, each from positions decoded before, and returns y_hat.
+    """
+
+    whole: Callable[[Tensor], Params]
+    steps: Callable[[], "Context"]
+
+
+Context = Generator[Params | Scan, Tensor, Tensor]
 Quantiser = Callable[[Tensor], Tensor]
 
 
-def drive(context: Context, code: Callable[[Params], Tensor]) -> Tensor:
-    """Run a context to its end: `code` turns each group's parameters into its decoded values (N, c, h, w)."""
+def drive(context: Context, code: Callable[[Params | Scan], Tensor]) -> Tensor:
+    """Run a context to its end: `code` turns each group's parameters into its decoded values, shaped like the mean."""
     try:
-        params = next(context)
+        group = next(context)
         while True:
-            params = context.send(code(params))
+            group = context.send(code(group))
     except StopIteration as stop:
         return stop.value
 
@@ -125,6 +142,10 @@ class Estimate:
 
     noise: in training, probabilities are taken at y - mean + noise (None: at the rounded values).
     quantise: what the context and the synthesis see of y - mean; straight-through rounding in most models.
+
+    In a `Scan` they see y itself quantised, since its means need y_hat first: with noise where there is noise, as
+    CompressAI trains such models, otherwise by `quantise`. Coding rounds y - mean there as everywhere; so there, and
+    only there, the measured y_hat is another than the coded one.
     """
 
     def __init__(
@@ -133,8 +154,16 @@ class Estimate:
         self._y, self._prior, self._noise, self._quantise = y.float(), prior, noise, quantise
         self._pieces: list[tuple[slice | None, Tensor]] = []
 
-    def __call__(self, params: Params) -> Tensor:
+    def __call__(self, group: Params | Scan) -> Tensor:
         """Return the group of y_hat."""
+        if isinstance(group, Params):
+            return self._measure(group)
+        y_hat = self._quantise(self._y) if self._noise is None else self._y + self._noise(self._y)
+        self._measure(group.whole(y_hat))
+        return y_hat
+
+    def _measure(self, params: Params) -> Tensor:
+        """Collect the group's log-likelihoods and return its values, rounded from the mean."""
         mean = params.mean.float()
         residual = params.of(self._y) - mean
         rounded = self._quantise(residual)
@@ -161,8 +190,11 @@ class Encode:
         self._y, self._prior, self._tables, self._encoder = y.float(), prior, tables, encoder
         self.checksum = 0
 
-    def __call__(self, params: Params) -> Tensor:
+    def __call__(self, group: Params | Scan) -> Tensor:
         """Return the group of y_hat."""
+        return self._code(group) if isinstance(group, Params) else drive(group.steps(), self)
+
+    def _code(self, params: Params) -> Tensor:
         mean, mask = params.mean.float(), params.mask()
         rounded = torch.round(params.of(self._y) - mean)
         indexes = params.indexes(self._prior)
@@ -184,8 +216,11 @@ class Decode:
         self._prior, self._tables, self._decoder = prior, tables, decoder
         self.checksum = 0
 
-    def __call__(self, params: Params) -> Tensor:
+    def __call__(self, group: Params | Scan) -> Tensor:
         """Return the group of y_hat."""
+        return self._code(group) if isinstance(group, Params) else drive(group.steps(), self)
+
+    def _code(self, params: Params) -> Tensor:
         mean, mask = params.mean.float(), params.mask()
         indexes = params.indexes(self._prior)
         if mask is not None:

@@ -79,12 +79,16 @@ class LatentModel(nn.Module):
 
     stride = 64
     """What sides must be multiples of; z is this much smaller than x."""
+    picture_channels = 3
+    """Of the pictures that it codes: 3, or 1 for a model of gray pictures (N, 1, H, W)."""
     y_stride = 16
     """How much smaller y is than x."""
     synthesis_modules: Sequence[str] = ("g_s",)
     """Top-level entries that decide pixels but no symbols."""
     analysis_modules: Sequence[str] = ("g_a", "h_a")
     """Top-level entries that only an encoder needs."""
+    synthesis_config: Sequence[str] = ()
+    """Fields of the config that decide pixels but no symbols."""
 
     config: Any
     """A frozen dataclass that round-trips through JSON and from which the model can be rebuilt."""
@@ -104,6 +108,10 @@ class LatentModel(nn.Module):
     def context(self, hyper: Tensor) -> Context:
         """Yield the parameters of each group of latents, receive it decoded, return y_hat."""
         raise NotImplementedError
+
+    def completed(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return a weights file's state with entries made for those that this model has and smaller ones lack."""
+        return state
 
     def forward(self, x: Tensor) -> dict[str, Any]:
         """Code `x` as a measurement: see the class."""

@@ -73,11 +73,24 @@ class FactorizedPrior(EntropyBottleneck):
 
     channels: C of the hyper-latent.
     likelihood_floor: smallest likelihood that counts, 0 for none.
+    filters: widths of the density's hidden layers.
+    centred: symbols are rounded distances from 0 instead of a learned median; there are no quantiles to learn then,
+        the tails of the tables are found from the density.
     """
 
-    def __init__(self, channels: int, likelihood_floor: float = 1e-9) -> None:
+    def __init__(
+        self,
+        channels: int,
+        likelihood_floor: float = 1e-9,
+        filters: tuple[int, ...] = (3, 3, 3, 3),
+        centred: bool = False,
+    ) -> None:
         with light_compressai():
-            super().__init__(channels)
+            super().__init__(channels, filters=filters)
+        self.centred = centred
+        if centred:
+            del self.quantiles
+            self.register_buffer("quantiles", torch.zeros(channels, 1, 3), persistent=False)
         # Tables live in the weights file as integers of their own; compressai's buffers would change size with them.
         for name in TABLE_BUFFERS:
             self.register_buffer(name, getattr(self, name), persistent=False)
@@ -103,6 +116,9 @@ class FactorizedPrior(EntropyBottleneck):
         """Return the integer tables, one row for each channel."""
         with light_compressai():
             frozen = copy.deepcopy(self)
+        if self.centred:
+            frozen._update_quantiles()
+            frozen.quantiles[:, :, 1] = 0
         frozen.update(force=True)
         return _as_tables(frozen)
 
@@ -124,13 +140,17 @@ class GaussianPrior(nn.Module):
         # Persistent: the ladder decides symbols, and exp() may differ in the last bit on another machine.
         self.register_buffer("scale_table", ladder)
         self.scale_bound = lower_bound(scale_min)
+        self.first_bound, self.last_bound = lower_bound(0.0), lower_bound(1.0 - levels)
         self.floor = LikelihoodFloor(likelihood_floor)
 
     def scale_of(self, index: Tensor) -> Tensor:
-        """Return the scale at a fractional position of the ladder (log-linear between its steps)."""
+        """Return the scale at a fractional position of the ladder (log-linear between its steps).
+
+        Positions beyond an end give the end, with a gradient that leads back.
+        """
         log_ladder = self.scale_table.log()
         step = (log_ladder[-1] - log_ladder[0]) / (len(log_ladder) - 1)
-        return torch.exp(log_ladder[0] + step * index.clamp(0, len(log_ladder) - 1))
+        return torch.exp(log_ladder[0] - step * self.last_bound(-self.first_bound(index)))
 
     def log_likelihood(self, residual: Tensor, scale: Tensor) -> Tensor:
         """Return the log-probability, in nats, of the unit-wide bin around each residual; shapes are equal."""

@@ -50,7 +50,7 @@ class Networks:
         ]
 
     def quantiles(self) -> list[nn.Parameter]:
-        """Return the quantiles of all factorised priors."""
+        """Return the quantiles of all factorised priors that learn any."""
         return [prior.quantiles for prior in self._priors()]
 
     def quantile_loss(self) -> Tensor:
@@ -59,7 +59,7 @@ class Networks:
 
     def _priors(self) -> list[FactorizedPrior]:
         modules = [module for part in self.parts().values() for module in part.modules()]
-        return [module for module in modules if isinstance(module, FactorizedPrior)]
+        return [module for module in modules if isinstance(module, FactorizedPrior) and not module.centred]
 
 
 @dataclass(frozen=True)
@@ -109,10 +109,12 @@ class Recipe(Protocol):
     clip: float
     ema: float
 
-    needs: ClassVar[frozenset[str]]
-    """What batches must carry besides pixels: "text", "labels"."""
     quality_range: ClassVar[tuple[float, float] | None]
     """The qualities that one set of weights covers; None for single-rate models."""
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """What batches must carry besides pixels: "text", "labels"."""
 
     @property
     def tradeoff(self) -> float:
@@ -129,6 +131,12 @@ class Recipe(Protocol):
 
     def at(self: AnyRecipe, stage: Stage) -> AnyRecipe:
         """Return the recipe with the values of a stage; losses and rates are asked of this one."""
+
+    def begin(self, networks: Networks) -> None:
+        """Prepare the networks for a stage; called before its first step, of the recipe with the stage's values."""
+
+    def exported(self, networks: Networks) -> LatentModel:
+        """Return the model that is exported after a step of a stage, of the recipe with the stage's values."""
 
     def rate_at(self, step: int, steps: int) -> float:
         """Return the factor on all learning rates at a step of a stage's steps."""
@@ -174,13 +182,17 @@ class RateDistortion:
     optimizer: Literal["adam", "muon"] = "adam"
     other_lr: float = 3e-4
 
-    needs: ClassVar[frozenset[str]] = frozenset()
     quality_range: ClassVar[tuple[float, float] | None] = None
 
     def __post_init__(self) -> None:
         """Check what would fail later; BadOption."""
         if self.metric == "ms-ssim" and min(self.crop, self.val_crop) <= 160:
             raise BadOption("with metric=ms-ssim crop and val_crop must be above 160, for its five scales")
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Pixels are enough."""
+        return frozenset()
 
     @property
     def tradeoff(self) -> float:
@@ -214,6 +226,13 @@ class RateDistortion:
     def at(self: AnyRecipe, stage: Stage) -> AnyRecipe:
         """Return the recipe with the values of a stage."""
         return dataclasses.replace(self, **stage.values)  # type: ignore[type-var]
+
+    def begin(self, networks: Networks) -> None:
+        """Nothing needs to be prepared."""
+
+    def exported(self, networks: Networks) -> LatentModel:
+        """Return the model as it is."""
+        return networks.model
 
     def loss(self, networks: Networks, batch: Batch) -> dict[str, Tensor]:
         """Return scalars for one batch: "loss" is minimised, the others are shown."""

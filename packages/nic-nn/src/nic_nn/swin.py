@@ -177,11 +177,34 @@ class PatchSplitting(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, H, W, inputs) to (N, 2 H, 2 W, outputs)."""
-        n, height, width, _ = x.shape
         # A pixel shuffle would move single values; with the weight's rows sorted by phase it moves whole positions.
         weight = self.expansion.weight.unflatten(0, (-1, 4)).transpose(0, 1).flatten(0, 1)
-        x = F.linear(self.norm(x), weight).view(n, height, width, 2, 2, -1)
-        return x.transpose(2, 3).reshape(n, 2 * height, 2 * width, -1)
+        return depth_to_space(F.linear(self.norm(x), weight))
+
+
+class NormedPatchSplitting(nn.Module):
+    """Double the sides: project to four times the outputs, normalise these, move them as `depth_to_space` does.
+
+    norm: without it the projection has a bias instead.
+    """
+
+    def __init__(self, inputs: int, outputs: int, norm: bool = True) -> None:
+        super().__init__()
+        self.expansion = nn.Linear(inputs, 4 * outputs, bias=not norm)
+        self.norm = nn.LayerNorm(4 * outputs) if norm else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, H, W, inputs) to (N, 2 H, 2 W, outputs)."""
+        return depth_to_space(self.norm(self.expansion(x)))
+
+
+def depth_to_space(x: Tensor) -> Tensor:
+    """(N, H, W, 4 C) to (N, 2 H, 2 W, C): C channels for each phase, in the order (row, column) = 00, 01, 10, 11.
+
+    TensorFlow's order; torch's pixel shuffle takes the four phases of each channel together.
+    """
+    n, height, width, _ = x.shape
+    return x.view(n, height, width, 2, 2, -1).transpose(2, 3).reshape(n, 2 * height, 2 * width, -1)
 
 
 class ToPositions(nn.Module):

@@ -8,13 +8,14 @@ random stream that depends on its name alone. A manifest lists the entries, "NAM
 import json
 import math
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import torch
+import torchvision
 from torch import Tensor
 
 from nic_nn.model import LatentModel
@@ -48,10 +49,29 @@ def entry(name: str, shape: tuple[int, ...]) -> np.ndarray:
     return x / math.sqrt(math.prod(shape[1:]))
 
 
-def checkpoint(manifest: Path) -> dict[str, Tensor]:
-    """Return the entries of a checkpoint; buffers, which are no weights, are zero."""
+def tensorflow_entry(name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the float32 values of a TensorFlow checkpoint's entry, named by its path through the objects."""
+    x = normal(name, shape).astype(np.float32)
+    *_, inside, last = name.split("/")
+    if inside == "_matrices":
+        return np.float32(math.log(math.expm1(1 / 10 ** (1 / 3) / (3, 3, 1)[int(last)]))) + 0.05 * x
+    for part, factor in (("_biases", 0.2), ("_factors", 0.1)):
+        if inside == part:
+            return factor * x
+    if last == "relative_position_bias_table":
+        return 0.1 * x
+    if last in ("gamma", "g"):
+        return 1 + 0.1 * x
+    return x / math.sqrt(math.prod(shape[:-1])) if len(shape) >= 2 else 0.05 * x
+
+
+def checkpoint(manifest: Path, fill: Callable[[str, tuple[int, ...]], np.ndarray] = entry) -> dict[str, Tensor]:
+    """Return the entries of a checkpoint; buffers, which are no weights, are zero.
+
+    fill: makes an entry, `entry` for PyTorch or `tensorflow_entry`.
+    """
     return {
-        name: torch.from_numpy(np.array(entry(name, tuple(shape)), dtype=np.float32))
+        name: torch.from_numpy(np.array(fill(name, tuple(shape)), dtype=np.float32))
         if kind == "fill"
         else torch.zeros(shape)
         for name, shape, kind in json.loads(manifest.read_text())
@@ -103,3 +123,12 @@ def assert_codes_what_it_estimates(model: LatentModel, x: Tensor) -> dict[str, A
     decoded = model.decompress(model.compress(x))["x_hat"]
     assert (decoded - output["x_hat"].clamp(0, 1)).abs().max() < 1e-5
     return output
+
+
+def write_random_alexnet(folder: Path) -> Path:
+    """Write torchvision's AlexNet with random weights, in place of that of LPIPS; return the file."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        state = torchvision.models.alexnet(weights=None).features.state_dict(prefix="features.")
+    torch.save(state, folder / "random_alexnet.pth")
+    return folder / "random_alexnet.pth"

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import open_clip
 import torch
+from nic_nn.pretrained import obtaining
 from PIL import Image
 
-from nic_taco.pretrained import obtaining
 from nic_taco.text import TOKENS
 
 MODEL = "coca_ViT-L-14"

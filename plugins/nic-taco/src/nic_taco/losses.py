@@ -1,60 +1,22 @@
-"""What pictures are trained for beyond the mean squared error: looking alike, and fitting their captions."""
+"""What pictures are trained for beyond the mean squared error: fitting their captions."""
 
 import math
-import os
 from collections.abc import Sequence
-from functools import cache
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from nic_core.errors import NicError
 from open_clip import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 from torch import Tensor
 from torchvision.transforms import v2
 
-from nic_taco.pretrained import obtaining, read_weights
 from nic_taco.text import TextEncoder
-
-LpipsRange = Literal["unit", "signed"]
 
 LOGIT_SCALE = math.exp(2.6592)
 """Of the contrastive loss; CLIP's own is 100."""
 
 SIMILARITY_WEIGHT = 40.0
 """Of the difference between reconstruction and original in CLIP's eyes, beside the contrastive loss."""
-
-
-def lpips(x_hat: Tensor, x: Tensor, source: str = "", values: LpipsRange = "unit") -> Tensor:
-    """Return the LPIPS distance, with AlexNet, of pictures (N, 3, H, W) in [0, 1]: (N,).
-
-    source: a file of torchvision's AlexNet; empty for the one that the environment variable NIC_LPIPS names, or else
-        for torchvision's download, which is kept in its cache.
-    values: "unit" gives the network values in [0, 1], as TACO was trained; "signed" those in [-1, 1] that it expects.
-    NicError where the network cannot be had.
-    """
-    network = _load_lpips(source or os.environ.get("NIC_LPIPS", ""), str(x.device))
-    with torch.autocast(x.device.type, enabled=False):
-        return network(x_hat.float(), x, normalize=values == "signed").flatten()
-
-
-@cache
-def _load_lpips(source: str, device: str) -> Any:
-    try:
-        import lpips  # an optional dependency
-    except ImportError as error:
-        raise NicError("LPIPS needs a package: pip install 'nic-taco[train]'") from error
-
-    remedy = "download it once where there is a network, or give a local copy with --set lpips_path=FILE or NIC_LPIPS"
-    with obtaining("the AlexNet of LPIPS", source, remedy):
-        network = lpips.LPIPS(net="alex", pnet_rand=bool(source), verbose=False)
-        if source:
-            weights = read_weights(Path(source))
-            # Here a layer is called slice2.3, in torchvision features.3.
-            names = {name: name.replace(name.partition(".")[0], "features") for name in network.net.state_dict()}
-            network.net.load_state_dict({name: weights[theirs] for name, theirs in names.items()})
-    return network.requires_grad_(False).to(device)
 
 
 def joint_image_text(x_hat: Tensor, x: Tensor, texts: Sequence[str], encoder: TextEncoder) -> Tensor:

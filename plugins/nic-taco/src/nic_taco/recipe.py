@@ -1,16 +1,17 @@
 """How TACO is trained: for rate, squared error, LPIPS and what CLIP makes of pictures and captions."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from nic_core.errors import BadOption
 from nic_nn.batch import Batch
+from nic_nn.perceptual import LpipsRange, lpips
 from nic_nn.recipe import Networks, RateDistortion, Stage, bits_per_pixel
 from torch import Tensor
 
 from nic_taco.config import TacoConfig
-from nic_taco.losses import LpipsRange, joint_image_text, lpips
+from nic_taco.losses import joint_image_text
 from nic_taco.model import Taco
 from nic_taco.text import TextEncoder, load_text_encoder
 
@@ -25,7 +26,7 @@ class TacoRecipe(RateDistortion):
     k_p, k_j: weights of LPIPS and of the joint loss; at 0 its network is not needed.
     lpips_range: "unit" gives LPIPS values in [0, 1], to which k_p is tuned; "signed" those that it was made for.
     clip_path: CLIP ViT-B/32, a file or folder (see `nic_taco.text.load_text_encoder`); empty to have it downloaded.
-    lpips_path: torchvision's AlexNet, a file (see `nic_taco.losses.lpips`); empty to have it downloaded.
+    lpips_path: torchvision's AlexNet, a file (see `nic_nn.perceptual.lpips`); empty to have it downloaded.
     steps: 50 epochs of the 82 783 pictures of MS-COCO's train2014; the authors leave out those below 256 pixels.
     schedule: "drop" divides `lr` and `other_lr` by ten at 45 fiftieths of the steps and again at 48; else as in
         `RateDistortion`.
@@ -45,13 +46,16 @@ class TacoRecipe(RateDistortion):
     width: int = 192
     text_width: int = 512
 
-    needs: ClassVar[frozenset[str]] = frozenset({"text"})
-
     def __post_init__(self) -> None:
         """Check what would fail later; BadOption."""
         super().__post_init__()
         if self.width < UNIT or self.width % UNIT:
             raise BadOption(f"width must be a multiple of {UNIT}, not {self.width}")
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Captions."""
+        return frozenset({"text"})
 
     def build_model(self) -> Taco:
         """Return a fresh model."""

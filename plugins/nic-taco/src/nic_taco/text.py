@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from nic_nn.pretrained import obtaining, read_weights
 from torch import Tensor
-
-from nic_taco.pretrained import obtaining, read_weights
 
 TOKENS = 38
 """Of a caption, with those of start and end; as the model was trained."""

@@ -15,11 +15,12 @@ FILE = click.Path(path_type=Path)
 @click.option("--data", metavar="DIR", help="Folder tree of training pictures, or tar shards ('set-{000..099}.tar').")
 @click.option("--val", metavar="DIR", help="Folder tree of held-out pictures.")
 @click.option("--captions", metavar="FILE", help="Captions: COCO JSON, or JSON of {file: text}.")
-@click.option("--labels", metavar="PATH", help="Label maps: folder of PNG files, or COCO stuff/instances JSON.")
+@click.option("--labels", metavar="PATH", help="Label maps: folder of PNG files, or COCO's JSON files.")
 @click.option("--recipe", metavar="NAME|FILE.toml", help="One of the codec's (see --list); default: its first.")
 @click.option("--lambda", "lmbda", type=float, help="Rate-distortion trade-off: loss = lambda * 255^2 * MSE + bpp.")
 @click.option("--steps", type=click.IntRange(1), help="Optimizer steps in all.")
 @click.option("--set", "values", multiple=True, metavar="KEY=VALUE", help="Any other value of the recipe; repeatable.")
+@click.option("--no-lpips", is_flag=True, help="Train without LPIPS, and without its network, where a recipe has it.")
 @click.option("--out", type=FILE, help="Folder of the run: checkpoints, metrics, weights.")
 @click.option("--init", "initial", type=FILE, help="Weights file to start from.")
 @click.option("--resume", type=FILE, metavar="RUN", help="Go on with a run; give only changes.")
@@ -50,6 +51,7 @@ def train(
     lmbda: float | None,
     steps: int | None,
     values: tuple[str, ...],
+    no_lpips: bool,
     out: Path | None,
     initial: Path | None,
     resume: Path | None,
@@ -99,13 +101,15 @@ def train(
     else:
         request = Request(codec, choose(codec, recipe), given["data"])
     changes = parse_values(values)
+    if no_lpips:
+        changes["lpips"] = "false"
     changes |= {key: str(value) for key, value in (("lmbda", lmbda), ("steps", steps)) if value is not None}
     request = request.changed(changes, **given)
     if lmbda is not None and request.recipe().quality_range is not None:
         click.echo(f"nic: {request.codec} trains all its qualities at once; --lambda is not used", err=True)
 
     for flag, need in (("captions", "text"), ("labels", "labels")):
-        if given[flag] and need not in request.recipe().needs:
+        if given[flag] and need not in request.needs():
             click.echo(f"nic: the recipe {request.choice.name} needs no {flag}; --{flag} is not used", err=True)
 
     machine = run.Machine(device, devices, nodes, minutes, wandb)

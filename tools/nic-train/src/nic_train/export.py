@@ -45,7 +45,9 @@ def export_run(run: Path, settings: ExportSettings) -> Path:
     checkpoints.check_fits(loop, state["state_dict"])
     loop.load_state_dict(state["state_dict"])
     path = run / ("weights.safetensors" if settings.step is None else f"weights-{settings.step}.safetensors")
-    export(loop.validated.model, path, _info(record, loop.recipe, state["step"], settings), half=settings.half)
+    stage, _ = loop.stage_at(max(state["step"] - 1, 0))
+    model = loop.recipe.at(stage).exported(loop.validated)
+    export(model, path, _info(record, loop.recipe, state["step"], settings), half=settings.half)
     return path
 
 

@@ -7,16 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from nic_core.errors import NicError
+from nic_core.errors import BadOption, NicError
 from torch.utils.data import DataLoader
 
-from nic_train.annotations import load_captions, load_labels, with_annotations
+from nic_train.annotations import load_captions, with_annotations
+from nic_train.labels import load_labels
 from nic_train.pictures import cores, scan
 from nic_train.sampling import CentreCrops, Crops, PictureSet, StepSampler, collate
 from nic_train.shards import ShardBatches, ShardSet, scan_shards, shard_urls, stream_count, worker_count
 
 Source = PictureSet | ShardSet
-"""What training draws from. Both have `record()` and `cached`."""
+"""What training draws from. Both have `record()`, `cached` and `classes`."""
 
 _MOST_WORKERS = 8
 _FEW_CORES = 4
@@ -29,6 +30,7 @@ class LoaderSettings:
     batch: pictures in an optimizer step over all processes, a multiple of `world`. crop: their side in pixels.
     seed: what all random numbers follow from; where the batch changes in a run, another seed makes the draws others.
     workers: processes that load, 0 for none. rank, world: this process among how many that train.
+    scale: between which factors pictures are scaled before they are cropped.
     """
 
     batch: int
@@ -37,6 +39,12 @@ class LoaderSettings:
     workers: int = 0
     rank: int = 0
     world: int = 1
+    scale: tuple[float, float] = (1.0, 1.0)
+
+    def __post_init__(self) -> None:
+        """Check what a recipe may have set wrong; BadOption."""
+        if not 0 < self.scale[0] <= self.scale[1]:
+            raise BadOption(f"scale must be two factors above 0, the smaller one first, not {self.scale}")
 
 
 def open_source(
@@ -45,6 +53,7 @@ def open_source(
     captions: str | None = None,
     labels: str | None = None,
     needs: frozenset[str] = frozenset(),
+    classes: int = 0,
     *,
     cache_gb: float = 2.0,
     quiet: bool = False,
@@ -53,7 +62,8 @@ def open_source(
 
     smallest: pixels on the short side that a picture must have. needs: "text" and "labels", what every sample must
     carry. In shards they lie beside the picture; for a folder `captions` is a JSON file, and `labels` a folder of PNG
-    files or one or several JSON files, with commas between (see `nic_train.annotations`). cache_gb: decoded pictures
+    files or one or several JSON files, with commas between (see `nic_train.labels`). classes: how many the label maps
+    must have, void included; 0 for as many as there are, which shards do not tell. cache_gb: decoded pictures
     of a folder are kept in memory if they take no more than this, in 1e9 bytes for each process that trains. quiet:
     no warnings and progress bars, for all but the first of several processes.
 
@@ -61,7 +71,7 @@ def open_source(
     """
     urls = shard_urls(data)
     if urls:
-        return scan_shards(urls, smallest, needs, quiet=quiet)
+        return scan_shards(urls, smallest, needs, classes, quiet=quiet)
     texts = maps = label_folder = None
     if "text" in needs:
         if not captions:
@@ -71,7 +81,7 @@ def open_source(
         if not labels:
             raise NicError("the recipe needs label maps: give a folder or JSON file of them with --labels")
         paths = [Path(path) for path in labels.split(",")]
-        maps = load_labels(paths, quiet)
+        maps = load_labels(paths, classes, quiet)
         label_folder = paths[0] if paths[0].is_dir() else None
     pictures = scan(Path(data), smallest, without=label_folder, quiet=quiet)
     if texts is not None or maps is not None:
@@ -87,12 +97,20 @@ def make_loader(source: Source, settings: LoaderSettings, start_step: int, steps
     NicError where there are fewer shards than ranks.
     """
     if isinstance(source, PictureSet):
-        crops = Crops(source, settings.crop, settings.seed)
+        crops = Crops(source, settings.crop, settings.seed, settings.scale)
         sampler = StepSampler(settings.batch, start_step, steps, settings.rank, settings.world)
         return DataLoader(crops, batch_sampler=sampler, collate_fn=collate, **_loading(settings.workers))
     workers = worker_count(settings.workers, stream_count(len(source.urls), settings.world))
     batches = ShardBatches(
-        source, settings.crop, settings.batch, settings.seed, start_step, steps, settings.rank, settings.world
+        source,
+        settings.crop,
+        settings.batch,
+        settings.seed,
+        start_step,
+        steps,
+        settings.rank,
+        settings.world,
+        settings.scale,
     )
     return DataLoader(batches, batch_size=None, **_loading(workers))
 

@@ -94,6 +94,9 @@ class Loop(lightning.LightningModule):
         """One step of the adversary, where it learns, and one of everything else that does."""
         stage, at = self.stage_at(self.step)
         recipe = self.recipe.at(stage)
+        if at == 0:
+            recipe.begin(self.networks)
+            recipe.begin(self.validated)
         torch.manual_seed(zlib.crc32(f"{self.seed} step {self.step} rank {self.global_rank}".encode()))
         self._set_rates(recipe.rate_at(at, stage.steps), recipe)
         pieces = batch.as_float().split(self.accumulate)

@@ -17,7 +17,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-OF_THE_RUN = ("batch", "crop", "val_crop", "ema")
+OF_THE_RUN = ("batch", "crop", "val_crop", "scale", "classes", "ema")
 """Values that no stage can change."""
 
 

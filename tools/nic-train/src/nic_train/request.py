@@ -19,7 +19,7 @@ from nic_train.recipes import Choice, make_recipe, make_stages
 class Request:
     """What decides the trained weights, and how often a run saves and measures itself.
 
-    data: folder of pictures, or tar shards; val: folder; captions: JSON file; labels: folder or JSON file.
+    data: folder of pictures, or tar shards; val: folder; captions: JSON file; labels: folder or JSON files.
     precision: "bf16" or "fp32"; accumulate: pieces that each process splits its part of a batch into.
     workers: processes that load pictures, None for as many as suit the machine; cache: GB of memory for decoded ones.
     checkpoint_steps, val_steps: how often; keep_steps: how often a checkpoint stays for good, 0 for never.
@@ -53,6 +53,11 @@ class Request:
     def stages(self) -> tuple[Stage, ...]:
         """Return what to train, in order."""
         return make_stages(self.recipe(), self.choice)
+
+    def needs(self) -> frozenset[str]:
+        """Return what batches must carry besides pixels in any of the stages."""
+        recipe = self.recipe()
+        return frozenset().union(*(recipe.at(stage).needs for stage in self.stages()))
 
 
 @dataclass(frozen=True)

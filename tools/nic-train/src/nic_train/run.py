@@ -84,7 +84,7 @@ def train(
     last = checkpoints.path_of(out)
     if not resume and last.exists():
         raise NicError(f"{out} already holds a run; go on with --resume {out}, or choose another --out")
-    recipe, stages = request.recipe(), request.stages()
+    recipe = request.recipe()
     state = checkpoints.read(last) if resume else None
     start = state["step"] if state else 0
     trainer = make_trainer(request, machine, out)
@@ -100,10 +100,13 @@ def train(
         recipe.crop,
         request.captions,
         request.labels,
-        recipe.needs,
+        request.needs(),
+        getattr(recipe, "classes", 0),
         cache_gb=request.cache,
         quiet=quiet,
     )
+    request = with_classes(request, source.classes)
+    recipe, stages = request.recipe(), request.stages()
     if resume:
         check_same(out, read_record(out), source.record(), initial)
     held_out = open_validation(request, recipe, trainer) if request.val else None
@@ -119,7 +122,8 @@ def train(
         loop.start_average()
     here = trainer.num_devices
     workers = loader.default_workers(source.cached, here) if request.workers is None else request.workers
-    settings = loader.LoaderSettings(recipe.batch, recipe.crop, request.seed, workers, rank, world)
+    scale = getattr(recipe, "scale", (1.0, 1.0))
+    settings = loader.LoaderSettings(recipe.batch, recipe.crop, request.seed, workers, rank, world, scale)
     batches = loader.make_loader(source, settings, start, loop.steps)
     if trainer.is_global_zero:
         begun = read_record(out).initial if resume else initial_weights(initial)
@@ -145,6 +149,21 @@ def train(
     return "interrupted" if stop.received else "stopped"
 
 
+def with_classes(request: Request, found: int) -> Request:
+    """Return the request with the classes of the label maps, where its recipe has classes and leaves them open.
+
+    found: how many there are, void included. run.json then holds them: resuming and exporting build the same networks.
+    NicError where they are needed and not known.
+    """
+    if "labels" not in request.needs() or getattr(request.recipe(), "classes", None) != 0:
+        return request
+    if not found:
+        raise NicError(
+            "shards do not say how many classes their label maps have: say it, with void, by --set classes=N"
+        )
+    return request.changed({"classes": found})
+
+
 def open_validation(request: Request, recipe: Recipe, trainer: lightning.Trainer) -> DataLoader:
     """Return this process's share of the held-out pictures: centre crops as large as the smallest picture allows."""
     assert request.val is not None
@@ -153,7 +172,8 @@ def open_validation(request: Request, recipe: Recipe, trainer: lightning.Trainer
         SMALLEST_VALIDATION,
         request.captions,
         request.labels,
-        recipe.needs,
+        request.needs(),
+        getattr(recipe, "classes", 0),
         cache_gb=request.cache,
         quiet=not trainer.is_global_zero,
     )

@@ -13,34 +13,41 @@ import numpy as np
 import torch
 from nic_core.errors import BadPicture, NicError
 from nic_nn.batch import Batch
+from PIL import Image
 from torch.utils.data import Dataset, Sampler
 
-from nic_train.annotations import Captions, LabelMaps
+from nic_train.annotations import Captions
+from nic_train.labels import LabelMap, LabelMaps, check_shape
 from nic_train.pictures import Broken, DataRecord, Pictures, fingerprint, in_threads, read_rgb
+
+SMALL_AREA = 4096
+"""Things with fewer pixels in a crop are small: their pixels weigh SMALL_WEIGHT in losses (deeplab2's defaults)."""
+SMALL_WEIGHT = 3.0
 
 
 @dataclass(frozen=True)
 class Item:
     """A decoded picture with its annotations.
 
-    pixels: (H, W, 3) uint8. texts: its captions, () where they are not asked for. labels: (h, w) of an unsigned
-    integer type, or None; h and w may be scaled.
+    pixels: (H, W, 3) uint8. texts: its captions, () where they are not asked for. labels: its label map, which may be
+    scaled, or None.
     """
 
     pixels: np.ndarray
     texts: tuple[str, ...] = ()
-    labels: np.ndarray | None = None
+    labels: LabelMap | None = None
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What one draw gives: pixels (crop, crop, 3) uint8 and labels (crop, crop), both their own copies."""
+    """What one draw gives: pixels (crop, crop, 3) uint8, labels and weights (crop, crop), all their own copies."""
 
     key: int
     file: str
     pixels: np.ndarray
     text: str | None
     labels: np.ndarray | None
+    weights: np.ndarray | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +73,11 @@ class PictureSet:
         """Whether the pictures are decoded already."""
         return self.memory is not None
 
+    @property
+    def classes(self) -> int:
+        """How many classes the label maps have, void included; 0 where they are not asked for."""
+        return 0 if self.labels is None else self.labels.classes
+
     def record(self) -> DataRecord:
         """Return what tells this set from others."""
         record, parts = self.pictures.record(), []
@@ -76,8 +88,8 @@ class PictureSet:
         return replace(record, annotations=fingerprint(parts) if parts else "")
 
     def decoded_bytes(self) -> int:
-        """Return the memory that the decoded pictures take; a label takes one byte."""
-        channels = 3 if self.labels is None else 4
+        """Return the memory that the decoded pictures take; a class and an instance take one byte each."""
+        channels = 3 if self.labels is None else 5
         return sum(channels * width * height for width, height in self.pictures.sizes)
 
     def in_memory(self, quiet: bool = False) -> "PictureSet":
@@ -111,7 +123,10 @@ class PictureSet:
         if min(pixels.shape[:2]) < short_side:
             raise BadPicture(f"{name}: the picture has become smaller")
         texts = () if self.captions is None else self.captions.of(name)
-        return Item(pixels, texts, None if self.labels is None else self.labels.read(name))
+        labels = None if self.labels is None else self.labels.read(name)
+        if labels is not None:
+            check_shape(labels, pixels, name)
+        return Item(pixels, texts, labels)
 
 
 class Draws:
@@ -137,17 +152,18 @@ class Draws:
 class Crops(Dataset):
     """Random crops, mirrored half of the time, by the draw's number.
 
-    crop: side in pixels; no picture may be smaller.
+    crop: side in pixels; no picture may be smaller. scale: see `random_crop`.
     """
 
-    def __init__(self, pictures: PictureSet, crop: int, seed: int) -> None:
-        self._pictures, self._crop, self._seed = pictures, crop, seed
+    def __init__(self, pictures: PictureSet, crop: int, seed: int, scale: tuple[float, float] = (1.0, 1.0)) -> None:
+        self._pictures, self._crop, self._seed, self._scale = pictures, crop, seed, scale
         self._draws = Draws(seed, len(pictures))
 
     def __getitem__(self, draw: int) -> Sample:
         """Return a draw's sample; a broken picture is replaced by the next of its epoch."""
         index, item = self._pictures.first_sound(self._draws.candidates(draw))
-        return random_crop(item, sample_key(self._seed, draw), self._pictures.pictures.names[index], self._crop)
+        name = self._pictures.pictures.names[index]
+        return random_crop(item, sample_key(self._seed, draw), name, self._crop, self._scale)
 
 
 class CentreCrops(Dataset):
@@ -167,7 +183,7 @@ class CentreCrops(Dataset):
         top, left = ((side - self._crop) // 2 for side in item.pixels.shape[:2])
         text = item.texts[0] if item.texts else None
         key, name = sample_key("validation", number), self._pictures.pictures.names[index]
-        return Sample(key, name, *_cut(item, top, left, self._crop, mirrored=False, text=text))
+        return _cut(item, top, left, self._crop, self._crop, mirrored=False, text=text, key=key, file=name)
 
 
 class StepSampler(Sampler[list[int]]):
@@ -192,13 +208,19 @@ class StepSampler(Sampler[list[int]]):
             yield list(range(first, first + self._share))
 
 
-def random_crop(item: Item, key: int, file: str, crop: int) -> Sample:
-    """Return a crop of a picture, mirrored or not, with one of its captions; all as the key decides."""
+def random_crop(item: Item, key: int, file: str, crop: int, scale: tuple[float, float] = (1.0, 1.0)) -> Sample:
+    """Return a crop of a picture, mirrored or not, with one of its captions; all as the key decides.
+
+    scale: between which factors the picture is scaled before; not so far down that the crop would not fit.
+    """
     draw = random.Random(key)
-    top, left = (draw.randint(0, side - crop) for side in item.pixels.shape[:2])
+    side = crop
+    if scale != (1.0, 1.0):
+        side = min(max(round(crop / draw.uniform(*scale)), 1), *item.pixels.shape[:2])
+    top, left = (draw.randint(0, length - side) for length in item.pixels.shape[:2])
     mirrored = draw.random() < 0.5
     text = draw.choice(item.texts) if item.texts else None
-    return Sample(key, file, *_cut(item, top, left, crop, mirrored, text))
+    return _cut(item, top, left, side, crop, mirrored, text, key, file)
 
 
 def collate(samples: Sequence[Sample]) -> Batch:
@@ -206,12 +228,14 @@ def collate(samples: Sequence[Sample]) -> Batch:
     pixels = torch.from_numpy(np.stack([sample.pixels for sample in samples])).permute(0, 3, 1, 2)
     texts = [sample.text for sample in samples if sample.text is not None]
     labels = [sample.labels for sample in samples if sample.labels is not None]
+    weights = [sample.weights for sample in samples if sample.weights is not None]
     return Batch(
         pixels=pixels,
         keys=torch.tensor([sample.key for sample in samples], dtype=torch.int64),
         files=tuple(sample.file for sample in samples),
         text=tuple(texts) if texts else None,
         labels=torch.from_numpy(np.stack(labels).astype(np.int64)) if labels else None,
+        weights=torch.from_numpy(np.stack(weights)) if weights else None,
     )
 
 
@@ -231,18 +255,29 @@ def _digest(parts: Iterable[object]) -> bytes:
 
 
 def _cut(
-    item: Item, top: int, left: int, crop: int, mirrored: bool, text: str | None
-) -> tuple[np.ndarray, str | None, np.ndarray | None]:
-    """Return pixels, text and labels of a crop, in the order of Sample's fields."""
-    height, width = item.pixels.shape[:2]
-    pixels = item.pixels[top : top + crop, left : left + crop]
-    labels = None
+    item: Item, top: int, left: int, side: int, crop: int, mirrored: bool, text: str | None, key: int, file: str
+) -> Sample:
+    """Return the sample of a square of the picture, scaled from `side` to `crop` pixels."""
+    pixels = item.pixels[top : top + side, left : left + side]
+    if side != crop:
+        pixels = np.asarray(Image.fromarray(pixels).resize((crop, crop), Image.Resampling.BICUBIC))
+    labels = weights = None
     if item.labels is not None:
-        # Of each pixel's centre, the label there: the nearest, where the map is scaled.
-        rows = (2 * np.arange(top, top + crop) + 1) * item.labels.shape[0] // (2 * height)
-        columns = (2 * np.arange(left, left + crop) + 1) * item.labels.shape[1] // (2 * width)
-        labels = item.labels[rows[:, None], columns]
-    if mirrored:
-        pixels, labels = pixels[:, ::-1], None if labels is None else labels[:, ::-1]
-    # Copies: a view would keep the whole picture in memory until the batch is complete.
-    return pixels.copy(), text, None if labels is None else labels.copy()
+        # Of each pixel's centre, the label there: the nearest, where the map or the crop is scaled.
+        centres = (2 * np.arange(crop) + 1) * side
+        (height, width), (rows, columns) = item.pixels.shape[:2], item.labels.classes.shape
+        down = (2 * crop * top + centres) * rows // (2 * crop * height)
+        across = (2 * crop * left + centres) * columns // (2 * crop * width)
+        where = np.ix_(down, across[::-1] if mirrored else across)
+        labels = item.labels.classes[where]
+        weights = None if item.labels.instances is None else _weights(item.labels.instances[where])
+    # A copy: a view would keep the whole picture in memory until the batch is complete.
+    return Sample(key, file, (pixels[:, ::-1] if mirrored else pixels).copy(), text, labels, weights)
+
+
+def _weights(instances: np.ndarray) -> np.ndarray:
+    """Return the weight of each pixel in losses, float32, from the number of its instance."""
+    areas = np.bincount(instances.ravel())
+    weights = np.where(areas < SMALL_AREA, SMALL_WEIGHT, 1.0).astype(np.float32)
+    weights[0] = 1.0  # no instance
+    return weights[instances]

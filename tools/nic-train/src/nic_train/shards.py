@@ -1,8 +1,8 @@
 """Tar shards, for sets that outgrow a disk: files in a row whose names agree up to the first dot are a sample.
 
 A sample is a picture (jpg, png, webp, ...) with an optional caption (txt, or json: a text, a list of texts, or
-{"caption": one of these}) and an optional label map (seg.png). Shards are read through the webdataset library: local
-files, or whatever else its `gopen` opens, such as https:// and pipe:.
+{"caption": one of these}) and an optional label map (seg.png, whose values are the classes, 0 for void). Shards are
+read through the webdataset library: local files, or whatever else its `gopen` opens, such as https:// and pipe:.
 
 What holds: each rank draws from up to eight streams in turn, step by step. A stream is endless and a function of the
 seed, the shards and the number of ranks alone: in an epoch all streams share the shards, in an order of that epoch, and
@@ -26,7 +26,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, cast
 
-import numpy as np
 from nic_core import image_files
 from nic_core.errors import BadPicture, NicError
 from nic_nn.batch import Batch
@@ -36,7 +35,7 @@ from webdataset.handlers import ignore_and_continue
 from webdataset.shardlists import expand_urls
 from webdataset.tariterators import group_by_keys
 
-from nic_train.annotations import decode_labels, same_shape
+from nic_train.labels import LabelMap, check_shape, check_values, decode_labels
 from nic_train.pictures import Broken, DataRecord, decode_rgb, fingerprint, in_threads, warn_of
 from nic_train.sampling import Item, Sample, collate, permutation, random_crop, sample_key
 
@@ -76,13 +75,15 @@ class ShardSet:
     """Shards: what is drawn from.
 
     counts: samples in each, None where that is not known before it is read. smallest: pixels on the short side that a
-    picture must have. needs: "text" and "labels", what a sample must carry.
+    picture must have. needs: "text" and "labels", what a sample must carry. classes: how many the label maps may
+    have, void included; 0 where that is not known.
     """
 
     urls: tuple[str, ...]
     counts: tuple[int | None, ...]
     smallest: int
     needs: frozenset[str] = frozenset()
+    classes: int = 0
     block: int = BLOCK
     broken: Broken = field(default_factory=Broken)
 
@@ -104,7 +105,7 @@ class ShardSet:
         if packed.name in self.broken:
             return None
         try:
-            item = packed.decode(self.needs)
+            item = packed.decode(self.needs, self.classes)
             if min(item.pixels.shape[:2]) < self.smallest:
                 raise BadPicture(f"{packed.name}: below {self.smallest} pixels on its short side")
         except NicError as error:
@@ -114,7 +115,7 @@ class ShardSet:
 
 
 def scan_shards(
-    urls: Sequence[str], smallest: int, needs: frozenset[str] = frozenset(), *, quiet: bool = False
+    urls: Sequence[str], smallest: int, needs: frozenset[str] = frozenset(), classes: int = 0, *, quiet: bool = False
 ) -> ShardSet:
     """Count the samples of local shards by their headers; warn once of damaged ones, and of those without pictures.
 
@@ -133,7 +134,9 @@ def scan_shards(
         warn_of(empty, f"of {len(urls)} shards left out, without pictures")
     if not kept:
         raise NicError(f"none of {len(urls)} shards holds a picture: {urls[0]}")
-    return ShardSet(tuple(url for url, _ in kept), tuple(count for _, count in kept), smallest, needs, broken=broken)
+    return ShardSet(
+        tuple(url for url, _ in kept), tuple(count for _, count in kept), smallest, needs, classes, broken=broken
+    )
 
 
 def count_samples(url: str, broken: Broken) -> int:
@@ -148,16 +151,19 @@ class Packed:
     name: str
     files: dict[str, bytes]
 
-    def decode(self, needs: frozenset[str]) -> Item:
-        """Return the picture and the annotations that are needed; BadPicture where something is broken or missing."""
+    def decode(self, needs: frozenset[str], classes: int = 0) -> Item:
+        """Return the picture and the annotations that are needed; BadPicture where something is broken or missing.
+
+        classes: how many the label map may have, void included; 0 for any.
+        """
         suffix = next((suffix for suffix in self.files if suffix in _PICTURES), None)
         if suffix is None:
             raise BadPicture(f"{self.name}: the shard is damaged here")
         pixels = decode_rgb(self.files[suffix], f"{self.name}.{suffix}")
         texts = self._texts() if "text" in needs else ()
-        labels = self._labels() if "labels" in needs else None
-        if labels is not None and not same_shape(labels.shape, pixels.shape[:2]):
-            raise BadPicture(f"{self.name}: its label map has another shape")
+        labels = self._labels(classes) if "labels" in needs else None
+        if labels is not None:
+            check_shape(labels, pixels, self.name)
         return Item(pixels, texts, labels)
 
     def _texts(self) -> tuple[str, ...]:
@@ -176,10 +182,13 @@ class Packed:
             raise BadPicture(f'{self.name}: it has no caption (txt, or json with "caption")')
         return texts
 
-    def _labels(self) -> np.ndarray:
+    def _labels(self, classes: int) -> LabelMap:
         if "seg.png" not in self.files:
             raise BadPicture(f"{self.name}: it has no label map (seg.png)")
-        return decode_labels(io.BytesIO(self.files["seg.png"]), f"{self.name}.seg.png")
+        values = decode_labels(io.BytesIO(self.files["seg.png"]), f"{self.name}.seg.png")
+        if classes:
+            check_values(values, classes, f"{self.name}.seg.png")
+        return LabelMap(values)
 
 
 def read_shard(url: str, broken: Broken, first: int = 0) -> Iterator[Packed]:
@@ -221,9 +230,18 @@ class ShardBatches(IterableDataset):
     """
 
     def __init__(
-        self, shards: ShardSet, crop: int, batch: int, seed: int, start_step: int, steps: int, rank: int, world: int
+        self,
+        shards: ShardSet,
+        crop: int,
+        batch: int,
+        seed: int,
+        start_step: int,
+        steps: int,
+        rank: int,
+        world: int,
+        scale: tuple[float, float] = (1.0, 1.0),
     ) -> None:
-        self._shards, self._crop, self._seed = shards, crop, seed
+        self._shards, self._crop, self._seed, self._scale = shards, crop, seed, scale
         self._share = batch // world
         self._steps = range(start_step, steps)
         self._rank, self._world = rank, world
@@ -253,7 +271,7 @@ class ShardBatches(IterableDataset):
         for number in itertools.count(start):
             packed, item = self._first_sound(waiting, slots)
             key = sample_key(self._seed, "shards", streams, stream, number)
-            yield random_crop(item, key, packed.name, self._crop)
+            yield random_crop(item, key, packed.name, self._crop, self._scale)
             waiting.popleft()
 
     def _first_sound(self, waiting: deque[Packed], slots: Iterator[Packed]) -> tuple[Packed, Item]:

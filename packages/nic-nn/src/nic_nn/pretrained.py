@@ -8,9 +8,10 @@ from pathlib import Path
 
 import torch
 from nic_core.errors import BadWeights, NicError
-from nic_nn.checkpoints import read_state
 from safetensors.torch import load_file
 from torch import Tensor
+
+from nic_nn.checkpoints import read_state
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""EGIC (Koerber et al., ECCV 2024): generative compression with a semantic discriminator."""
