@@ -1,0 +1,47 @@
+"""`nic sketches`: edge maps of photographs, to train the sketch codec on."""
+
+from pathlib import Path
+
+import click
+from nic_core import image_files
+from nic_core.cli.transcode import Done, Job, Say, plan, run_jobs
+
+from nic_textsketch.annotators import ANNOTATORS, UNIT, load_annotator
+
+
+@click.command()
+@click.argument("photographs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-o", "--output", required=True, type=click.Path(file_okay=False), help="Folder of the edge maps.")
+@click.option("--annotator", default="hed", show_default=True, type=click.Choice(list(ANNOTATORS)), help="Who draws.")
+@click.option(
+    "--weights", type=click.Path(exists=True, path_type=Path), help="The annotator's files [default: a download]."
+)
+@click.option("--size", default=512, show_default=True, type=click.IntRange(UNIT), help="Short side of the edge maps.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
+def sketches(
+    photographs: tuple[Path, ...], output: str, annotator: str, weights: Path | None, size: int, device: str
+) -> int:
+    """Make edge maps of photographs: gray PNG files, both sides multiples of 64.
+
+    \b
+    nic sketches photos/ -o edges/
+    nic sketches photos/ -o edges/ --annotator pidinet --weights table5_pidinet.pth --size 256
+    nic train textsketch-ntc --data edges/ --out runs/sketch
+
+    Files that are there already are kept, so run it again after Ctrl-C; other settings need another folder.
+    """
+    if size % UNIT:
+        raise click.UsageError(f"--size must be a multiple of {UNIT}, not {size}")
+    jobs = plan(photographs, f"{output.rstrip('/')}/", image_files.SUFFIXES, ".png")
+    left = [job for job in jobs if not job.target.exists()]
+    if len(left) < len(jobs):
+        click.echo(f"{len(jobs) - len(left)} of {len(jobs)} edge maps are there already", err=True)
+    if not left:
+        return 0
+    draw = load_annotator(annotator, size, weights, device)
+
+    def work(job: Job, _: Say) -> Done:
+        image_files.write(draw(image_files.read(job.source)), job.target)
+        return Done(job.target.stat().st_size, 0)
+
+    return run_jobs(left, work, annotator)

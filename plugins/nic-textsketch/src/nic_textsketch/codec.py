@@ -1,0 +1,18 @@
+"""The codec `textsketch-ntc`: the shared latent codec around `nic_textsketch.model.SketchModel`."""
+
+from typing import Any
+
+from nic_nn.codec import LatentCodec
+from nic_nn.config import from_json
+
+from nic_textsketch.config import SketchConfig
+from nic_textsketch.model import SketchModel
+
+
+class SketchCodec(LatentCodec):
+    """See `nic_textsketch.model`."""
+
+    @staticmethod
+    def build(config: dict[str, Any]) -> SketchModel:
+        """Return the model of a config, without weights."""
+        return SketchModel(from_json(SketchConfig, config))

@@ -1,0 +1,67 @@
+"""Training, and real files of any picture."""
+
+import nic_core as nic
+import numpy as np
+import pytest
+from nic_core import cli
+from nic_core.errors import BadOption
+from nic_core.picture import Picture
+from nic_core.weights import read_info
+from nic_textsketch.recipe import SketchRecipe
+from PIL import Image
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """Weights of three steps on noise, no result of anything."""
+    folder = tmp_path_factory.mktemp("trained")
+    for index in range(2):
+        noise = np.random.default_rng(index).integers(0, 256, (6, 6, 3), np.uint8)
+        Image.fromarray(noise).resize((200, 192), Image.Resampling.BICUBIC).save(folder / f"{index}.png")
+    values = {"width": 16, "crop": 192, "val_crop": 192, "batch": 2}
+    settings = [part for name, value in values.items() for part in ("--set", f"{name}={value}")]
+    arguments = ["train", "textsketch-ntc", "--data", folder, "--val", folder, "--out", folder / "run", "--steps", 3]
+    assert cli.run([*map(str, arguments), *settings, "--precision", "fp32", "--val-steps", "3", "--lambda", "1"]) == 0
+    return folder / "run" / "weights.safetensors"
+
+
+def test_weights_say_what_they_are(weights):
+    info = read_info(weights)
+    assert (info.codec, info.config, info.lmbda, info.quality) == ("textsketch-ntc", {"width": 16}, 1.0, None)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (67, 130), (128, 64)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_any_size(weights, size, dtype):
+    codec = nic.load("textsketch-ntc", weights, device="cpu")
+    pixels = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, (*size, 1), dtype)
+    data = codec.encode(Picture(pixels))
+    decoded = codec.decode_picture(data)
+    assert decoded.pixels.shape == pixels.shape
+    assert decoded.pixels.dtype == dtype
+    assert codec.encode(Picture(pixels)) == data
+
+
+def test_colour_becomes_gray_as_in_pillow(weights):
+    codec = nic.load("textsketch-ntc", weights, device="cpu")
+    colour = Image.fromarray(np.random.default_rng(1).integers(0, 256, (70, 90, 3), np.uint8))
+    data = codec.encode(colour)
+    assert nic.inspect(data).channels == 1
+    assert data == codec.encode(colour.convert("L"))
+    assert codec.decode(data).mode == "L"
+
+
+def test_files_from_the_command_line(weights, sketches, tmp_path):
+    out = tmp_path / "out"
+    coded = ["encode", sketches, "-o", out, "--codec", "textsketch-ntc", "--weights", weights]
+    assert cli.run([*map(str, coded)]) == 0
+    assert cli.run([*map(str, ["decode", out, "-o", tmp_path / "back", "--weights", weights])]) == 0
+    for path in sketches.iterdir():
+        original, decoded = Image.open(path), Image.open(tmp_path / "back" / path.name)
+        assert (decoded.size, decoded.mode) == (original.size, "L")
+
+
+@pytest.mark.parametrize(("values", "says"), [({"width": 9}, "even number"), ({"crop": 128}, "above 160")])
+def test_values_that_cannot_be_are_refused(values, says):
+    with pytest.raises(BadOption, match=says):
+        SketchRecipe("textsketch-ntc", **values)
