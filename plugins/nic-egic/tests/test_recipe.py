@@ -46,7 +46,7 @@ def batch():
 def train(data, run, *more, steps=6, labels=True):
     folder, maps = data
     arguments = ["train", "egic", "--data", folder, "--val", folder, "--out", run, "--steps", steps, "--val-steps", 3]
-    settings = {**SMALL, "crop": 64, "batch": 2, "val_crop": 64}
+    settings = {**SMALL, "crop": 64, "batch": 4, "val_crop": 64}
     arguments += [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
     arguments += ["--labels", maps] if labels else []
     return cli.run([*map(str, [*arguments, "--workers", 0, "--precision", "fp32", "--no-lpips", *more])])

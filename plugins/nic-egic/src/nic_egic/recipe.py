@@ -135,7 +135,7 @@ class EgicRecipe(RateDistortion):
         if self.phase == "orp":
             return self._head_loss(model, batch)
         if self.phase == "adversarial" and model.training:
-            batch = halves(batch)[1]
+            batch = half(networks, batch, 1)
         output = model(batch.pixels)
         x, x_hat = batch.pixels, output["x_hat"].float()
         distortion, shown = self.distortion(x_hat, x)
@@ -171,7 +171,7 @@ class EgicRecipe(RateDistortion):
         """Return OASIS-C's loss: as a segmenter, then also as one that tells reconstructions from pictures."""
         adversary = adversary_of(networks)
         if self.phase == "adversarial":
-            batch = halves(batch)[0]
+            batch = half(networks, batch, 0)
         x, labels = batch.pixels, labels_of(batch)
         with torch.no_grad():
             output = networks.model(x)
@@ -187,11 +187,17 @@ class EgicRecipe(RateDistortion):
         return {"adversary_loss": real + fake + self.k_labelmix * mixed, "real": real, "fake": fake, "labelmix": mixed}
 
 
-def halves(batch: Batch) -> tuple[Batch, Batch]:
-    """Return the pictures of OASIS-C's step and those of the generator's; BadOption where there is but one."""
-    if len(batch) < 2:
+def half(networks: Networks, batch: Batch, which: int) -> Batch:
+    """Return the pictures of OASIS-C's step (0) or of the generator's (1), and let the model draw their noise.
+
+    BadOption where there is but one picture.
+    """
+    middle = len(batch) // 2
+    if not middle:
         raise BadOption("the adversarial phase needs two pictures in each piece of a batch: lower --accumulate")
-    return batch[: len(batch) // 2], batch[len(batch) // 2 :]
+    chosen = batch[middle:] if which else batch[:middle]
+    networks.model.noise = chosen.random("rounding").rounding_noise
+    return chosen
 
 
 def adversary_of(networks: Networks) -> OasisC:
