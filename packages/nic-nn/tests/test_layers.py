@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from nic_nn.layers import Pointwise, ToPixels, by_rows, deconv
+from nic_nn.layers import Pointwise, ResidualBottleneck, ToPixels, by_rows, deconv
 from torch import nn
 
 
@@ -29,3 +29,11 @@ def test_rows_are_put_together_again(width: int) -> None:
 
     with torch.inference_mode():
         assert torch.equal(by_rows(function, x, y), function(x, y))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (50, 700), (3, 13000)])
+def test_strips_see_their_neighbours(size: tuple[int, int]) -> None:
+    block = ResidualBottleneck(4)
+    x = torch.randn(1, 4, *size)
+    with torch.no_grad():
+        torch.testing.assert_close(block(x), x + block.branch(x))

@@ -56,16 +56,26 @@ def interleave(first: Sequence[nn.Module], second: Sequence[nn.Module]) -> Itera
 POSITIONS_IN_CACHE = 2048
 
 
-def by_rows(function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
-    """Return function(*inputs) for a function that works on each position alone, tensors of equal height and width.
+def by_rows(
+    function: Callable[..., Tensor], *inputs: Tensor, halo: int = 0, positions: int = POSITIONS_IN_CACHE
+) -> Tensor:
+    """Return function(*inputs) for a function of tensors of equal height and width that keeps both.
 
     On a CPU without gradients it is computed a few rows at a time: what it holds in between then stays in the
-    processor's cache, which takes a third off the time of wide layers.
+    processor's cache, which takes up to a third off the time of wide layers.
+
+    halo: rows above and below a position that the function looks at. positions: of a strip, without its halo.
     """
     if torch.is_grad_enabled() or inputs[0].device.type != "cpu":
         return function(*inputs)
-    rows = max(POSITIONS_IN_CACHE // inputs[0].shape[3], 1)
-    return torch.cat([function(*parts) for parts in zip(*(x.split(rows, 2) for x in inputs), strict=True)], 2)
+    height, width = inputs[0].shape[2:]
+    rows = max(positions // width, 1)
+    strips = []
+    for start in range(0, height, rows):
+        first = max(start - halo, 0)
+        strip = function(*(x[:, :, first : start + rows + halo] for x in inputs))
+        strips.append(strip[:, :, start - first : start - first + rows])
+    return torch.cat(strips, 2)
 
 
 class Pointwise(nn.Conv2d):
@@ -107,4 +117,5 @@ class ResidualBottleneck(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Keep the shape."""
-        return self.branch(x).add_(x)
+        # Strips of 12 288 positions: smaller ones compute too much of the halo twice.
+        return by_rows(lambda part: self.branch(part).add_(part), x, halo=1, positions=12288)
