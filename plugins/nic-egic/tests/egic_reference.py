@@ -61,3 +61,18 @@ def small_model(orp=False):
         model.g_s.mse_head[1].expansion.bias += 0.1
     model.freeze_tables()
     return model
+
+
+def nested(tensorflow, root, found):
+    """Hang variables on an object by their paths, and return them."""
+    made = []
+    for name, value in found.items():
+        *parts, leaf = name.split("/")
+        node = root
+        for part in parts:
+            children = node._trackable_children()
+            if part not in children:
+                node._track_trackable(tensorflow.Module(), part)
+            node = node._trackable_children()[part]
+        made.append(node._track_trackable(tensorflow.Variable(value), leaf))
+    return made

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from egic_reference import nested
 from nic_core.errors import BadWeights
 from nic_egic.discriminator import OasisC
 from nic_egic.losses import segmentation_loss
 from nic_egic.oasis_importer import load_oasis, published_name
+from nic_egic.variables import read_variables
 from nic_nn.testing import picture
 from oasis_reference import GOLDEN, variables
 
@@ -44,6 +46,16 @@ def test_computes_what_the_authors_network_does(published):
     assert np.quantile(np.abs(common - common_expected), 0.99) < 2e-3 * expected.std()
     apart, apart_expected = found - common, expected - common_expected
     assert np.quantile(np.abs(apart - apart_expected), 0.99) < 1e-4 * apart_expected.std()
+
+
+def test_weights_through_tensorflow(published, tmp_path):
+    tensorflow = pytest.importorskip("tensorflow")
+    root = tensorflow.Module()
+    nested(tensorflow, root, published)
+    tensorflow.train.Checkpoint(root).write(str(tmp_path / "ckpt"))
+    found = load_oasis(read_variables(tmp_path)).state_dict()
+    expected = load_oasis(published).state_dict()
+    assert all(torch.equal(found[name], value) for name, value in expected.items())
 
 
 def test_names_are_those_of_the_authors(published):

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from egic_reference import GOLDEN, SMALL, published, small_model, variables
+from egic_reference import GOLDEN, SMALL, nested, published, small_model, variables
 from nic_core.errors import BadWeights, NicError
 from nic_core.weights import read_info
 from nic_egic import importer
@@ -123,21 +123,6 @@ def test_without_tensorflow_the_error_says_what_to_install(tmp_path, monkeypatch
     with pytest.raises(NicError, match=r"pip install 'nic-egic\[tf\]'") as caught:
         import_checkpoint("egic", tmp_path, tmp_path / "w.safetensors")
     assert "\n" not in str(caught.value)
-
-
-def nested(tensorflow, root, found):
-    """Hang variables on an object by their paths, and return them."""
-    made = []
-    for name, value in found.items():
-        *parts, leaf = name.split("/")
-        node = root
-        for part in parts:
-            children = node._trackable_children()
-            if part not in children:
-                node._track_trackable(tensorflow.Module(), part)
-            node = node._trackable_children()[part]
-        made.append(node._track_trackable(tensorflow.Variable(value), leaf))
-    return made
 
 
 def test_variables_that_are_named_by_their_number_are_found(tmp_path, model):
