@@ -1,6 +1,6 @@
 """What `--realism` costs in squared error: one file of each picture, decoded at several values.
 
-python tools/benchmarks/realism.py w.safetensors --data held-out/ --figure sweep.png photo.png
+python tools/benchmarks/realism.py w.safetensors --data held-out/ --figure sweep.jpg photo.png
 """
 
 from pathlib import Path
@@ -51,7 +51,7 @@ def main(weights: str, data: Path, figure: tuple[str, str] | None, device: str) 
         original = np.asarray(Image.open(image).convert("RGB"))
         file = codec.encode(original)
         shown = [np.asarray(codec.decode(file, realism=value)) for value in VALUES[::2]]
-        Image.fromarray(np.concatenate([*shown, original], 1)).save(out)
+        Image.fromarray(np.concatenate([*shown, original], 1)).save(out, quality=95)
         bpp = 8 * len(file) / original[..., 0].size
         print(f"wrote {out}: realism {', '.join(map(str, VALUES[::2]))}, original; {bpp:.3f} bpp")
 
