@@ -100,3 +100,10 @@ def test_a_wrong_file_is_named(text, message, tmp_path):
 def test_a_recipe_of_a_codec_that_is_not_installed():
     with pytest.raises(NicError, match="no installed package brings the codec 'best'"):
         choose("best", None)
+
+
+def test_a_crop_that_the_model_cannot_halve_is_refused(pictures, tmp_path, capsys):
+    run = ["train", "tbtc-conv-hyperprior", "--data", str(pictures), "--out", str(tmp_path / "run")]
+    assert cli.run([*run, "--set", "size=S", "--set", "crop=72"]) == 1
+    assert "crop must be a multiple of 64" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

@@ -114,6 +114,9 @@ def train(
     torch.set_flush_denormal(True)
     lightning.seed_everything(request.seed, verbose=False)
     loop = Loop(recipe, stages, request.seed, request.accumulate, machine.minutes)
+    stride = loop.networks.model.stride
+    if recipe.crop % stride:
+        raise BadOption(f"crop must be a multiple of {stride}, by which the model divides the sides, not {recipe.crop}")
     loop.networks.model.to(memory_format=torch.channels_last)
     if state:
         checkpoints.check_fits(loop, state["state_dict"])
