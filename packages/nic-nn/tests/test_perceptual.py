@@ -30,7 +30,9 @@ def pictures():
 def test_lpips_takes_the_range_that_it_is_told(values, pictures, alexnet):
     network = package.LPIPS(net="alex", pnet_rand=True, verbose=False)
     features = torchvision.models.alexnet(weights=None).features
-    features.load_state_dict({k.removeprefix("features."): v for k, v in torch.load(alexnet).items()})
+    features.load_state_dict(
+        {k.removeprefix("features."): v for k, v in torch.load(alexnet, weights_only=True).items()}
+    )
     for part in (network.net.slice1, network.net.slice2, network.net.slice3, network.net.slice4, network.net.slice5):
         for index, layer in part.named_children():
             layer.load_state_dict(features[int(index)].state_dict())

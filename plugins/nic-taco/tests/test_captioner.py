@@ -49,7 +49,7 @@ def test_a_picture_is_described(folder, monkeypatch):
 
 
 def test_the_end_token_ends_it(folder, tmp_path):
-    weights = torch.load(folder / "open_clip_pytorch_model.bin")
+    weights = torch.load(folder / "open_clip_pytorch_model.bin", weights_only=True)
     end = open_clip.tokenizer.SimpleTokenizer().eot_token_id
     projection = weights["text_decoder.text_projection"]
     projection.zero_()

@@ -104,12 +104,12 @@ def test_precision_of_training_does_not_matter(theirs):
 
 
 def as_safetensors(file, folder):
-    save_file(torch.load(file), folder / "clip.safetensors")
+    save_file(torch.load(file, weights_only=True), folder / "clip.safetensors")
     return folder / "clip.safetensors"
 
 
 def as_open_clip_folder(file, folder):
-    torch.save({"state_dict": {f"module.{k}": v for k, v in torch.load(file).items()}}, folder / "x")
+    torch.save({"state_dict": {f"module.{k}": v for k, v in torch.load(file, weights_only=True).items()}}, folder / "x")
     (folder / "x").rename(folder / "open_clip_pytorch_model.bin")
     return folder
 
@@ -122,7 +122,7 @@ def as_openai(file, folder):
             return x
 
     root = Archive()
-    for name, value in torch.load(file).items():
+    for name, value in torch.load(file, weights_only=True).items():
         *parents, last = name.split(".")
         module = root
         for parent in parents:

@@ -31,7 +31,7 @@ class EgicRecipe(RateDistortion):
     """Four phases, whose stages divide `steps` as 2 : 1 : 1 : 2; the defaults are the authors'.
 
     generator: 0.1 * 2^-5 * 0.75 * 255^2 * MSE + LPIPS + lambda * bpp; the rate falls by ten for the last tenth.
-    segmentation: OASIS-C learns to segment, given the latent that the first phase has settled; all else rests.
+    segmentation: OASIS-C learns to segment; all else rests.
     adversarial: one half of each batch for a step of OASIS-C, the other for one of the synthesis transform, whose loss
         gains 0.15 * the segmentation loss of its reconstructions. Encoder and entropy model rest from here on, so
         files of this and the next phase decode with either's weights.
