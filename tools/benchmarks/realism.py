@@ -23,7 +23,7 @@ def psnr(decoded: np.ndarray, original: np.ndarray) -> float:
 
 
 @click.command(help=__doc__)
-@click.argument("weights")
+@click.argument("weights", type=click.Path(exists=True))
 @click.option("--data", required=True, type=click.Path(exists=True, path_type=Path), help="Folder of pictures.")
 @click.option("--figure", nargs=2, metavar="OUT IMAGE", help="Write IMAGE's sweep to OUT, the original last.")
 @click.option("--device", default="cpu", show_default=True)

@@ -10,7 +10,7 @@ from nic_textsketch.annotators import ANNOTATORS, UNIT, load_annotator
 
 
 @click.command()
-@click.argument("photographs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("photographs", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(file_okay=False), help="Folder of the edge maps.")
 @click.option("--annotator", default="hed", show_default=True, type=click.Choice(list(ANNOTATORS)), help="Who draws.")
 @click.option(
