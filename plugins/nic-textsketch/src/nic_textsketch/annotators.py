@@ -14,6 +14,7 @@ import numpy as np
 from nic_core.errors import BadWeights, NicError
 from nic_core.picture import Picture
 from nic_nn.codec import pick_device
+from nic_nn.memory import keep_freed_memory
 from PIL import Image
 
 UNIT = 64
@@ -58,8 +59,10 @@ def load_annotator(name: str, size: int = 512, weights: Path | None = None, devi
     annotator = ANNOTATORS[name]
     if weights is not None and not annotator.weights:
         raise NicError(f"the annotator {name} has no weights: leave them out")
-    kind = detector_class(annotator)
-    detector = _with_weights(kind, name, weights).to(pick_device(device)) if annotator.weights else kind()
+    kind, chosen = detector_class(annotator), pick_device(device)
+    if chosen.type == "cpu":
+        keep_freed_memory()
+    detector = _with_weights(kind, name, weights).to(chosen) if annotator.weights else kind()
 
     def draw(picture: Picture) -> Picture:
         pixels = picture.stripped().to_8_bit().pixels

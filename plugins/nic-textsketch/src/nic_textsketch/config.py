@@ -1,6 +1,10 @@
-"""The size of a sketch model."""
+"""The size of a sketch model, and which models generate pictures."""
 
-from dataclasses import dataclass
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -13,3 +17,106 @@ class SketchConfig:
         """Check the width."""
         if self.width < 2 or self.width % 2:
             raise ValueError(f"the width must be an even number above 0, not {self.width}")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model on the Hugging Face hub, or a local folder laid out like one.
+
+    name: "owner/name", or a name of your own below the folder of local models.
+    revision: branch, tag or commit. variant: of the weights' files, "fp16" for instance; empty for the plain ones.
+    gigabytes: about the size of the download, for messages; 0 if unknown.
+    """
+
+    name: str
+    revision: str = "main"
+    variant: str = ""
+    gigabytes: float = 0
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """What distinguishes the model from others."""
+        return self.name, self.revision, self.variant
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """Which models generate pictures, and how; the paper's values by default.
+
+    base: a Stable Diffusion in diffusers' layout. controlnets: for each annotator the ControlNet that fits its
+    sketches; empty where pictures are made of the prompt alone.
+    scheduler: a class of diffusers. steps, guidance: of the generation.
+    suffix: what is added to every prompt. negative: the negative prompt.
+    size: the short side, in pixels, of what is generated; a multiple of 64.
+
+    ValueError for a number out of range.
+    """
+
+    base: Source
+    controlnets: Mapping[str, Source] = field(default_factory=dict)
+    scheduler: str = "DPMSolverMultistepScheduler"
+    steps: int = 25
+    guidance: float = 9.0
+    suffix: str = ", high quality"
+    negative: str = "disfigured, deformed, low quality, lowres, b&w, blurry, Photoshop, video game, bad art"
+    size: int = 512
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        if self.size < 64 or self.size % 64:
+            raise ValueError(f"size must be a multiple of 64, not {self.size}")
+        if self.steps < 1:
+            raise ValueError(f"steps must be at least 1, not {self.steps}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `from_json` reads."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "GeneratorConfig":
+        """Return the config in a JSON object; a source may be only a name. TypeError or ValueError for another form."""
+        sources = {name: source(value) for name, value in dict(values.get("controlnets", {})).items()}
+        return cls(**{**values, "base": source(values["base"]), "controlnets": sources})
+
+    @property
+    def fingerprint(self) -> str:
+        """Eight hexadecimal digits over all that decides pictures: the SHA-256's first four bytes."""
+        identities = {name: source.identity for name, source in sorted(self.controlnets.items())}
+        decisive = {
+            **self.to_json(),
+            "guidance": float(self.guidance),  # 9 and 9.0 are told apart in JSON
+            "base": self.base.identity,
+            "controlnets": identities,
+        }
+        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def source(value: str | dict[str, Any]) -> Source:
+    """Return a source of JSON: a name, or an object with the fields of `Source`."""
+    return Source(value) if isinstance(value, str) else Source(**value)
+
+
+BASE = Source(
+    "stabilityai/stable-diffusion-2-1-base", "5ede9e4bf3e3fd1cb0ef2f7a3fff13ee514fdf06", variant="fp16", gigabytes=2.6
+)
+
+
+def controlnet(kind: str) -> Source:
+    """Return a ControlNet for Stable Diffusion 2.1."""
+    return Source(f"thibaud/controlnet-sd21-{kind}-diffusers", gigabytes=1.5)
+
+
+PIC = GeneratorConfig(BASE)
+PICS = GeneratorConfig(
+    BASE,
+    {
+        "hed": controlnet("hed"),
+        "pidinet": controlnet("hed"),  # both draw soft edges
+        "canny": controlnet("canny"),
+        "lineart": controlnet("lineart"),
+        "mlsd": controlnet("lineart"),  # no ControlNet for straight lines is published for this base
+        "depth": controlnet("depth"),
+        "segmentation": controlnet("ade20k"),
+    },
+    scheduler="UniPCMultistepScheduler",
+)

@@ -1,0 +1,44 @@
+"""How far long work inside a codec is: the codec reports, and who shows it listens. Without a listener, nothing."""
+
+from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+Listener = Callable[[str, int, int], None]
+"""Called with what is done, how many steps of it are, and how many there are in all (0 if that is unknown)."""
+
+_listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
+
+
+def report(what: str, done: int, total: int) -> None:
+    """Say that `done` of `total` steps of some work are done; 0 in all if that is unknown.
+
+    what: in a few words: "inverting the prompt". At `done == total` the work is over.
+    """
+    if listener := _listener.get():
+        listener(what, done, total)
+
+
+def track(items: Iterable[Item], what: str, total: int = 0, done: int = 0) -> Iterator[Item]:
+    """Yield items, reporting each when the next is asked for.
+
+    total: how many there are, by default the length of `items`. done: how many were done before, part of the total.
+    """
+    total = total or (done + len(items) if isinstance(items, Sized) else 0)
+    report(what, done, total)
+    for number, item in enumerate(items, done + 1):
+        yield item
+        report(what, number, total)
+
+
+@contextmanager
+def listening(listener: Listener) -> Iterator[None]:
+    """Have work in this block report to a listener."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
