@@ -54,6 +54,7 @@ import click
 import numpy as np
 from nic_core.codec import Coded, PixelCodec
 from nic_core.errors import DamagedFile
+from nic_core.progress import note, track
 
 class ZipCodec(PixelCodec):
     """Keeps the top bits that the quality allows; 100 keeps all."""
@@ -62,6 +63,10 @@ class ZipCodec(PixelCodec):
         self.last = (quality, options)
         raw = pixels.astype(f"<u{pixels.itemsize}").tobytes()
         text = (options.get("text") or "").encode()
+        for _ in track("abc", "zipping"):
+            pass
+        if text:
+            note(f"it says {text.decode()}")
         return Coded((zlib.compress(raw, options.get("level", 6)),), zlib.crc32(raw), "zlib", text)
 
     def decompress(self, units, header, options):
@@ -74,6 +79,9 @@ class ZipCodec(PixelCodec):
         pixels = np.frombuffer(raw, f"<u{header.bit_depth // 8}")
         pixels = pixels.reshape(header.height, header.width, header.channels)
         return ~pixels if options.get("invert") else pixels
+
+    def parts(self, units, header):
+        return {".text.txt": header.params} if header.params else {}
 
 def take_over(codec, source, target):
     shutil.copyfile(source, target)

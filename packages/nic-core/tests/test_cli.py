@@ -10,12 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
+import click
 import nic_core as nic
 import numpy as np
 import pytest
 from nic_core import image_files, plugins
-from nic_core.cli import run
+from nic_core.cli import run, transcode
 from nic_core.picture import Picture
+from nic_core.spec import CodecSpec, Option
 
 Make = Callable[..., Path]
 
@@ -182,7 +184,7 @@ def test_each_picture_has_its_own_value(work: Path, capsys: pytest.CaptureFixtur
     out, err = capsys.readouterr()
     assert texts("other") == {"a.nic": "an a"}
     assert out.endswith("; 1 failed\n")
-    assert err == "nic: c.json has no text for b.jpg\n"
+    assert err == "a.png: it says an a\nnic: c.json has no text for b.jpg\n"
     assert failed(capsys, ["encode", "b.jpg", "--captions", "c.json"]) == "nic: c.json has no text for b.jpg\n"
 
     both = ["encode", "a.png", "--codec", "zip:captions=c.json", "--text", "x"]
@@ -198,6 +200,30 @@ def test_each_picture_has_its_own_value(work: Path, capsys: pytest.CaptureFixtur
     assert "--captions FILE.json Instead, for each picture its own: a JSON file {picture's file name: text}." in told
     assert "COCO's captions JSON works too. [zip]" in told
     assert "{picture's file name: level}. [zip]" in told
+
+
+def test_what_a_picture_is_coded_by(work: Path, capsys: pytest.CaptureFixture) -> None:
+    assert run(["encode", "a.png", "b.jpg", "--text", "a b", "-o", "in"]) == 0
+    assert capsys.readouterr().err == "a.png: it says a b\nb.jpg: it says a b\n"
+    assert run(["decode", "in", "-o", "out", "--dump", "parts/of"]) == 0
+    assert names(work / "parts") == ["of/a.text.txt", "of/b.text.txt"]
+    assert (work / "parts" / "of" / "b.text.txt").read_text() == "a b"
+    assert run(["decode", "in/a.nic", "-o", "other.bmp", "--dump", "parts"]) == 0
+    assert (work / "parts" / "other.text.txt").exists()
+    assert run(["encode", "a.png", "-o", "plain.nic"]) == 0
+    capsys.readouterr()
+    assert "nothing to dump" in failed(capsys, ["decode", "plain.nic", "--dump", "parts"])
+    assert not (work / "plain.png").exists()
+
+
+def test_a_flag_of_several_codecs_has_all_their_helps(monkeypatch: pytest.MonkeyPatch) -> None:
+    noise, plant = Option("seed", int, 0, "Of the noise."), Option("seed", int, 7, "What grows.")
+    specs = [
+        CodecSpec(name, "a:b", "", options=(option,)) for name, option in (("a", noise), ("b", plant), ("c", noise))
+    ]
+    monkeypatch.setattr(transcode, "list_codecs", lambda: specs)
+    command = transcode.option_flags("encode")(click.Command("x"))
+    assert command.params[-1].help == "Of the noise. [a, c; default 0] What grows. [b; default 7]"
 
 
 def test_pipes(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:

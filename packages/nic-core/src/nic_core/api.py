@@ -111,12 +111,25 @@ class Codec:
 
         Raises DamagedFile, UnsupportedFile, WeightsNotFound (naming codec and fingerprint), BadOption, OutOfMemory.
         """
+        checked = self.spec.options_for("decode", options)
+        file, codec = self._file_and_codec(data, max_pixels)
+        return chunks.to_picture(codec.decompress(file.units, file.header, checked), file.chunks)
+
+    def parts(self, data: bytes, *, max_pixels: int | None = None) -> dict[str, bytes]:
+        """Return what a .nic file's picture is coded by and a person can look at, without making the picture.
+
+        Contents of files by suffix, {".prompt.txt": b"a red barn"}; empty for codecs that have nothing of the kind.
+        Raises as `decode_picture`.
+        """
+        file, codec = self._file_and_codec(data, max_pixels)
+        return codec.parts(file.units, file.header)
+
+    def _file_and_codec(self, data: bytes, max_pixels: int | None) -> tuple[File, PixelCodec]:
+        """Return a file of this codec and the codec with the file's weights in place."""
         file = unpack(data, max_pixels)
         if file.header.codec != self.spec.id:
             raise BadOption(f"the file was made by the codec {file.header.codec!r}, not {self.spec.id!r}")
-        checked = self.spec.options_for("decode", options)
-        codec = self.opened(self._weights_of(file.header))
-        return chunks.to_picture(codec.decompress(file.units, file.header, checked), file.chunks)
+        return file, self.opened(self._weights_of(file.header))
 
     def opened(self, spec: WeightsSpec) -> PixelCodec:
         """Return the plugin's codec with these weights in place."""

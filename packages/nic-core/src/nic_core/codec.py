@@ -58,3 +58,10 @@ class PixelCodec(ABC):
         options: every decode option of the codec's spec, checked. Raises DamagedFile where the symbols do not have
         the header's checksum.
         """
+
+    def parts(self, units: tuple[bytes, ...], header: Header) -> dict[str, bytes]:
+        """Return what a picture is coded by and a person can look at, such as a text: contents by file name suffix.
+
+        Most codecs have nothing of the kind.
+        """
+        return {}

@@ -119,14 +119,14 @@ def pack(file: File) -> bytes:
         struct.pack("<H", head.checksum),
     ]
     if head.params:
-        parts += [_varint(len(head.params)), head.params]
+        parts += [varint(len(head.params)), head.params]
     if head.tiling is not None:
         numbers_of_tiling = (head.tiling.width, head.tiling.height, head.tiling.streams)
-        parts += [_varint(number) for number in (*numbers_of_tiling, *map(len, file.units))]
+        parts += [varint(number) for number in (*numbers_of_tiling, *map(len, file.units))]
     if file.chunks:
-        parts.append(_varint(len(file.chunks)))
+        parts.append(varint(len(file.chunks)))
         for kind, data in file.chunks.items():
-            parts += [kind.encode("ascii"), _varint(len(data)), data]
+            parts += [kind.encode("ascii"), varint(len(data)), data]
     body = b"".join([*parts, *file.units])
     return body + struct.pack("<I", zlib.crc32(body))
 
@@ -150,7 +150,7 @@ def unpack(data: bytes, max_pixels: int | None = None) -> File:
         )
     if flags & ~KNOWN_FLAGS:
         raise UnsupportedFile("the file uses flags that this nic does not know: upgrade nic-core")
-    read = _Reader(data, 6, len(data) - 4)
+    read = Reader(data, 6, len(data) - 4)
     width, height = struct.unpack("<II", read.take(8)) if flags & LARGE else struct.unpack("<HH", read.take(4))
     limit = pixel_limit() if max_pixels is None else max_pixels
     if width * height > limit:
@@ -230,7 +230,7 @@ def _is_chunk_type(kind: str) -> bool:
     return len(kind) == 4 and kind.isascii() and kind.isalpha()
 
 
-def _read_units(read: "_Reader", width: int, height: int) -> tuple[Tiling, list[int]]:
+def _read_units(read: "Reader", width: int, height: int) -> tuple[Tiling, list[int]]:
     tiling = Tiling(read.varint(), read.varint(), read.varint())
     if not tiling.width or not tiling.height or not tiling.streams:
         raise DamagedFile("the file claims tiles of zero size")
@@ -245,8 +245,8 @@ def _text(text: str) -> bytes:
     return bytes([len(raw)]) + raw
 
 
-def _varint(number: int) -> bytes:
-    """LEB128: seven bits a byte, lowest first, the top bit set on all but the last."""
+def varint(number: int) -> bytes:
+    """Return a number in LEB128: seven bits a byte, lowest first, the top bit set on all but the last."""
     out = bytearray()
     while number > 0x7F:
         out.append(number & 0x7F | 0x80)
@@ -254,29 +254,33 @@ def _varint(number: int) -> bytes:
     return bytes([*out, number])
 
 
-class _Reader:
-    """Takes bytes from a range of the file and refuses to leave it."""
+class Reader:
+    """Takes values from a range of bytes and refuses to leave it: DamagedFile."""
 
-    def __init__(self, data: bytes, start: int, end: int) -> None:
-        self._data, self._at, self._end = data, start, end
+    def __init__(self, data: bytes, start: int = 0, end: int | None = None) -> None:
+        self._data, self._at, self._end = data, start, len(data) if end is None else end
 
     @property
     def left(self) -> int:
+        """How many bytes are left."""
         return self._end - self._at
 
     def take(self, count: int) -> bytes:
+        """Return the next bytes."""
         if count > self.left:
             raise DamagedFile(f"the file ends {count - self.left} bytes too early")
         self._at += count
         return self._data[self._at - count : self._at]
 
     def text(self) -> str:
+        """Return printable ASCII behind its length in one byte."""
         raw = self.take(self.take(1)[0])
         if not raw.isascii() or not raw.decode("ascii").isprintable():
             raise DamagedFile("a name in the file is not plain text")
         return raw.decode("ascii")
 
     def varint(self) -> int:
+        """Return a number as `varint` writes it, of at most 5 bytes."""
         number = 0
         for shift in range(0, 35, 7):
             byte = self.take(1)[0]

@@ -1,14 +1,28 @@
-"""How far long work inside a codec is: the codec reports, and who shows it listens. Without a listener, nothing."""
+"""What a codec says while it works, to whoever listens: how far it is, and facts about the result."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import TypeVar
+
+logger = logging.getLogger("nic")
 
 Item = TypeVar("Item")
 
-Listener = Callable[[str, int, int], None]
-"""Called with what is done, how many steps of it are, and how many there are in all (0 if that is unknown)."""
+
+@dataclass(frozen=True)
+class Listener:
+    """Who is told.
+
+    step: called with what is done, how many steps of it are, and how many there are in all, 0 if that is unknown.
+    note: called with a fact about a result.
+    """
+
+    step: Callable[[str, int, int], None]
+    note: Callable[[str], None]
+
 
 _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
@@ -19,7 +33,7 @@ def report(what: str, done: int, total: int) -> None:
     what: in a few words: "inverting the prompt". At `done == total` the work is over.
     """
     if listener := _listener.get():
-        listener(what, done, total)
+        listener.step(what, done, total)
 
 
 def track(items: Iterable[Item], what: str, total: int = 0, done: int = 0) -> Iterator[Item]:
@@ -32,6 +46,14 @@ def track(items: Iterable[Item], what: str, total: int = 0, done: int = 0) -> It
     for number, item in enumerate(items, done + 1):
         yield item
         report(what, number, total)
+
+
+def note(fact: str) -> None:
+    """Say a fact about a result that its user wants to know; logged where nobody listens."""
+    if listener := _listener.get():
+        listener.note(fact)
+    else:
+        logger.info("%s", fact)
 
 
 @contextmanager

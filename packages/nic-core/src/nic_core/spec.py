@@ -112,6 +112,7 @@ TAKEN = frozenset(
         "output",
         "weights",
         "codec",
+        "dump",
         "format",
         "suffix",
         "help",

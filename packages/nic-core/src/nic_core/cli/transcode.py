@@ -5,7 +5,8 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from nic_core import api, image_files
+from nic_core import api, image_files, progress
 from nic_core.atomic import atomic_write, make_folder
 from nic_core.cli import message
 from nic_core.container import unpack
@@ -71,35 +72,39 @@ class TargetType(click.ParamType):
 
 def option_flags(when: Literal["encode", "decode"]) -> Callable[[Any], Any]:
     """Add a flag for every option of every installed codec, and its table; the codec itself checks the values."""
-    found: dict[str, tuple[Option, list[str]]] = {}
+    found: dict[str, dict[Option, list[str]]] = {}
     for spec in list_codecs():
         for option in spec.options:
             for name in filter(None, (option.name, option.table)):
                 if option.when == when:
-                    found.setdefault(name, (option, []))[1].append(spec.id)
+                    found.setdefault(name, {}).setdefault(option, []).append(spec.id)
 
     def decorate(command: Any) -> Any:
-        for name, (option, codecs) in sorted(found.items(), reverse=True):
-            make = _table_flag if name == option.table else _option_flag
-            make(option, ", ".join(codecs))(command)
+        for name, options in sorted(found.items(), reverse=True):
+            command = _flag(name, options)(command)
         return command
 
     return decorate
 
 
-def _option_flag(option: Option, codecs: str) -> Callable[[Any], Any]:
-    flag = f"--{option.name}/--no-{option.name}" if option.type is bool else f"--{option.name}"
+def _flag(name: str, options: dict[Option, list[str]]) -> Callable[[Any], Any]:
+    """Return the flag that stands for options of one name, or their tables, each with its help and its codecs."""
+    first = next(iter(options))
+    if name == first.table:
+        coco = " COCO's captions JSON works too." if first.type is str else ""
+        text = f"Instead, for each picture its own: a JSON file {{picture's file name: {first.name}}}.{coco}"
+        codecs = ", ".join(codec for ids in options.values() for codec in ids)
+        return click.option(f"--{name}", first.table_key, help=f"{text} [{codecs}]", metavar="FILE.json")
+    flag = f"--{name}/--no-{name}" if first.type is bool else f"--{name}"
+    metavar = None if first.type is bool else first.type.__name__.upper()
+    text = " ".join(_help(option, ", ".join(codecs)) for option, codecs in options.items())
+    return click.option(flag, first.key, default=None, help=text, metavar=metavar)
+
+
+def _help(option: Option, codecs: str) -> str:
     allowed = f" {option.range};" if option.range else ""
     default = "" if option.default in (None, "") else f" default {option.default};"
-    text = f"{option.help} [{codecs};{allowed}{default}".removesuffix(";") + "]"
-    metavar = None if option.type is bool else option.type.__name__.upper()
-    return click.option(flag, option.key, default=None, help=text, metavar=metavar)
-
-
-def _table_flag(option: Option, codecs: str) -> Callable[[Any], Any]:
-    coco = " COCO's captions JSON works too." if option.type is str else ""
-    text = f"Instead, for each picture its own: a JSON file {{picture's file name: {option.name}}}.{coco} [{codecs}]"
-    return click.option(f"--{option.table}", option.table_key, help=text, metavar="FILE.json")
+    return f"{option.help} [{codecs};{allowed}{default}".removesuffix(";") + "]"
 
 
 common = (
@@ -181,6 +186,11 @@ def encode(
 @click.command()
 @with_common
 @click.option("--format", "suffix", default="png", show_default=True, help="Format where the output's name says none.")
+@click.option(
+    "--dump",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write into this folder, too, what the pictures are coded by, where that can be looked at: prompts, sketches.",
+)
 @click.option("--max-pixels", type=int, help="Refuse larger pictures [default: 250 million, or NIC_MAX_PIXELS].")
 @option_flags("decode")
 def decode(
@@ -189,6 +199,7 @@ def decode(
     weights: str | None,
     device: str,
     suffix: str,
+    dump: Path | None,
     max_pixels: int | None,
     **options: Any,
 ) -> int:
@@ -198,6 +209,7 @@ def decode(
     nic decode photo.nic                  writes photo.png beside it
     nic decode photo.nic -o photo.webp    lossless WebP; .tif, .bmp and .jpg work too
     nic decode out/ -o pictures/          all .nic files of a folder
+    nic decode photo.nic --dump parts/    of Text + Sketch also the prompt and the sketch
     """
     given = {key: value for key, value in options.items() if value is not None}
     loaded: dict[str, api.Codec] = {}
@@ -209,6 +221,8 @@ def decode(
         header = unpack(data, max_pixels).header
         if header.codec not in loaded:
             loaded[header.codec] = api.load(header.codec, weights, device)
+        if dump:
+            _dump(loaded[header.codec].parts(data, max_pixels=max_pixels), dump, job)
         picture = loaded[header.codec].decode_picture(data, max_pixels=max_pixels, **given)
         if job.target == STREAM:
             _write(STREAM, image_files.encode(picture, suffix))
@@ -273,15 +287,16 @@ def run_jobs(jobs: list[Job], work: Callable[[Job, Say], Done], verb: str) -> in
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(verb, total=len(jobs))
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        task = bars.add_task(verb, total=len(jobs))
         for job in jobs:
             name = f"{verb} {job.source.name}"
-            progress.update(task, description=name)
+            bars.update(task, description=name)
             try:
                 if job.make_folder:
                     make_folder(job.target.parent)
-                done.append(work(job, partial(_describe, progress, task, name)))
+                with _shown(bars, job):
+                    done.append(work(job, partial(_describe, bars, task, name)))
             except Exception as error:  # a codec may raise anything; the other files are still done
                 if isinstance(error, NicError) and str(job.source) not in str(error) and job.source != STREAM:
                     error.args = (f"{job.source}: {error}",)
@@ -290,7 +305,7 @@ def run_jobs(jobs: list[Job], work: Callable[[Job, Say], Done], verb: str) -> in
                 failed += 1
                 logger.debug("%s", job.source, exc_info=True)
                 console.print(f"nic: {message(error)}", markup=False, highlight=False, soft_wrap=True)
-            progress.advance(task)
+            bars.advance(task)
     size, pixels = sum(item.size for item in done), sum(item.pixels for item in done)
     summary = f"{len(done)} {'file' if len(done) == 1 else 'files'}, {size} bytes"
     if pixels:
@@ -302,8 +317,39 @@ def run_jobs(jobs: list[Job], work: Callable[[Job, Say], Done], verb: str) -> in
     return 1 if failed else 0
 
 
-def _describe(progress: Progress, task: TaskID, name: str, stage: str) -> None:
-    progress.update(task, description=f"{name}, {stage}")
+def _describe(bars: Progress, task: TaskID, name: str, stage: str) -> None:
+    bars.update(task, description=f"{name}, {stage}")
+
+
+@contextmanager
+def _shown(bars: Progress, job: Job) -> Iterator[None]:
+    """Show what a codec says while it works on a job: a bar for each long piece of work, and notes as lines."""
+    tasks: dict[str, TaskID] = {}
+
+    def step(what: str, done: int, total: int) -> None:
+        if what not in tasks:
+            tasks[what] = bars.add_task(f"  {what}", total=total or None)
+        bars.update(tasks[what], completed=done, total=total or None, visible=done < total or not total)
+
+    def note(fact: str) -> None:
+        bars.console.print(f"{job.source.name}: {fact}", markup=False, highlight=False, soft_wrap=True)
+
+    try:
+        with progress.listening(progress.Listener(step, note)):
+            yield
+    finally:
+        for task in tasks.values():
+            bars.remove_task(task)
+
+
+def _dump(parts: dict[str, bytes], folder: Path, job: Job) -> None:
+    """Write the parts of a file; they are named after the picture."""
+    if not parts:
+        raise BadOption("there is nothing to dump: the file's codec codes a picture by nothing that can be looked at")
+    make_folder(folder)
+    stem = (job.source if job.target == STREAM else job.target).stem
+    for suffix, content in parts.items():
+        atomic_write(folder / f"{'picture' if stem == '-' else stem}{suffix}", content)
 
 
 def _read_picture(source: Path) -> Picture:
