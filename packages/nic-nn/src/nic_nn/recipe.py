@@ -253,7 +253,9 @@ class RateDistortion:
             return 255**2 * mse, shown
         from pytorch_msssim import ms_ssim  # an optional dependency
 
-        similarity = ms_ssim(x_hat.float(), x, data_range=1.0, size_average=False)
+        # Variances are differences of nearly equal numbers, which bfloat16 would make negative.
+        with torch.autocast(x.device.type, enabled=False):
+            similarity = ms_ssim(x_hat.float(), x, data_range=1.0, size_average=False)
         return 1 - similarity, {**shown, "ms-ssim": similarity.detach().mean()}
 
     def rate_at(self, step: int, steps: int) -> float:
