@@ -80,7 +80,7 @@ class ZipCodec(PixelCodec):
         pixels = pixels.reshape(header.height, header.width, header.channels)
         return ~pixels if options.get("invert") else pixels
 
-    def parts(self, units, header):
+    def parts(self, units, header, options):
         return {".text.txt": header.params} if header.params else {}
 
 def take_over(codec, source, target):

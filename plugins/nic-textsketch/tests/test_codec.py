@@ -11,20 +11,6 @@ from nic_textsketch.recipe import SketchRecipe
 from PIL import Image
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    """Weights of three steps on noise, no result of anything."""
-    folder = tmp_path_factory.mktemp("trained")
-    for index in range(2):
-        noise = np.random.default_rng(index).integers(0, 256, (6, 6, 3), np.uint8)
-        Image.fromarray(noise).resize((200, 192), Image.Resampling.BICUBIC).save(folder / f"{index}.png")
-    values = {"width": 16, "crop": 192, "val_crop": 192, "batch": 2}
-    settings = [part for name, value in values.items() for part in ("--set", f"{name}={value}")]
-    arguments = ["train", "textsketch-ntc", "--data", folder, "--val", folder, "--out", folder / "run", "--steps", 3]
-    assert cli.run([*map(str, arguments), *settings, "--precision", "fp32", "--val-steps", "3", "--lambda", "1"]) == 0
-    return folder / "run" / "weights.safetensors"
-
-
 def test_weights_say_what_they_are(weights):
     info = read_info(weights)
     assert (info.codec, info.config, info.lmbda, info.quality) == ("textsketch-ntc", {"width": 16}, 1.0, None)

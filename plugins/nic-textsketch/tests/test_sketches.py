@@ -19,8 +19,8 @@ class Detector:
         self.brightest = brightest
 
     @classmethod
-    def from_pretrained(cls, folder, filename):
-        if folder == "lllyasviel/Annotators":
+    def from_pretrained(cls, folder, filename, **settings):
+        if folder in ("lllyasviel/Annotators", "dhkim2810/MobileSAM"):
             raise ConnectionError("no network")
         return cls(torch.load(f"{folder}/{filename}", weights_only=True)["brightest"])
 
@@ -99,12 +99,14 @@ def test_an_interrupt_leaves_whole_files(stand_in, monkeypatch, sketches, tmp_pa
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (("--annotator", "pidinet"), 1, "get table5_pidinet.pth of huggingface.co/lllyasviel/Annotators yourself"),
+        (("--annotator", "pidinet"), 1, "table5_pidinet.pth --local-dir annotators', then give --weights annotators"),
+        (("--annotator", "depth"), 1, "(493 MB) by 'hf download lllyasviel/Annotators dpt_hybrid-midas-501f0c75.pt --"),
+        (("--annotator", "segmentation"), 1, "(41 MB) by 'hf download dhkim2810/MobileSAM mobile_sam.pt --local-dir"),
         (("--annotator", "pidinet", "--weights", "odd.pth"), 1, "odd.pth holds no weights of the annotator pidinet"),
         (
             ("--annotator", "lineart", "--weights", "odd.pth"),
             1,
-            "has no file sk_model2.pth: the annotator lineart needs",
+            "has no file sk_model2.pth with weights of the annotator lineart: get them (34 MB)",
         ),
         (("--annotator", "canny", "--weights", "odd.pth"), 1, "the annotator canny has no weights"),
         (("--annotator", "canny", "--size", "100"), 2, "--size must be a multiple of 64, not 100"),

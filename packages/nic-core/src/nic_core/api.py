@@ -115,14 +115,15 @@ class Codec:
         file, codec = self._file_and_codec(data, max_pixels)
         return chunks.to_picture(codec.decompress(file.units, file.header, checked), file.chunks)
 
-    def parts(self, data: bytes, *, max_pixels: int | None = None) -> dict[str, bytes]:
+    def parts(self, data: bytes, *, max_pixels: int | None = None, **options: Any) -> dict[str, bytes]:
         """Return what a .nic file's picture is coded by and a person can look at, without making the picture.
 
         Contents of files by suffix, {".prompt.txt": b"a red barn"}; empty for codecs that have nothing of the kind.
-        Raises as `decode_picture`.
+        options: the codec's decode options. Raises as `decode_picture`.
         """
+        checked = self.spec.options_for("decode", options)
         file, codec = self._file_and_codec(data, max_pixels)
-        return codec.parts(file.units, file.header)
+        return codec.parts(file.units, file.header, checked)
 
     def _file_and_codec(self, data: bytes, max_pixels: int | None) -> tuple[File, PixelCodec]:
         """Return a file of this codec and the codec with the file's weights in place."""

@@ -59,9 +59,9 @@ class PixelCodec(ABC):
         the header's checksum.
         """
 
-    def parts(self, units: tuple[bytes, ...], header: Header) -> dict[str, bytes]:
-        """Return what a picture is coded by and a person can look at, such as a text: contents by file name suffix.
+    def parts(self, units: tuple[bytes, ...], header: Header, options: dict[str, Any]) -> dict[str, bytes]:
+        """Return what a picture is coded by and a person can look at, such as a text: contents of files by suffix.
 
-        Most codecs have nothing of the kind.
+        options: as in `decompress`. Most codecs have nothing of the kind.
         """
         return {}

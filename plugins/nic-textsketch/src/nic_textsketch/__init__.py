@@ -1,1 +1,1 @@
-"""Text + Sketch (Lei et al., ICML 2023 workshop): so far its codec for sketches, and a maker of sketches."""
+"""Text + Sketch (Lei et al., ICML 2023 workshop): pictures from a prompt and a sketch."""

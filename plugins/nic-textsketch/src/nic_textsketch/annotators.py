@@ -4,23 +4,23 @@ import importlib
 import importlib.util
 import sys
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
-from nic_core.errors import BadWeights, NicError
+import torch
+from nic_core.errors import BadOption, BadWeights, NicError
 from nic_core.picture import Picture
 from nic_nn.codec import pick_device
 from nic_nn.memory import keep_freed_memory
 from PIL import Image
 
-UNIT = 64
-"""What both sides of a sketch are multiples of."""
-
 Draw = Callable[[Picture], Picture]
+GOLDEN_RATIO = (5**0.5 - 1) / 2
+"""Its multiples, modulo 1, fill the unit interval evenly, however many there are."""
 
 
 @dataclass(frozen=True)
@@ -28,41 +28,57 @@ class Annotator:
     """A detector of controlnet-aux.
 
     module, detector: where it is, and its class.
-    weights: the files it reads, of the Hugging Face repository `REPOSITORY`; none where it computes without.
+    weights: the files it reads; none where it computes without. megabytes: their size.
+    repository: of these files, on the Hugging Face hub.
+    settings: what else the class needs to read them.
     """
 
     module: str
     detector: str
     weights: tuple[str, ...] = ()
+    megabytes: int = 0
+    repository: str = "lllyasviel/Annotators"
+    settings: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def command(self) -> str:
+        """What gets the files into a folder called annotators."""
+        return f"hf download {self.repository} {' '.join(self.weights)} --local-dir annotators"
 
-REPOSITORY = "lllyasviel/Annotators"
 
 ANNOTATORS = {
-    "hed": Annotator("hed", "HEDdetector", ("ControlNetHED.pth",)),
-    "pidinet": Annotator("pidi", "PidiNetDetector", ("table5_pidinet.pth",)),
-    "lineart": Annotator("lineart", "LineartDetector", ("sk_model.pth", "sk_model2.pth")),
-    "mlsd": Annotator("mlsd", "MLSDdetector", ("mlsd_large_512_fp32.pth",)),
+    "hed": Annotator("hed", "HEDdetector", ("ControlNetHED.pth",), 29),
+    "pidinet": Annotator("pidi", "PidiNetDetector", ("table5_pidinet.pth",), 3),
+    "lineart": Annotator("lineart", "LineartDetector", ("sk_model.pth", "sk_model2.pth"), 34),
+    "mlsd": Annotator("mlsd", "MLSDdetector", ("mlsd_large_512_fp32.pth",), 6),
     "canny": Annotator("canny", "CannyDetector"),
+    "depth": Annotator("midas", "MidasDetector", ("dpt_hybrid-midas-501f0c75.pt",), 493),
+    # MobileSAM, the smallest that the detector takes: the original network, ViT-H, is a download of 2.6 GB.
+    "segmentation": Annotator(
+        "segment_anything", "SamDetector", ("mobile_sam.pt",), 41, "dhkim2810/MobileSAM", {"model_type": "vit_t"}
+    ),
 }
 
 
 def load_annotator(name: str, size: int = 512, weights: Path | None = None, device: str = "auto") -> Draw:
     """Return a function that draws the gray sketch of a picture, which it first resizes.
 
-    name: one of `ANNOTATORS`. size: of the sketch's short side; both sides are rounded to multiples of 64.
+    name: one of `ANNOTATORS`. size: of the sketch's short side; see `geometry.working_size`, though any shape will do.
     weights: a folder with the annotator's files, or its file; None to have them downloaded once and cached.
     device: "auto", "cpu", "cuda", "cuda:1" or "mps".
 
-    NicError where controlnet-aux or the weights are missing, BadWeights where these are of something else.
+    BadOption for another name, NicError where controlnet-aux or the weights are missing, BadWeights where these are of
+    something else.
     """
+    if name not in ANNOTATORS:
+        raise BadOption(f"there is no annotator {name!r}; there are {', '.join(ANNOTATORS)}")
     annotator = ANNOTATORS[name]
     if weights is not None and not annotator.weights:
         raise NicError(f"the annotator {name} has no weights: leave them out")
     kind, chosen = detector_class(annotator), pick_device(device)
     if chosen.type == "cpu":
         keep_freed_memory()
-    detector = _with_weights(kind, name, weights).to(chosen) if annotator.weights else kind()
+    detector = _placed(_with_weights(kind, name, weights), chosen) if annotator.weights else kind()
 
     def draw(picture: Picture) -> Picture:
         pixels = picture.stripped().to_8_bit().pixels
@@ -75,26 +91,57 @@ def load_annotator(name: str, size: int = 512, weights: Path | None = None, devi
 
 def _with_weights(kind: Any, name: str, weights: Path | None) -> Any:
     """Return a detector with weights of its own or given ones; errors as `load_annotator` says."""
-    files = ANNOTATORS[name].weights
-    wanted = f"{' and '.join(files)} of huggingface.co/{REPOSITORY}"
+    annotator = ANNOTATORS[name]
+    files = annotator.weights
     if weights is None:
-        source, file = REPOSITORY, files[0]
+        source, file = annotator.repository, files[0]
     elif weights.is_dir():
         source, file = str(weights), files[0]
     else:
         source, file = str(weights.parent), weights.name
+    remedy = (
+        f"get them ({annotator.megabytes} MB) by '{annotator.command}', then give --weights annotators "
+        "(--annotator-weights in nic encode)"
+    )
     needed = (file, *files[1:])
     if weights is not None and (missing := [item for item in needed if not Path(source, item).is_file()]):
-        raise NicError(f"{source} has no file {missing[0]}: the annotator {name} needs {wanted}")
+        raise NicError(f"{source} has no file {missing[0]} with weights of the annotator {name}: {remedy}")
     try:
-        return kind.from_pretrained(source, filename=file)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return kind.from_pretrained(source, filename=file, **annotator.settings)
     except Exception as error:  # huggingface_hub, torch and pickle share no base
         if weights is None:
             raise NicError(
-                f"the weights of the annotator {name} cannot be had ({type(error).__name__}): "
-                f"get {wanted} yourself and name them with --weights"
+                f"the weights of the annotator {name} are not here and cannot be downloaded "
+                f"({type(error).__name__}): {remedy}"
             ) from error
-        raise BadWeights(f"{weights} holds no weights of the annotator {name}, which needs {wanted}") from error
+        raise BadWeights(f"{weights} holds no weights of the annotator {name}: {remedy}") from error
+
+
+def _placed(detector: Any, device: torch.device) -> Any:
+    """Return a detector on a device."""
+    if hasattr(detector, "to"):
+        return detector.to(device)
+    # That of segment anything has no such method, computes with float64, which Apple's GPUs lack, and paints the
+    # regions in random colours.
+    detector.mask_generator.predictor.model.to("cpu" if device.type == "mps" else device)
+    detector.show_anns = paint
+    return detector
+
+
+def paint(masks: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    """Return regions as levels of gray, (H, W) uint8: the smaller over the larger, black where there is none.
+
+    masks: of each region where it is ("segmentation", (H, W) bool) and its "area"; without any, one black pixel.
+
+    The levels say what belongs together, not what it is: the ControlNets for segmentation know the classes of ADE20K by
+    colours, which a gray sketch cannot carry. Regions of about the same size get levels that are far apart.
+    """
+    gray = np.zeros(masks[0]["segmentation"].shape if masks else (1, 1), np.uint8)
+    for index, mask in enumerate(sorted(masks, key=lambda mask: mask["area"], reverse=True)):
+        gray[mask["segmentation"]] = 64 + int(192 * (index * GOLDEN_RATIO % 1))
+    return gray
 
 
 def detector_class(annotator: Annotator) -> Any:
@@ -115,6 +162,8 @@ def detector_class(annotator: Annotator) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return getattr(importlib.import_module(f"{package}.{annotator.module}"), annotator.detector)
+    except ImportError as error:
+        raise NicError(f"annotators need a package ({error}): pip install 'nic-textsketch[annotators]'") from error
     finally:
         if stand_in:
             del sys.modules[package]

@@ -6,7 +6,8 @@ import click
 from nic_core import image_files
 from nic_core.cli.transcode import Done, Job, Say, plan, run_jobs
 
-from nic_textsketch.annotators import ANNOTATORS, UNIT, load_annotator
+from nic_textsketch.annotators import ANNOTATORS, load_annotator
+from nic_textsketch.geometry import UNIT
 
 
 @click.command()
@@ -21,7 +22,7 @@ from nic_textsketch.annotators import ANNOTATORS, UNIT, load_annotator
 def sketches(
     photographs: tuple[Path, ...], output: str, annotator: str, weights: Path | None, size: int, device: str
 ) -> int:
-    """Make edge maps of photographs: gray PNG files, both sides multiples of 64.
+    """Make edge maps of photographs, or maps of depth or regions: gray PNG files, both sides multiples of 64.
 
     \b
     nic sketches photos/ -o edges/

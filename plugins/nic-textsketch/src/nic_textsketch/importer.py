@@ -1,11 +1,16 @@
-"""Reads checkpoints of the authors' code (leieric/Text-Sketch)."""
+"""Reads checkpoints of the authors' code (leieric/Text-Sketch), and generators' configs in JSON."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
+from nic_core.errors import BadWeights
+from nic_core.tables import read_json
+from nic_core.weights import WeightsInfo
 from nic_nn.checkpoints import Importer
+from safetensors.torch import save_file
 from torch import Tensor
 
-from nic_textsketch.config import SketchConfig
+from nic_textsketch.config import GeneratorConfig, SketchConfig
 from nic_textsketch.model import SketchModel
 
 CONSTANTS = r".*gdn\.(beta|gamma)_reparam\.|context_prediction\.mask"
@@ -25,3 +30,25 @@ def infer_config(state: Mapping[str, Tensor]) -> SketchConfig:
 import_checkpoint = Importer(
     "textsketch-ntc", SketchModel, infer_config, SketchConfig(), published_name, ignore=CONSTANTS
 )
+
+
+def import_config(codec: str, source: Path, output: Path) -> WeightsInfo:
+    """Write the config of a generator, a JSON file, as a weights file; BadWeights where it is none for the codec."""
+    source = Path(source)
+    try:
+        config = GeneratorConfig.from_json(read_json(source))
+    except (KeyError, TypeError, ValueError) as error:
+        reason = f"it lacks {error}" if isinstance(error, KeyError) else error
+        raise BadWeights(f"{source.name} is no config of a generator: {reason}") from error
+    return write_config(codec, config, source.stem, Path(output))
+
+
+def write_config(codec: str, config: GeneratorConfig, name: str, output: Path) -> WeightsInfo:
+    """Write the weights file of a generator: no tensors, only its record."""
+    if bool(config.controlnets) != (codec == "textsketch-pics"):
+        raise BadWeights(f"{codec} needs a config with{'' if codec == 'textsketch-pics' else 'out'} controlnets")
+    summary = f"generates with {config.base.name}"
+    fingerprint = config.fingerprint
+    info = WeightsInfo(codec, name, config.to_json(), fingerprint, fingerprint, provenance={"summary": summary})
+    save_file({}, output, info.to_metadata())
+    return info

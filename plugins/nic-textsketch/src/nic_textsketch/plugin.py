@@ -1,33 +1,93 @@
 """What nic-textsketch brings; imports nothing heavy."""
 
 from collections.abc import Iterator
+from typing import Literal
 
 from nic_core.hooks import hookimpl
-from nic_core.spec import CodecSpec, CommandSpec, ImporterSpec, RecipeSpec
+from nic_core.spec import CodecSpec, CommandSpec, ImporterSpec, Option, RecipeSpec, WeightsSpec
+from nic_core.weights import bundled
 
 api_version = 1
+
+PAPER = "Lei et al.: Text + Sketch: Image Compression at Ultra Low Rates, ICML 2023 workshop"
+
+ENCODING = (
+    Option("text", str, None, "The prompt, instead of one that is found by inversion.", table="captions"),
+    Option("tokens", int, 16, "Length of the prompt that inversion finds.", minimum=1, maximum=75),
+    Option("iterations", int, 3000, "Steps of inversion.", minimum=1),
+    Option("candidates", int, 4, "Pictures to choose from.", minimum=1, maximum=256),
+    Option("select", str, "clip", "What the choice goes by.", choices=("clip", "lpips", "mse")),
+    Option("seed", int, 0, "Another number gives other candidates.", minimum=0, maximum=(1 << 32) - 1),
+    Option("batch", int, 4, "Candidates generated at once; fewer where memory is short.", minimum=1, maximum=256),
+    Option("clip", str, "", "CLIP of inversion and choice: a repository on the Hugging Face hub, or a folder."),
+)
+SKETCHING = (
+    Option("annotator", str, "hed", "Who draws the sketch; 'nic sketches --help' lists them."),
+    Option("annotator-weights", str, "", "The annotator's file or folder; by default downloaded once and cached."),
+)
+SKETCH_WEIGHTS = "Weights of the sketch codec, as with --weights; by default the installed ones."
+
+
+def running(when: Literal["encode", "decode"]) -> tuple[Option, ...]:
+    """Return how a generator runs: options of encoding as of decoding."""
+    precisions = ("auto", "float32", "float16", "bfloat16")
+    return (
+        Option("precision", str, "auto", "Of the generator: auto is float16 on a GPU.", when, choices=precisions),
+        Option("offload", bool, False, "Keep on the GPU only the part of the generator that computes.", when),
+        Option("slicing", bool, False, "Generate in smaller pieces: less memory, slower.", when),
+        Option("models", str, "", "Folder with local copies of models, as OWNER/NAME [env: NIC_MODELS].", when),
+    )
 
 
 @hookimpl
 def nic_codecs() -> Iterator[CodecSpec]:
-    """The sketch codec."""
+    """The two that generate pictures, and the codec of sketches."""
+    yield CodecSpec(
+        id="textsketch-pic",
+        target="nic_textsketch.generative:PicCodec",
+        summary="Under 100 bytes: a prompt, from which Stable Diffusion paints the picture again.",
+        paper=PAPER,
+        options=(*ENCODING, *running("encode"), *running("decode")),
+    )
+    yield CodecSpec(
+        id="textsketch-pics",
+        target="nic_textsketch.generative:PicsCodec",
+        summary="A prompt and a sketch, which guides the painting.",
+        paper=PAPER,
+        options=(
+            *ENCODING,
+            *SKETCHING,
+            *running("encode"),
+            Option("sketch-weights", str, "", SKETCH_WEIGHTS),
+            *running("decode"),
+            Option("sketch-weights", str, "", SKETCH_WEIGHTS, "decode"),
+        ),
+    )
     yield CodecSpec(
         id="textsketch-ntc",
         target="nic_textsketch.codec:SketchCodec",
         summary="Gray sketches at about 0.02 bits per pixel: attention, raster-scan context.",
-        paper="Lei et al.: Text + Sketch: Image Compression at Ultra Low Rates, ICML 2023 workshop",
+        paper=PAPER,
         gray=True,
     )
 
 
 @hookimpl
+def nic_weights() -> Iterator[WeightsSpec]:
+    """The default generators' configs, and a small sketch model."""
+    yield from bundled("nic_textsketch")
+
+
+@hookimpl
 def nic_importers() -> Iterator[ImporterSpec]:
-    """The reader of the authors' checkpoints."""
+    """The readers of the authors' checkpoints, and of generators' configs."""
     yield ImporterSpec(
         "textsketch-ntc",
         "nic_textsketch.importer:import_checkpoint",
         "Checkpoints of the authors' code (leieric/Text-Sketch), any width.",
     )
+    for codec in ("textsketch-pic", "textsketch-pics"):
+        yield ImporterSpec(codec, "nic_textsketch.importer:import_config", "A generator's config, a JSON file.")
 
 
 @hookimpl

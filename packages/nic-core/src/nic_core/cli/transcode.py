@@ -222,7 +222,7 @@ def decode(
         if header.codec not in loaded:
             loaded[header.codec] = api.load(header.codec, weights, device)
         if dump:
-            _dump(loaded[header.codec].parts(data, max_pixels=max_pixels), dump, job)
+            _dump(loaded[header.codec].parts(data, max_pixels=max_pixels, **given), dump, job)
         picture = loaded[header.codec].decode_picture(data, max_pixels=max_pixels, **given)
         if job.target == STREAM:
             _write(STREAM, image_files.encode(picture, suffix))

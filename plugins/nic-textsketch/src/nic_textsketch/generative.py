@@ -1,0 +1,210 @@
+"""The codecs `textsketch-pic` and `textsketch-pics`: what is sent makes a generator paint the picture again.
+
+Lei et al., Text + Sketch, ICML 2023 workshop, section 3: the prompt is inverted from the picture; the encoder generates
+candidates as the decoder would, and sends which of them is nearest to the picture.
+"""
+
+import hashlib
+import io
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nic_core as nic
+import numpy as np
+from nic_core import progress
+from nic_core.codec import Coded, PixelCodec
+from nic_core.container import File, Header, pack, unpack
+from nic_core.errors import BadWeights, DamagedFile
+from nic_core.picture import Picture
+from nic_core.weights import WeightsInfo
+from nic_nn.codec import pick_device
+from PIL import Image
+from platformdirs import user_cache_path
+
+from nic_textsketch import prompts
+from nic_textsketch.annotators import load_annotator
+from nic_textsketch.clip import CLIP, Clip, load_clip
+from nic_textsketch.config import GeneratorConfig
+from nic_textsketch.generation import Generator, Running
+from nic_textsketch.geometry import resized, sharpened, working_size
+from nic_textsketch.inversion import Inversion, invert
+from nic_textsketch.message import Message, Sketching
+from nic_textsketch.selection import Selection
+
+SKETCH_CODEC = "textsketch-ntc"
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """A coded sketch.
+
+    stream, checksum: what the sketch codec made of it. decoded: what comes out again, gray, at the working size.
+    """
+
+    sketching: Sketching
+    stream: bytes
+    checksum: int
+    decoded: Image.Image
+
+
+class PicCodec(PixelCodec):
+    """A prompt and an index (PIC in the paper). The weights file holds no tensors but the config of a generator.
+
+    BadWeights where the config is none.
+    """
+
+    def __init__(self, path: Path, info: WeightsInfo, device: str) -> None:
+        super().__init__(path, info, device)
+        self.torch_device = pick_device(device)
+        try:
+            self.config = GeneratorConfig.from_json(info.config)
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadWeights(f"{path.name} holds no config of a generator: {error}") from error
+        self._generators: dict[tuple[str | None, Running], Generator] = {}
+
+    def compress(self, pixels: np.ndarray, quality: float | None, options: dict[str, Any]) -> Coded:
+        """See `PixelCodec.compress`. What may be missing is asked for before the long work begins."""
+        size = working_size(pixels.shape[1], pixels.shape[0], self.config.size)
+        original = resized(Picture(pixels).to_8_bit().to_pil().convert("RGB"), size)
+        text, count, seed = options["text"], options["candidates"], options["seed"]
+        generator = self._generator(options.get("annotator"), options)
+        generator.obtain()
+        generator.fits("a " * options["tokens"] if text is None else text)
+        clip = None
+        if text is None or options["select"] == "clip":
+            clip = load_clip(options["clip"] or CLIP.name, _models(options), self.torch_device)
+        selection = Selection(options["select"], original, clip, self.torch_device)
+        sketch = self._sketch(original, options)
+        ids = _inverted(original, clip, options) if clip and text is None else prompts.tokens(text)
+        prompt = prompts.text(ids)
+        generator.fits(prompt)  # again: what is found may spell out as other tokens
+
+        condition = sharpened(sketch.decoded) if sketch else None
+        for picture in generator.pictures(prompt, seed, range(count), size, condition, options["batch"]):
+            selection.add(picture)
+        progress.note(f"{selection}; prompt: {prompt}")
+
+        message = Message(ids, seed, count, selection.best.index, sketch.sketching if sketch else None)
+        if sketch is None:
+            return Coded((b"",), _checksum(ids), params=message.pack())
+        return Coded((sketch.stream,), sketch.checksum, params=message.pack())
+
+    def decompress(self, units: tuple[bytes, ...], header: Header, options: dict[str, Any]) -> np.ndarray:
+        """See `PixelCodec.decompress`."""
+        message = self._message(header)
+        size = working_size(header.width, header.height, self.config.size)
+        sketch = self._decoded_sketch(message, units, header, options)
+        generator = self._generator(self._annotator(message), options)
+        condition = sharpened(sketch) if sketch else None
+        prompt = prompts.text(message.ids)
+        (picture,) = generator.pictures(prompt, message.seed, [message.chosen], size, condition, 1)
+        return _pixels(picture, header)
+
+    def parts(self, units: tuple[bytes, ...], header: Header, options: dict[str, Any]) -> dict[str, bytes]:
+        """Return the prompt, which candidate it is, and where there is a sketch this as coded and as decoded."""
+        message = self._message(header)
+        index = f"candidate {message.chosen + 1} of {message.candidates}, seed {message.seed}\n"
+        return {".prompt.txt": f"{prompts.text(message.ids)}\n".encode(), ".index.txt": index.encode()}
+
+    def _generator(self, annotator: str | None, options: dict[str, Any]) -> Generator:
+        """Return the generator for an annotator's sketches, or without any; kept, since its models load slowly."""
+        running = Running(options["precision"], options["offload"], options["slicing"], _models(options))
+        if (annotator, running) not in self._generators:
+            self._generators.clear()  # two would hardly fit in memory
+            self._generators[annotator, running] = Generator(self.config, annotator, self.torch_device, running)
+        return self._generators[annotator, running]
+
+    def _message(self, header: Header) -> Message:
+        message = Message.unpack(header.params, sketched=False)
+        if _checksum(message.ids) & 0xFFFF != header.checksum:
+            raise DamagedFile("the decoded prompt is not the one that was coded")
+        return message
+
+    def _annotator(self, message: Message) -> str | None:
+        return None
+
+    def _sketch(self, original: Image.Image, options: dict[str, Any]) -> Sketch | None:
+        """Draw and code a sketch, where the codec has one."""
+        return None
+
+    def _decoded_sketch(
+        self, message: Message, units: tuple[bytes, ...], header: Header, options: dict[str, Any]
+    ) -> Image.Image | None:
+        """Return the sketch, gray, at the working size, where the codec has one."""
+        return None
+
+
+class PicsCodec(PicCodec):
+    """A prompt, an index and a sketch (PICS in the paper), coded by `textsketch-ntc`."""
+
+    def parts(self, units: tuple[bytes, ...], header: Header, options: dict[str, Any]) -> dict[str, bytes]:
+        """See `PicCodec.parts`."""
+        message = self._message(header)
+        png = io.BytesIO()
+        self._decoded_sketch(message, units, header, options).save(png, "PNG")
+        coded = self._sketch_file(message, units, header)
+        return {**super().parts(units, header, options), ".sketch.nic": coded, ".sketch.png": png.getvalue()}
+
+    def _message(self, header: Header) -> Message:
+        return Message.unpack(header.params, sketched=True)  # the sketch codec compares the checksum
+
+    def _annotator(self, message: Message) -> str:
+        known, place = sorted(self.config.controlnets), _sketching(message).annotator
+        if place >= len(known):
+            raise DamagedFile(f"the file names annotator {place}, its generator has {len(known)}")
+        return known[place]
+
+    def _sketch(self, original: Image.Image, options: dict[str, Any]) -> Sketch:
+        name, weights = options["annotator"], options["annotator_weights"]
+        draw = load_annotator(name, self.config.size, Path(weights) if weights else None, str(self.torch_device))
+        codec = self._sketch_codec(options)
+        data = codec.encode(draw(Picture.of(original)))
+        file = unpack(data)
+        sketching = Sketching(
+            sorted(self.config.controlnets).index(name), file.header.entropy_id, file.header.synthesis_id
+        )
+        return Sketch(sketching, file.units[0], file.header.checksum, codec.decode(data))
+
+    def _decoded_sketch(
+        self, message: Message, units: tuple[bytes, ...], header: Header, options: dict[str, Any]
+    ) -> Image.Image:
+        return self._sketch_codec(options).decode(self._sketch_file(message, units, header))
+
+    def _sketch_file(self, message: Message, units: tuple[bytes, ...], header: Header) -> bytes:
+        """Return the sketch as a file of the sketch codec: what that has in its header is known here otherwise."""
+        width, height = working_size(header.width, header.height, self.config.size)
+        ids = (_sketching(message).entropy_id, _sketching(message).synthesis_id)
+        return pack(File(Header(width, height, 1, 8, SKETCH_CODEC, "rans", *ids, None, header.checksum), units))
+
+    def _sketch_codec(self, options: dict[str, Any]) -> nic.api.Codec:
+        return nic.load(SKETCH_CODEC, options["sketch_weights"] or None, str(self.torch_device))
+
+
+def _sketching(message: Message) -> Sketching:
+    assert message.sketching is not None  # it was unpacked as one with a sketch
+    return message.sketching
+
+
+def _models(options: dict[str, Any]) -> Path | None:
+    return Path(options["models"]) if options["models"] else None
+
+
+def _inverted(original: Image.Image, clip: Clip, options: dict[str, Any]) -> tuple[int, ...]:
+    """Return the ids of a prompt for a picture. The search is kept in the user's cache, as far as it has come."""
+    search = Inversion(tokens=options["tokens"], iterations=options["iterations"])
+    key = hashlib.sha256(repr((original.tobytes(), clip.name, search)).encode()).hexdigest()[:16]
+    state = user_cache_path("nic") / "prompts" / f"{key}.pt"
+    return invert(clip, clip.image_features([original]), search, state)[0].ids
+
+
+def _checksum(ids: tuple[int, ...]) -> int:
+    return zlib.crc32(np.array(ids, "<i4").tobytes())
+
+
+def _pixels(picture: Image.Image, header: Header) -> np.ndarray:
+    """Return a generated picture (H, W, C) in the size, channels and depth that a header states."""
+    picture = resized(picture, (header.width, header.height)).convert("L" if header.channels == 1 else "RGB")
+    pixels = np.asarray(picture).reshape(header.height, header.width, header.channels)
+    return pixels.astype(np.uint16) * 257 if header.bit_depth == 16 else pixels

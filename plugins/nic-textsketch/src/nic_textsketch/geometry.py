@@ -1,0 +1,37 @@
+"""The size at which pictures are sketched and generated, and what is done to pictures and sketches on the way."""
+
+from nic_core.errors import BadPicture
+from PIL import Image, ImageEnhance
+
+UNIT = 64
+"""What both sides of what is sketched and generated are multiples of."""
+
+MOST_ELONGATED = 4
+
+
+def working_size(width: int, height: int, short: int = 512) -> tuple[int, int]:
+    """Return the width and height at which a picture is sketched and generated, as controlnet-aux resizes it.
+
+    short: the short side in pixels, a multiple of 64; the long side is rounded to one.
+
+    BadPicture for a side below 64 pixels, and for one of more than four times the other.
+    """
+    if min(width, height) < UNIT:
+        raise BadPicture(f"pictures must be at least {UNIT} pixels wide and high, not {width} x {height}")
+    if max(width, height) > MOST_ELONGATED * min(width, height):
+        raise BadPicture(f"no side may be more than {MOST_ELONGATED} times as long as the other: {width} x {height}")
+    factor = short / min(width, height)  # multiplied in this order, ties between two sizes fall as they do there
+    return round(width * factor / UNIT) * UNIT, round(height * factor / UNIT) * UNIT
+
+
+def resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Return a picture at another (width, height), by Lanczos' filter."""
+    return image.resize(size, Image.Resampling.LANCZOS)
+
+
+def sharpened(sketch: Image.Image) -> Image.Image:
+    """Return a decoded gray sketch as ControlNet gets it: sharpened by 2, with three equal channels.
+
+    Pillow computes what torchvision's adjust_sharpness does, up to rounding.
+    """
+    return ImageEnhance.Sharpness(sketch).enhance(2).convert("RGB")

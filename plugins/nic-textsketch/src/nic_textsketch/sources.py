@@ -1,0 +1,127 @@
+"""Where the models of others are on this machine: given as folders, in the Hugging Face cache, or downloaded.
+
+huggingface_hub takes a second to import, and is imported for what no folder holds.
+"""
+
+import io
+import logging
+import os
+import shlex
+from collections.abc import Sequence
+from contextvars import copy_context
+from pathlib import Path
+from typing import Any
+
+from nic_core import progress
+from nic_core.errors import NicError
+from nic_nn.pretrained import obtaining
+
+from nic_textsketch.config import Source
+
+logger = logging.getLogger("nic")
+
+
+def folder(source: Source, models: Path | None, files: Sequence[str]) -> Path:
+    """Return the folder of a model, which is downloaded where it is not on this machine.
+
+    It is the source's name itself where that is a folder; else the folder of that name below `models`, or below what
+    the environment variable NIC_MODELS names; else the Hugging Face cache's.
+
+    files: patterns of the files needed, each of which must fit a file. Alternatives are "a|b", the preferred first.
+
+    NicError, saying how the files can be had, where some are missing and cannot be downloaded, or must not be since
+    HF_HUB_OFFLINE is set.
+    """
+    if models is None and "NIC_MODELS" in os.environ:
+        models = Path(os.environ["NIC_MODELS"])
+    places = [Path(source.name), *([models / source.name] if models else [])]
+    for place in places:
+        if place.is_dir():
+            if lacking := missing(place, files):
+                raise NicError(f"the model in {place} is not complete: it has no {lacking[0].replace('|', ' or ')}")
+            return place
+    cached = _cached(source)
+    lacking = missing(cached, files) if cached else list(files)
+    if cached and not lacking:
+        return cached
+    from huggingface_hub.constants import HF_HUB_OFFLINE
+
+    remedy = _remedy(source, files)
+    if HF_HUB_OFFLINE:
+        what = f"{lacking[0].replace('|', ' or ')} of it" if cached else "it"
+        raise NicError(f"cannot get {source.name}: {what} is not on this machine, and HF_HUB_OFFLINE is set; {remedy}")
+    logger.info("%s is not on this machine: it is downloaded once%s", source.name, _size(source))
+    with obtaining(source.name, "", remedy):
+        return _download(source, files)
+
+
+def missing(place: Path, files: Sequence[str]) -> list[str]:
+    """Return the patterns, with all their alternatives, that fit no file in a folder."""
+    return [entry for entry in files if not any(any(place.glob(pattern)) for pattern in entry.split("|"))]
+
+
+def _remedy(source: Source, files: Sequence[str]) -> str:
+    """Return how a user gets the files."""
+    includes = [argument for pattern in _patterns(files) for argument in ("--include", pattern)]
+    command = shlex.join(["hf", "download", source.name, "--revision", source.revision, *includes])
+    copy = f"keep a copy as DIR/{source.name}, and say --models DIR or NIC_MODELS=DIR"
+    return f"download it{_size(source)} by `{command}`, or {copy}"
+
+
+def _size(source: Source) -> str:
+    """Return the size of the download in parentheses, empty if unknown."""
+    return f" ({source.gigabytes:g} GB)" if source.gigabytes else ""
+
+
+def _patterns(files: Sequence[str]) -> list[str]:
+    """Return all patterns, alternatives one by one."""
+    return [pattern for entry in files for pattern in entry.split("|")]
+
+
+def _cached(source: Source) -> Path | None:
+    """Return what the hub's cache has of a model, be it complete or not; None if that is nothing."""
+    import huggingface_hub
+
+    try:
+        # Without patterns, since those here have alternatives: `missing` checks instead
+        path = huggingface_hub.snapshot_download(
+            source.name, revision=source.revision, allow_patterns=[], local_files_only=True
+        )
+    except (OSError, ValueError):  # not there; no name that the hub allows
+        return None
+    return Path(path)
+
+
+def _download(source: Source, files: Sequence[str]) -> Path:
+    """Download what is not in the hub's cache yet; raises anything."""
+    import huggingface_hub
+
+    bar = _bar(f"downloading {source.name} (MB)")
+    for patterns in ([entry.split("|")[0] for entry in files], _patterns(files)):
+        path = Path(
+            huggingface_hub.snapshot_download(
+                source.name, revision=source.revision, allow_patterns=patterns, tqdm_class=bar
+            )
+        )
+        lacking = missing(path, files)
+        if not lacking:
+            return path
+    raise FileNotFoundError(f"its revision {source.revision} has no {lacking[0].replace('|', ' or ')}")
+
+
+def _bar(what: str) -> Any:
+    """Return a class of progress bars for huggingface_hub, which report megabytes instead of drawing themselves."""
+    from tqdm import tqdm  # huggingface_hub's own
+
+    context = copy_context()  # the listener's: the hub downloads in threads, which have none
+
+    class Bar(tqdm):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **{**kwargs, "file": io.StringIO(), "disable": False})
+
+        def display(self, *args: Any, **kwargs: Any) -> None:
+            total = int(self.total or 0) >> 20
+            if self.unit == "B" and self.n and total:  # others count files, or are not begun
+                context.copy().run(progress.report, what, int(self.n) >> 20, total)
+
+    return Bar

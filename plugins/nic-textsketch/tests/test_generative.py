@@ -1,0 +1,223 @@
+"""Whole files of the codecs that generate, by tiny models on disk instead of the large ones; pictures mean nothing."""
+
+import json
+import os
+import subprocess
+import sys
+
+import nic_core as nic
+import numpy as np
+import pytest
+import tiny_diffusion
+import tiny_open_clip
+from nic_core import cli, progress
+from nic_core.container import File, Header, pack, unpack
+from nic_core.errors import BadOption, BadPicture, DamagedFile, NicError, WeightsNotFound
+from nic_core.picture import Picture
+from nic_core.progress import Listener
+from nic_textsketch.message import Message
+from PIL import Image
+
+PIC, PICS = "textsketch-pic", "textsketch-pics"
+PROMPT = "a red barn, 16 tokens or fewer"
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """A folder of local models: tiny/base, tiny/control and tiny/clip."""
+    folder = tmp_path_factory.mktemp("models")
+    tiny_diffusion.write_base(folder / "tiny" / "base")
+    tiny_diffusion.write_controlnet(folder / "tiny" / "control")
+    tiny_open_clip.write(folder / "tiny" / "clip")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def generators(models):
+    """Weights files of the configs with these models, by codec."""
+    found = {}
+    for codec, more in ((PIC, {}), (PICS, {"controlnets": {"canny": "tiny/control", "hed": "tiny/control"}})):
+        (models / f"{codec}.json").write_text(json.dumps({"base": "tiny/base", "steps": 2, "size": 64, **more}))
+        found[codec] = models / f"{codec}.safetensors"
+        assert cli.run(["weights", "import", codec, str(models / f"{codec}.json"), "-o", str(found[codec])]) == 0
+    return found
+
+
+@pytest.fixture(autouse=True)
+def surroundings(models, weights, tmp_path, monkeypatch):
+    """Nothing is downloaded, and a user's folders are not touched; the store has a sketch model."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("NIC_MODELS", str(models))
+    monkeypatch.setenv("NIC_WEIGHTS", str(tmp_path / "store"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert cli.run(["weights", "add", str(weights)]) == 0
+
+
+@pytest.fixture(scope="module")
+def photo():
+    """A picture that is no photograph: 100 x 80, with edges."""
+    y, x = np.mgrid[:80, :100]
+    circle = (x - 40) ** 2 + (y - 40) ** 2 < 900
+    return np.stack([np.where(circle, 220, x), np.where(circle, 40, y * 2), 128 + 0 * x], -1).astype(np.uint8)
+
+
+def options(codec, **more):
+    """Return options of encoding with the tiny models."""
+    return {"clip": "tiny/clip", "batch": 1, **({"annotator": "canny"} if codec == PICS else {}), **more}
+
+
+@pytest.mark.parametrize("codec", [PIC, PICS])
+def test_a_fresh_process_decodes_the_same_picture(codec, generators, models, photo, tmp_path, capsys):
+    Image.fromarray(photo).save(tmp_path / "photo.png")
+    (tmp_path / "c.json").write_text(json.dumps({"photo.png": PROMPT}))
+    chosen = ["--codec", codec, "--weights", generators[codec], "--device", "cpu", "--models", models]
+    sketching = ["--annotator", "canny"] if codec == PICS else []
+    arguments = ["encode", tmp_path / "photo.png", *chosen, *sketching, "--captions", tmp_path / "c.json"]
+    capsys.readouterr()
+    assert cli.run([*map(str, [*arguments, "--clip", "tiny/clip", "--candidates", 3, "-o", tmp_path / "p.nic"])]) == 0
+    says = capsys.readouterr().err
+    assert says.startswith("photo.png: candidate ")
+    assert "of 3: CLIP similarity 0." in says
+    assert says.endswith("prompt: a red barn , 1 6 tokens or fewer\n")
+
+    data = (tmp_path / "p.nic").read_bytes()
+    here = nic.load(codec, generators[codec], "cpu").decode_picture(data)
+    assert here.pixels.shape == photo.shape
+    environment = {**os.environ, "NIC_MODELS": ""}
+    command = [sys.executable, "-m", "nic_core", "decode", tmp_path / "p.nic", "-o", tmp_path / "out.png"]
+    command += ["--weights", generators[codec], "--device", "cpu", "--models", models, "--dump", tmp_path / "parts"]
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out.png")), here.pixels)
+
+    parts = {path.name: path for path in (tmp_path / "parts").iterdir()}
+    assert parts["out.prompt.txt"].read_text() == "a red barn , 1 6 tokens or fewer\n"
+    assert parts["out.index.txt"].read_text().endswith("of 3, seed 0\n")
+    if codec == PIC:
+        assert sorted(parts) == ["out.index.txt", "out.prompt.txt"]
+        assert len(data) < 75
+    else:
+        assert sorted(parts) == ["out.index.txt", "out.prompt.txt", "out.sketch.nic", "out.sketch.png"]
+        sketch = nic.decode(parts["out.sketch.nic"].read_bytes(), device="cpu")
+        np.testing.assert_array_equal(np.asarray(sketch), np.asarray(Image.open(parts["out.sketch.png"])))
+        assert (sketch.mode, sketch.size) == ("L", (64, 64))
+
+
+def test_the_chosen_candidate_is_what_is_decoded(generators, photo):
+    """By MSE: no other seed's or candidate's picture is nearer, and decoding makes only the one."""
+    codec = nic.load(PIC, generators[PIC], "cpu")
+    data = codec.encode(photo, **options(PIC, text=PROMPT, candidates=5, select="mse", seed=7))
+    message = Message.unpack(nic.inspect(data).params, sketched=False)
+    assert (message.candidates, message.seed) == (5, 7)
+    small = np.asarray(Image.fromarray(photo).resize((64, 64), Image.Resampling.LANCZOS), float)
+    errors = []
+    for chosen in range(5):
+        head = nic.inspect(data)
+        other = Message(message.ids, 7, 5, chosen)
+        params = {**vars(head), "width": 64, "height": 64, "params": other.pack()}
+        picture = np.asarray(codec.decode(pack(File(Header(**params), (b"",)))), float)
+        errors.append(float(((picture - small) ** 2).mean()))
+    assert message.chosen == int(np.argmin(errors))
+    assert data != codec.encode(photo, **options(PIC, text=PROMPT, candidates=5, select="mse", seed=8))
+
+
+def test_inversion_makes_the_prompt_and_is_not_repeated(generators, photo, tmp_path):
+    codec = nic.load(PIC, generators[PIC], "cpu")
+    heard = []
+
+    def encode(**more):
+        heard.clear()
+        with progress.listening(Listener(lambda *step: heard.append(step), lambda fact: None)):
+            return codec.encode(photo, **options(PIC, iterations=5, candidates=1, **more))
+
+    data = encode()
+    assert ("inverting the prompt", 5, 5) in heard
+    assert ("generating", 2, 2) in heard
+    message = Message.unpack(nic.inspect(data).params, sketched=False)
+    assert len(message.ids) == 16
+    assert len(data) <= 75
+    assert encode() == data
+    assert not [step for step in heard if step[0] == "inverting the prompt" and step[1] < 5]
+    assert len(list((tmp_path / "cache" / "nic" / "prompts").iterdir())) == 1
+    assert len(Message.unpack(nic.inspect(encode(tokens=3)).params, sketched=False).ids) == 3
+
+
+@pytest.mark.parametrize("codec", [PIC, PICS])
+@pytest.mark.parametrize("shape", [(64, 64, 1), (70, 200, 3), (200, 64, 3)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_any_size_depth_and_channels(codec, shape, dtype, generators):
+    loaded = nic.load(codec, generators[codec], "cpu")
+    pixels = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, shape, dtype)
+    data = loaded.encode(Picture(pixels), **options(codec, text="noise", candidates=1, select="mse"))
+    decoded = loaded.decode_picture(data)
+    assert (decoded.pixels.shape, decoded.pixels.dtype) == (shape, dtype)
+
+
+@pytest.mark.parametrize("codec", [PIC, PICS])
+def test_damaged_files_are_refused(codec, generators, photo):
+    loaded = nic.load(codec, generators[codec], "cpu")
+    file = unpack(loaded.encode(photo, **options(codec, text="noise", candidates=1, select="mse")))
+    for changes in ({"params": b"\0"}, {"params": file.header.params + bytes(300)}, {"checksum": 1}):
+        damaged = pack(File(Header(**{**vars(file.header), **changes}), file.units))
+        with pytest.raises(DamagedFile):
+            loaded.decode(damaged)
+        with pytest.raises(DamagedFile):
+            loaded.parts(damaged)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "says"),
+    [
+        ({"text": ""}, BadOption, "no words"),
+        ({"text": " \n"}, BadOption, "no words"),
+        ({"text": "word " * 76}, BadOption, "shorten it"),
+        ({"text": "word " * 74}, BadOption, "with ', high quality' at its end: at most 75"),
+        ({"tokens": 74, "text": None}, BadOption, "with ', high quality' at its end: at most 75"),
+        ({"annotator": "pencil"}, BadOption, "no ControlNet for sketches by pencil; those it has"),
+        ({"annotator": "depth"}, BadOption, "no ControlNet for sketches by depth; those it has: canny, hed"),
+        ({"annotator_weights": "x"}, NicError, "canny has no weights"),
+        ({"candidates": 257}, BadOption, "1 to 256"),
+        ({"clip": "tiny/absent", "select": "clip"}, NicError, "hf download tiny/absent"),
+        ({"sketch_weights": "absent.safetensors"}, WeightsNotFound, "neither a file nor known weights"),
+        ({"models": "absent"}, NicError, "tiny/base"),
+    ],
+)
+def test_what_cannot_be_is_said_before_the_work(changes, error, says, generators, photo):
+    codec = nic.load(PICS, generators[PICS], "cpu")
+    heard = []
+    with progress.listening(Listener(lambda *step: heard.append(step), heard.append)), pytest.raises(error) as caught:
+        codec.encode(photo, **options(PICS, **{"text": "noise", "select": "mse", **changes}))
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not heard
+
+
+@pytest.mark.parametrize(("shape", "says"), [((63, 90, 3), "at least 64 pixels"), ((64, 300, 3), "4 times as long")])
+def test_pictures_of_other_shapes_are_refused(shape, says, generators):
+    with pytest.raises(BadPicture, match=says):
+        nic.load(PIC, generators[PIC], "cpu").encode(np.zeros(shape, np.uint8), text="noise")
+
+
+def test_what_a_file_needs_is_named_where_it_is_not_there(generators, weights, photo, models, tmp_path, monkeypatch):
+    data = {}
+    for codec in (PIC, PICS):
+        made = nic.load(codec, generators[codec], "cpu")
+        data[codec] = made.encode(photo, **options(codec, text="noise", candidates=1, select="mse"))
+        with pytest.raises(WeightsNotFound, match=f"{nic.inspect(data[codec]).entropy_id}, which are not installed"):
+            nic.load(codec, device="cpu").decode(data[codec])  # only the default generator is there
+    monkeypatch.setenv("NIC_WEIGHTS", str(tmp_path / "empty"))
+    with pytest.raises(WeightsNotFound, match="needs the textsketch-ntc weights"):
+        nic.load(PICS, generators[PICS], "cpu").decode(data[PICS])
+    assert nic.load(PICS, generators[PICS], "cpu").decode(data[PICS], sketch_weights=str(weights)).size == (100, 80)
+    monkeypatch.delenv("NIC_MODELS")
+    with pytest.raises(NicError, match="hf download tiny/base"):
+        nic.load(PIC, generators[PIC], "cpu").decode(data[PIC])
+    assert nic.load(PIC, generators[PIC], "cpu").decode(data[PIC], models=str(models)).size == (100, 80)
+
+
+def test_every_option_is_told(capsys):
+    command = [sys.executable, "-m", "nic_core"]
+    told = subprocess.run([*command, "encode", "--help"], capture_output=True, text=True).stdout
+    for flag in ("--text", "--iterations", "--candidates", "--select", "--annotator", "--models", "--sketch-weights"):
+        assert flag in told
