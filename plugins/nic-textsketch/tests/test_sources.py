@@ -2,6 +2,7 @@
 
 import shlex
 from pathlib import Path
+from types import SimpleNamespace
 
 import huggingface_hub
 import pytest
@@ -87,7 +88,8 @@ def test_what_is_missing_is_said_with_its_size_and_a_command_that_gets_it(snapsh
     assert "--models DIR or NIC_MODELS=DIR" in said
     command = shlex.split(said.split("`")[1])
     assert command[:5] == ["hf", "download", "someone/model", "--revision", "v1"]
-    included = ["config.json", "unet/*.json", "weights.safetensors", "weights.bin"]
+    assert "(where it has none of these, weights.bin will do)" in said
+    included = ["config.json", "unet/*.json", "weights.safetensors"]
     assert command[5:] == [word for pattern in included for word in ("--include", pattern)]
 
 
@@ -101,6 +103,7 @@ def test_an_unknown_model_is_one_line(name):
 def test_a_download_reports_how_far_it_is_and_takes_the_second_choice(snapshot, monkeypatch, caplog):
     """By a stand-in for the hub, which has the weights in the old form only."""
     asked, seen = [], []
+    there = ["config.json", "unet/config.json", "weights.bin", "picture.png"]
 
     def download(name, revision, allow_patterns, local_files_only=False, tqdm_class=None):
         if local_files_only:
@@ -109,14 +112,22 @@ def test_a_download_reports_how_far_it_is_and_takes_the_second_choice(snapshot, 
         with tqdm_class(total=3 << 20, unit="B", desc="bytes", mininterval=0) as bar:
             bar.update(1 << 20)
             bar.update(2 << 20)
-        write(snapshot, "config.json", "unet/config.json", *{"weights.bin"}.intersection(allow_patterns))
         return str(snapshot)
+
+    def listed(hub, name, revision, timeout):
+        return SimpleNamespace(siblings=[SimpleNamespace(rfilename=file) for file in there])
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", listed)
     listener = progress.Listener(step=lambda *step: seen.append(step), note=lambda fact: None)
     with progress.listening(listener), caplog.at_level("INFO", "nic"):
         assert folder(SOURCE, None, FILES) == snapshot
-    assert "weights.bin" not in asked[0] and "weights.bin" in asked[1]
+    assert asked == [["config.json", "unet/*.json", "weights.bin"]]
     assert ("downloading someone/model (MB)", 1, 3) in seen
     assert "someone/model is not on this machine: it is downloaded once (2.6 GB)" in caplog.text
+
+    there.remove("weights.bin")
+    with pytest.raises(NicError, match=r"its revision v1 has no weights\.safetensors or weights\.bin"):
+        folder(SOURCE, None, FILES)
+    assert len(asked) == 1

@@ -60,10 +60,10 @@ class Option:
             return " | ".join(self.choices)
         low, high = self.minimum, self.maximum
         if low is not None and high is not None:
-            return f"{low:g} to {high:g}"
+            return f"{_plain(low)} to {_plain(high)}"
         if low is not None:
-            return f"at least {low:g}"
-        return f"at most {high:g}" if high is not None else ""
+            return f"at least {_plain(low)}"
+        return f"at most {_plain(high)}" if high is not None else ""
 
     def parse(self, value: Any) -> Any:
         """Return `value`, text or not, as the option's type; BadOption with name, expectation and what was given."""
@@ -175,6 +175,10 @@ class CodecSpec:
             raise BadOption(f"{self.id} has no {when} option {unknown[0]!r}; {has}")
         values = {key.replace("-", "_"): value for key, value in given.items() if value is not None}
         return {key: option.parse(values[key]) if key in values else option.default for key, option in known.items()}
+
+
+def _plain(number: float) -> str:
+    return str(number) if isinstance(number, int) else f"{number:g}"
 
 
 def _is_free(name: str) -> bool:

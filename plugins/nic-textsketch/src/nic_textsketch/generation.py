@@ -79,9 +79,9 @@ class Generator:
 
         NicError or BadWeights for what cannot be had; see `nic_textsketch.sources.folder`.
         """
+        _ = self._folders
         with _quiet():
             self._scheduler_class()
-        self._folders  # noqa: B018  (computed once)
 
     def fits(self, prompt: str) -> None:
         """Check that the text encoder can read all of a prompt and the suffix; BadOption where it cannot."""

@@ -3,6 +3,7 @@
 huggingface_hub takes a second to import, and is imported for what no folder holds.
 """
 
+import fnmatch
 import io
 import logging
 import os
@@ -62,20 +63,18 @@ def missing(place: Path, files: Sequence[str]) -> list[str]:
 
 def _remedy(source: Source, files: Sequence[str]) -> str:
     """Return how a user gets the files."""
-    includes = [argument for pattern in _patterns(files) for argument in ("--include", pattern)]
+    preferred = [entry.split("|") for entry in files]
+    includes = [argument for alternatives in preferred for argument in ("--include", alternatives[0])]
     command = shlex.join(["hf", "download", source.name, "--revision", source.revision, *includes])
+    others = [name for alternatives in preferred for name in alternatives[1:]]
+    instead = f" (where it has none of these, {' and '.join(others)} will do)" if others else ""
     copy = f"keep a copy as DIR/{source.name}, and say --models DIR or NIC_MODELS=DIR"
-    return f"download it{_size(source)} by `{command}`, or {copy}"
+    return f"download it{_size(source)} by `{command}`{instead}, or {copy}"
 
 
 def _size(source: Source) -> str:
     """Return the size of the download in parentheses, empty if unknown."""
     return f" ({source.gigabytes:g} GB)" if source.gigabytes else ""
-
-
-def _patterns(files: Sequence[str]) -> list[str]:
-    """Return all patterns, alternatives one by one."""
-    return [pattern for entry in files for pattern in entry.split("|")]
 
 
 def _cached(source: Source) -> Path | None:
@@ -96,17 +95,20 @@ def _download(source: Source, files: Sequence[str]) -> Path:
     """Download what is not in the hub's cache yet; raises anything."""
     import huggingface_hub
 
-    bar = _bar(f"downloading {source.name} (MB)")
-    for patterns in ([entry.split("|")[0] for entry in files], _patterns(files)):
-        path = Path(
-            huggingface_hub.snapshot_download(
-                source.name, revision=source.revision, allow_patterns=patterns, tqdm_class=bar
-            )
+    # This asks once, while a download without a network would try again for minutes
+    info = huggingface_hub.HfApi().model_info(source.name, revision=source.revision, timeout=10)
+    names = [file.rfilename for file in info.siblings or []]
+    there = [[pattern for pattern in entry.split("|") if fnmatch.filter(names, pattern)] for entry in files]
+    if lacking := [entry for entry, patterns in zip(files, there, strict=True) if not patterns]:
+        raise FileNotFoundError(f"its revision {source.revision} has no {lacking[0].replace('|', ' or ')}")
+    return Path(
+        huggingface_hub.snapshot_download(
+            source.name,
+            revision=source.revision,
+            allow_patterns=[patterns[0] for patterns in there],
+            tqdm_class=_bar(f"downloading {source.name} (MB)"),
         )
-        lacking = missing(path, files)
-        if not lacking:
-            return path
-    raise FileNotFoundError(f"its revision {source.revision} has no {lacking[0].replace('|', ' or ')}")
+    )
 
 
 def _bar(what: str) -> Any:

@@ -81,7 +81,7 @@ def codecs(as_json: bool) -> None:
         table.add_column(heading, no_wrap=heading == "codec")
     for spec in specs:
         count = sum(weights.codec == spec.id for weights in found)
-        options = ", ".join([*spec.settings("encode"), *spec.settings("decode")])
+        options = ", ".join(dict.fromkeys([*spec.settings("encode"), *spec.settings("decode")]))
         table.add_row(
             spec.id + (" (default)" if spec.id == default else ""), str(count or "none"), options, spec.summary
         )
