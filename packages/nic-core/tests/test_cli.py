@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from nic_core import image_files, plugins
 from nic_core.cli import run, transcode
 from nic_core.picture import Picture
 from nic_core.spec import CodecSpec, Option
+from PIL import Image
 
 Make = Callable[..., Path]
 
@@ -200,6 +202,19 @@ def test_each_picture_has_its_own_value(work: Path, capsys: pytest.CaptureFixtur
     assert "--captions FILE.json Instead, for each picture its own: a JSON file {picture's file name: text}." in told
     assert "COCO's captions JSON works too. [zip]" in told
     assert "{picture's file name: level}. [zip]" in told
+
+
+def test_metadata_that_outweigh_the_picture_are_mentioned(work: Path, capsys: pytest.CaptureFixture) -> None:
+    profile = np.random.default_rng(0).bytes(2000)
+    Image.new("RGB", (20, 20)).save(work / "tagged.png", icc_profile=profile)
+    assert run(["encode", "tagged.png", "-o", "t.nic"]) == 0
+    size = (work / "t.nic").stat().st_size
+    says = capsys.readouterr().err
+    assert re.fullmatch(rf"tagged.png: 20\d\d of {size} bytes are metadata, which --strip leaves out\n", says)
+    assert run(["encode", "tagged.png", "-o", "t.nic", "--target-size", "3k"]) == 0
+    assert capsys.readouterr().err.count("metadata") == 1
+    assert run(["encode", "tagged.png", "-o", "t.nic", "--strip"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_what_a_picture_is_coded_by(work: Path, capsys: pytest.CaptureFixture) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from PIL import Image
 
-from nic_core import chunks, plugins, weights
+from nic_core import chunks, plugins, progress, weights
 from nic_core.codec import PixelCodec
 from nic_core.container import File, Header, pack, unpack
 from nic_core.errors import BadOption, TargetUnreachable, WeightsNotFound
@@ -91,10 +91,15 @@ class Codec:
             quality = QUALITY.parse(quality)
         extra = chunks.of_picture(picture)
         if target is None:
-            return self._file(picture, extra, quality, checked)
-        if quality is not None:
+            data = self._file(picture, extra, quality, checked)
+        elif quality is None:
+            data = self._file_for(target, picture, extra, checked, on_trial)
+        else:
             raise BadOption("give a quality or a target, not both")
-        return self._file_for(target, picture, extra, checked, on_trial)
+        metadata = _metadata_bytes(extra)
+        if 2 * metadata > len(data):
+            progress.note(f"{metadata} of {len(data)} bytes are metadata, which --strip leaves out")
+        return data
 
     def decode(self, data: bytes, *, max_pixels: int | None = None, **options: Any) -> Image.Image:
         """Return the picture of a .nic file as a PIL image; see `decode_picture`.
@@ -188,9 +193,9 @@ class Codec:
         try:
             return search(attempt, ladder, target).data
         except TargetUnreachable as error:
-            removable = sum(len(data) for kind, data in extra.items() if kind in chunks.METADATA)
-            if target.limits_rate and 10 * removable > len(error.nearest.data):
-                error.args = (f"{error}; {removable} bytes of it are metadata, which --strip leaves out",)
+            metadata = _metadata_bytes(extra)
+            if target.limits_rate and 10 * metadata > len(error.nearest.data):
+                error.args = (f"{error}; {metadata} bytes of it are metadata, which --strip leaves out",)
             raise
 
     def _weights_for(self, quality: float | None) -> WeightsSpec:
@@ -227,6 +232,10 @@ class Codec:
             "decoding with the synthesis %s instead of the file's %s", fitting[0].synthesis_id, header.synthesis_id
         )
         return fitting[0]
+
+
+def _metadata_bytes(extra: dict[str, bytes]) -> int:
+    return sum(len(data) for kind, data in extra.items() if kind in chunks.METADATA)
 
 
 def nearest_quality(spec: WeightsSpec, quality: float | None) -> float | None:

@@ -8,6 +8,7 @@ import hashlib
 import io
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,10 @@ from nic_textsketch.message import Message, Sketching
 from nic_textsketch.selection import Selection
 
 SKETCH_CODEC = "textsketch-ntc"
+
+# For a folder of pictures both are loaded once.
+_annotator = lru_cache(maxsize=1)(load_annotator)
+_sketch_codec = lru_cache(maxsize=1)(partial(nic.load, SKETCH_CODEC))
 
 
 @dataclass(frozen=True)
@@ -158,7 +163,7 @@ class PicsCodec(PicCodec):
 
     def _sketch(self, original: Image.Image, options: dict[str, Any]) -> Sketch:
         name, weights = options["annotator"], options["annotator_weights"]
-        draw = load_annotator(name, self.config.size, Path(weights) if weights else None, str(self.torch_device))
+        draw = _annotator(name, self.config.size, Path(weights) if weights else None, str(self.torch_device))
         codec = self._sketch_codec(options)
         data = codec.encode(draw(Picture.of(original)))
         file = unpack(data)
@@ -179,7 +184,7 @@ class PicsCodec(PicCodec):
         return pack(File(Header(width, height, 1, 8, SKETCH_CODEC, "rans", *ids, None, header.checksum), units))
 
     def _sketch_codec(self, options: dict[str, Any]) -> nic.api.Codec:
-        return nic.load(SKETCH_CODEC, options["sketch_weights"] or None, str(self.torch_device))
+        return _sketch_codec(options["sketch_weights"] or None, str(self.torch_device))
 
 
 def _sketching(message: Message) -> Sketching:

@@ -328,7 +328,7 @@ def _shown(bars: Progress, job: Job) -> Iterator[None]:
 
     def step(what: str, done: int, total: int) -> None:
         if what not in tasks:
-            tasks[what] = bars.add_task(f"  {what}", total=total or None)
+            tasks[what] = bars.add_task(f"  {what}", total=total or None, completed=done)
         bars.update(tasks[what], completed=done, total=total or None, visible=done < total or not total)
 
     def note(fact: str) -> None:
