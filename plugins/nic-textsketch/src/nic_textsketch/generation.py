@@ -37,7 +37,7 @@ class Running:
     """How a generator is run, which the config does not say since every machine decides it for itself.
 
     precision: "auto" or one of `PRECISIONS`; auto is float32 on the CPU and float16 elsewhere.
-    offload: keep on the device only the network that is at work. Slower, a third of the memory or less.
+    offload: keep on the device only the network that is at work. Slower, for less memory.
     slicing: compute attention part by part, and decode pictures one by one and large ones in tiles, whose pictures
     differ a little. Slower, for the least memory.
     models: the folder of local models; see `nic_textsketch.sources.folder`.
