@@ -225,10 +225,16 @@ def test_what_a_picture_is_coded_by(work: Path, capsys: pytest.CaptureFixture) -
     assert (work / "parts" / "of" / "b.text.txt").read_text() == "a b"
     assert run(["decode", "in/a.nic", "-o", "other.bmp", "--dump", "parts"]) == 0
     assert (work / "parts" / "other.text.txt").exists()
+    (work / "in" / "deep").mkdir()
+    (work / "in" / "a.nic").rename(work / "in" / "deep" / "b.nic")
+    assert run(["decode", "in", "-o", "out", "--dump", "tree"]) == 0
+    assert names(work / "tree") == ["b.text.txt", "deep/b.text.txt"]
     assert run(["encode", "a.png", "-o", "plain.nic"]) == 0
     capsys.readouterr()
-    assert "nothing to dump" in failed(capsys, ["decode", "plain.nic", "--dump", "parts"])
-    assert not (work / "plain.png").exists()
+    assert run(["decode", "plain.nic", "--dump", "none"]) == 0
+    says = capsys.readouterr().err
+    assert says == "plain.nic: nothing to dump: zip codes a picture by nothing that can be looked at\n"
+    assert not (work / "none").exists()
 
 
 def test_a_flag_of_several_codecs_has_all_their_helps(monkeypatch: pytest.MonkeyPatch) -> None:

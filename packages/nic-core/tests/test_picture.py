@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from nic_core import metadata
 from nic_core.errors import BadPicture
 from nic_core.picture import Picture
 from PIL import Image, ImageCms, ImageOps
@@ -158,6 +159,21 @@ def test_cmyk_drops_its_profile() -> None:
     picture = Picture.of(image)
     assert (picture.icc, picture.xmp) == (None, b"<x/>")
     np.testing.assert_array_equal(picture.pixels[0, 0], [255, 0, 0])
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_upright_keeps_all_but_the_orientation(orientation: int) -> None:
+    xmp = f'<x tiff:Orientation="{orientation}"><tiff:Orientation>{orientation}</tiff:Orientation></x>'.encode()
+    picture = Picture(values(4, 5, 3), values(4, 5), b"icc", exif_block(orientation), xmp)
+    turned = picture.upright()
+    np.testing.assert_array_equal(turned.to_array(), picture.stripped().to_array())
+    assert turned.icc == b"icc"
+    assert turned.xmp == b'<x tiff:Orientation="1"><tiff:Orientation>1</tiff:Orientation></x>'
+    tags = metadata.tags_of_exif(turned.exif)
+    assert tags[271] == "Maker"
+    assert tags[34665] == metadata.tags_of_exif(picture.exif)[34665]
+    assert tags.get(274, 1) == 1
+    assert turned.upright() is turned
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

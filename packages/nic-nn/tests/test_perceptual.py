@@ -72,7 +72,7 @@ def test_what_is_no_alexnet_is_refused_in_one_line(content, pictures, tmp_path):
     elif content == "tensors":
         torch.save({"weight": torch.zeros(3)}, path)
     with pytest.raises(
-        NicError, match=r"cannot get the AlexNet of LPIPS from .*lpips_path=FILE or NIC_LPIPS"
+        NicError, match=r"cannot get the AlexNet of LPIPS from .*NIC_LPIPS=FILE, or in training"
     ) as caught:
         lpips(*pictures, str(path))
     assert "alexnet.pth" in str(caught.value)

@@ -1,5 +1,6 @@
-"""Annotators of depth and regions, by controlnet-aux's own detectors around networks with random weights."""
+"""Annotators by controlnet-aux's own detectors; those of depth and regions around networks with random weights."""
 
+import inspect
 import sys
 import warnings
 from functools import partial
@@ -9,7 +10,8 @@ import pytest
 import torch
 from nic_core.errors import BadWeights, NicError
 from nic_core.picture import Picture
-from nic_textsketch.annotators import ANNOTATORS, detector_class, load_annotator, paint
+from nic_textsketch.annotators import ANNOTATORS, detector_class, load_annotator, paint, quietly
+from nic_textsketch.config import PICS
 
 PICTURE = Picture(np.random.default_rng(0).integers(0, 256, (64, 100, 3), np.uint8))
 
@@ -18,6 +20,66 @@ def package(name):
     """Import the module of an annotator, or skip the test."""
     pytest.importorskip("cv2")
     return sys.modules[detector_class(ANNOTATORS[name]).__module__]
+
+
+@pytest.mark.parametrize("name", ANNOTATORS)
+def test_detectors_take_what_they_are_given(name):
+    pytest.importorskip("cv2")
+    annotator = ANNOTATORS[name]
+    kind = detector_class(annotator)
+    inspect.signature(kind.__call__).bind(None, None, **dict.fromkeys(annotator.resolutions, 64), output_type="pil")
+    named = {item for item in inspect.signature(kind.__call__).parameters if item.endswith("_resolution")}
+    assert named == set(annotator.resolutions)
+    if annotator.weights:
+        inspect.signature(kind.from_pretrained).bind("folder", filename=annotator.weights[0], **annotator.settings)
+        assert annotator.megabytes
+    else:
+        kind()
+
+
+def test_every_annotator_has_a_controlnet():
+    assert set(PICS.controlnets) == set(ANNOTATORS)
+
+
+def line(draw):
+    """Draw a photograph with a dark line from top to bottom; return the mean of the sketch's columns."""
+    pixels = np.full((200, 300, 3), 200, np.uint8)
+    pixels[:, 145:155] = 20
+    sketch = draw(Picture(pixels)).pixels
+    assert sketch.shape == (64, 128, 1)  # of the size asked for, where detectors return the photograph's own
+    return sketch[..., 0].mean(0)
+
+
+def test_lines_without_weights():
+    package("lineart_standard")
+    columns = line(load_annotator("lineart_standard", 64, None, "cpu"))
+    assert columns[62:66].min() > 100
+    assert columns[:40].max() < 10
+
+
+@pytest.mark.parametrize("name", ["anyline", "teed"])
+def test_lines_around_a_network_without_any(name, tmp_path):
+    """It leaves everything undecided, gray; anyline adds the lines that it finds by itself."""
+    package(name)
+    network = sys.modules["controlnet_aux.teed.ted"].TED()
+    for parameter in network.parameters():
+        parameter.data.zero_()
+    path = tmp_path / ANNOTATORS[name].weights[0]
+    path.parent.mkdir(exist_ok=True)
+    torch.save(network.state_dict(), path)
+    for weights in (tmp_path, path):
+        columns = line(load_annotator(name, 64, weights, "cpu"))
+        assert set(columns[:40]) == {127}
+        assert (columns[62:66].min() > 150) == (name == "anyline")
+
+
+def test_detectors_neither_print_nor_read_the_command_line(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["nic", "sketches", "--output", "edges"])
+    with quietly():
+        print("loading")
+        assert sys.argv == ["nic"]
+    assert sys.argv[1:] == ["sketches", "--output", "edges"]
+    assert not capsys.readouterr().out
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Configs of generators."""
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def test_the_fingerprint_is_of_all_that_decides_pictures():
 def test_the_bundled_configs_are_the_defaults():
     """Files name them by their fingerprints, so they must never change."""
     found = {spec.codec: spec for spec in bundled("nic_textsketch")}
-    for codec, config, fingerprint in (("textsketch-pic", PIC, "e9b8322a"), ("textsketch-pics", PICS, "5ac5ff9c")):
+    for codec, config, fingerprint in (("textsketch-pic", PIC, "e9b8322a"), ("textsketch-pics", PICS, "7fa2eafd")):
         info = read_info(Path(found[codec].location))
         assert GeneratorConfig.from_json(info.config) == config
         assert (info.entropy_id, info.synthesis_id, config.fingerprint) == (fingerprint,) * 3
@@ -55,6 +56,15 @@ def test_the_bundled_configs_are_the_defaults():
         ("textsketch-pic", {"base": "a/b", "colour": 1}, "unexpected keyword argument 'colour'"),
         ("textsketch-pic", {"base": "a/b", "controlnets": {"hed": "c/d"}}, "without controlnets"),
         ("textsketch-pics", {"base": "a/b"}, "needs a config with controlnets"),
+        ("textsketch-pics", {"base": "a/b", "controlnets": {"hedd": "c/d"}}, "'hedd', which is no annotator"),
+        ("textsketch-pics", {"base": "a/b", "controlnets": ["hed"]}, "controlnets must be an object"),
+        ("textsketch-pic", {"base": 5}, "a model must be a name or an object, not 5"),
+        ("textsketch-pic", {"base": {"name": 5}}, "name must be a text, not 5"),
+        ("textsketch-pic", {"base": "a/b", "guidance": "x"}, "guidance must be a number, not 'x'"),
+        ("textsketch-pic", {"base": "a/b", "guidance": math.nan}, "guidance must be a number, not nan"),
+        ("textsketch-pic", {"base": "a/b", "negative": 5}, "negative must be a text, not 5"),
+        ("textsketch-pic", {"base": "a/b", "steps": 2.5}, "steps must be a whole number, not 2.5"),
+        ("textsketch-pic", {"base": "a/b", "size": 64.0}, "size must be a whole number, not 64.0"),
     ],
 )
 def test_other_json_is_refused(codec, config, says, tmp_path, capsys):

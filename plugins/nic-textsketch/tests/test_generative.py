@@ -2,8 +2,10 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import nic_core as nic
 import numpy as np
@@ -15,8 +17,10 @@ from nic_core.container import File, Header, pack, unpack
 from nic_core.errors import BadOption, BadPicture, DamagedFile, NicError, WeightsNotFound
 from nic_core.picture import Picture
 from nic_core.progress import Listener
+from nic_core.weights import read_info
 from nic_textsketch.message import Message
 from PIL import Image
+from safetensors.numpy import load_file, save_file
 
 PIC, PICS = "textsketch-pic", "textsketch-pics"
 PROMPT = "a red barn, 16 tokens or fewer"
@@ -172,15 +176,16 @@ def test_damaged_files_are_refused(codec, generators, photo):
         ({"text": ""}, BadOption, "no words"),
         ({"text": " \n"}, BadOption, "no words"),
         ({"text": "word " * 76}, BadOption, "shorten it"),
-        ({"text": "word " * 74}, BadOption, "with ', high quality' at its end: at most 75"),
-        ({"tokens": 74, "text": None}, BadOption, "with ', high quality' at its end: at most 75"),
+        ({"text": "word " * 74}, BadOption, "has 74 tokens, and with ', high quality' at its end 72 fit"),
+        ({"tokens": 74, "text": None}, BadOption, "with ', high quality' a prompt has at most 72 tokens"),
         ({"annotator": "pencil"}, BadOption, "no ControlNet for sketches by pencil; those it has"),
         ({"annotator": "depth"}, BadOption, "no ControlNet for sketches by depth; those it has: canny, hed"),
         ({"annotator_weights": "x"}, NicError, "canny has no weights"),
         ({"candidates": 257}, BadOption, "1 to 256"),
         ({"clip": "tiny/absent", "select": "clip"}, NicError, "hf download tiny/absent"),
         ({"sketch_weights": "absent.safetensors"}, WeightsNotFound, "neither a file nor known weights"),
-        ({"models": "absent"}, NicError, "tiny/base"),
+        ({"models": "absent"}, NicError, "no folder absent of local models"),
+        ({"clip": __file__, "select": "clip"}, NicError, "is a file; a model is a folder"),
     ],
 )
 def test_what_cannot_be_is_said_before_the_work(changes, error, says, generators, photo):
@@ -207,13 +212,56 @@ def test_what_a_file_needs_is_named_where_it_is_not_there(generators, weights, p
         with pytest.raises(WeightsNotFound, match=f"{nic.inspect(data[codec]).entropy_id}, which are not installed"):
             nic.load(codec, device="cpu").decode(data[codec])  # only the default generator is there
     monkeypatch.setenv("NIC_WEIGHTS", str(tmp_path / "empty"))
-    with pytest.raises(WeightsNotFound, match="needs the textsketch-ntc weights"):
+    with pytest.raises(WeightsNotFound, match=r"needs the textsketch-ntc weights .* name it with --sketch-weights"):
         nic.load(PICS, generators[PICS], "cpu").decode(data[PICS])
     assert nic.load(PICS, generators[PICS], "cpu").decode(data[PICS], sketch_weights=str(weights)).size == (100, 80)
     monkeypatch.delenv("NIC_MODELS")
     with pytest.raises(NicError, match="hf download tiny/base"):
         nic.load(PIC, generators[PIC], "cpu").decode(data[PIC])
     assert nic.load(PIC, generators[PIC], "cpu").decode(data[PIC], models=str(models)).size == (100, 80)
+
+
+def test_another_sketch_model_does_not_decode(generators, weights, photo, tmp_path):
+    """As in the store of someone else."""
+    loaded = nic.load(PICS, generators[PICS], "cpu")
+    data = loaded.encode(photo, **options(PICS, text="noise", candidates=1, select="mse"))
+    other = tmp_path / "other.safetensors"
+    record = replace(read_info(weights), entropy_id="01234567")
+    save_file(load_file(weights), other, record.to_metadata())
+    with pytest.raises(WeightsNotFound, match=r"not installed \(there: 01234567\)"):
+        loaded.decode(data, sketch_weights=other)
+
+
+def test_a_damaged_model_is_found_before_the_search_for_a_prompt(generators, models, photo, tmp_path):
+    shutil.copytree(models / "tiny", tmp_path / "models" / "tiny")
+    unet = tmp_path / "models" / "tiny" / "base" / "unet" / "diffusion_pytorch_model.safetensors"
+    unet.write_bytes(unet.read_bytes()[:1000])
+    codec, heard = nic.load(PIC, generators[PIC], "cpu"), []
+    with (
+        progress.listening(Listener(lambda *step: heard.append(step), heard.append)),
+        pytest.raises(NicError) as caught,
+    ):
+        codec.encode(photo, **options(PIC, models=tmp_path / "models"))
+    assert "cannot get tiny/base from" in str(caught.value)
+    assert "damaged" in str(caught.value)
+    assert not heard
+
+
+@pytest.mark.parametrize("codec", [PIC, PICS])
+def test_pictures_are_seen_upright(codec, generators, photo, tmp_path):
+    exif = Image.Exif()
+    exif[274] = 6
+    lying = tmp_path / "lying.png"
+    Image.fromarray(np.rot90(photo)).save(lying, exif=exif)
+    loaded = nic.load(codec, generators[codec], "cpu")
+    chosen = options(codec, text="noise", candidates=1, select="mse")
+    assert loaded.encode(lying, **chosen) == loaded.encode(photo, **chosen)
+
+
+def test_added_configs_do_not_become_the_default(generators):
+    assert cli.run(["weights", "add", str(generators[PIC])]) == 0
+    assert len(nic.load(PIC).weights) == 2
+    assert nic.load(PIC).weights[0].entropy_id == "e9b8322a"
 
 
 def test_every_option_is_told(capsys):

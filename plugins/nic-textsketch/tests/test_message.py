@@ -32,6 +32,14 @@ def test_sixteen_tokens_take_less_than_a_hundred_bytes_of_file():
         assert len(pack(File(header, (b"",)))) == bytes_of_file
 
 
+def test_messages_are_as_they_were():
+    """Files depend on these bytes."""
+    ids = (1000, 2, 49405)  # 1001 * 49406 ** 2 + 3 * 49406 + 49406
+    number = 1001 * 49406**2 + 3 * 49406 + 49406
+    assert Message(ids, 300, 4, 1).pack() == bytes.fromhex("ac0203") + (number * 4 + 1).to_bytes(6, "big")
+    assert Message((), 0, 1, 0, SKETCHING).pack() == bytes.fromhex("0000030123abcd89ef4567")
+
+
 @pytest.mark.parametrize("sketched", [False, True])
 def test_damaged_blocks_are_refused_or_read(sketched):
     whole = Message((5, 6, 7), 300, 4, 1, SKETCHING if sketched else None).pack()

@@ -84,6 +84,8 @@ class Codec:
         picture = Picture.of(picture)
         if strip:
             picture = picture.stripped()
+        if self.spec.upright:
+            picture = picture.upright()
         if self.spec.gray:
             picture = picture.to_gray()
         checked = self.spec.options_for("encode", options)
@@ -96,9 +98,11 @@ class Codec:
             data = self._file_for(target, picture, extra, checked, on_trial)
         else:
             raise BadOption("give a quality or a target, not both")
-        metadata = _metadata_bytes(extra)
+        metadata, alpha = _metadata_bytes(extra), len(extra.get(chunks.ALPHA, b""))
         if 2 * metadata > len(data):
             progress.note(f"{metadata} of {len(data)} bytes are metadata, which --strip leaves out")
+        if 2 * alpha > len(data):
+            progress.note(f"{alpha} of {len(data)} bytes are the alpha channel, which is kept losslessly")
         return data
 
     def decode(self, data: bytes, *, max_pixels: int | None = None, **options: Any) -> Image.Image:
@@ -149,6 +153,8 @@ class Codec:
         spec = self._weights_for(quality)
         codec = self.opened(spec)
         taken = nearest_quality(spec, quality)
+        if quality is not None and taken is None:
+            logger.warning("quality %g makes no difference: these weights of %s have but one", quality, self.spec.id)
         if quality is not None and taken is not None and abs(taken - quality) > 0.01:
             logger.warning("quality %g taken, the nearest to %g that %s has", taken, quality, self.spec.id)
         coded = codec.compress(picture.pixels, taken if codec.info.covers_range else None, options)

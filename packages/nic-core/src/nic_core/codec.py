@@ -21,7 +21,7 @@ class Coded:
 
     units: coded bytes, one unit unless a tiling says otherwise.
     checksum: CRC-32 over the symbols in coding order; a file keeps its low 16 bits.
-    coder: the entropy coder's name. params: the codec's own block for the decoder, at most a few bytes.
+    coder: the entropy coder's name. params: the codec's own block for the decoder, small values.
     """
 
     units: tuple[bytes, ...]

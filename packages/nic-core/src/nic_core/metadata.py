@@ -6,6 +6,7 @@ bytes of `EXIF_PREFIX` before it.
 """
 
 import io
+import re
 
 from PIL import Image, TiffImagePlugin
 
@@ -46,6 +47,21 @@ def orientation(exif: bytes | None) -> int:
     except Exception:  # a damaged block; cameras and editors write many
         return 1
     return value if value in range(1, 9) else 1
+
+
+def upright_exif(exif: bytes) -> bytes | None:
+    """Return an EXIF block without its orientation; None where nothing is left, or the block cannot be rewritten."""
+    try:
+        parsed = _parse(exif)
+        parsed.pop(ORIENTATION, None)
+        return bare_exif(parsed.tobytes()) if parsed else None
+    except Exception:  # as above
+        return None
+
+
+def upright_xmp(xmp: bytes | None) -> bytes | None:
+    """Return an XMP packet that states no other orientation than upright."""
+    return xmp and re.sub(rb"""(tiff:Orientation(?:>|=["']))[2-8]""", rb"\g<1>1", xmp)
 
 
 def tags_of_exif(exif: bytes | Image.Exif | None) -> dict:

@@ -131,11 +131,18 @@ class Picture:
         gray = (19595 * red + 38470 * green + 7471 * blue + (1 << 15)) >> 16  # Pillow's integers, which fit 16 bits too
         return replace(self, pixels=gray[..., None].astype(self.pixels.dtype), icc=None)
 
+    def upright(self) -> Picture:
+        """Return the picture turned upright where EXIF says that it is not, with EXIF and XMP that say so no more."""
+        turn = metadata.orientation(self.exif)
+        if turn == 1 or self.exif is None:
+            return self
+        alpha = None if self.alpha is None else _upright(self.alpha, turn)
+        exif, xmp = metadata.upright_exif(self.exif), metadata.upright_xmp(self.xmp)
+        return replace(self, pixels=_upright(self.pixels, turn), alpha=alpha, exif=exif, xmp=xmp)
+
     def stripped(self) -> Picture:
         """Return the picture without profile, EXIF and XMP, turned upright first where EXIF says that it is not."""
-        turn = metadata.orientation(self.exif)
-        alpha = None if self.alpha is None else _upright(self.alpha, turn)
-        return Picture(_upright(self.pixels, turn), alpha)
+        return replace(self.upright(), icc=None, exif=None, xmp=None)
 
 
 def _shape(array: np.ndarray) -> str:

@@ -5,6 +5,7 @@ Nothing here imports what a record points to. A `target` is "module:attribute", 
 
 import importlib
 import math
+import os
 import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -74,6 +75,8 @@ class Option:
             if parsed is None:
                 raise BadOption(expected)
             return parsed
+        if self.type is str and isinstance(value, os.PathLike):
+            return os.fspath(value)
         if isinstance(value, bool) or (self.type is str and not isinstance(value, str)):
             raise BadOption(expected)
         try:
@@ -132,6 +135,8 @@ class CodecSpec:
     summary: one line; paper: citation or URL.
     options: settings beyond the quality.
     gray: whether it codes gray pictures only; colour is then converted to gray, as Pillow does, before it is coded.
+    upright: whether it codes what a picture shows, so that it must see it upright: an EXIF orientation is then applied
+    to the pixels, which otherwise are coded as they lie in the file.
 
     ValueError for an id or a name of an option or its table of another form, or a name that is taken.
     """
@@ -142,6 +147,7 @@ class CodecSpec:
     paper: str = ""
     options: tuple[Option, ...] = ()
     gray: bool = False
+    upright: bool = False
 
     def __post_init__(self) -> None:
         """Check the names."""

@@ -42,7 +42,8 @@ def _load(source: str, device: str) -> Any:
     except ImportError as error:
         raise NicError("LPIPS needs a package: pip install lpips") from error
 
-    remedy = "download it once where there is a network, or give a local copy with --set lpips_path=FILE or NIC_LPIPS"
+    copy = "give a local copy with NIC_LPIPS=FILE, or in training with --set lpips_path=FILE"
+    remedy = f"download it once where there is a network, or {copy}"
     with obtaining("the AlexNet of LPIPS", source, remedy):
         network = package.LPIPS(net="alex", pnet_rand=bool(source), verbose=False)
         if source:

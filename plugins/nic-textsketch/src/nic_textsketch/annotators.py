@@ -2,9 +2,11 @@
 
 import importlib
 import importlib.util
+import io
 import sys
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +19,8 @@ from nic_core.picture import Picture
 from nic_nn.codec import pick_device
 from nic_nn.memory import keep_freed_memory
 from PIL import Image
+
+from nic_textsketch.geometry import resized, rounded_size
 
 Draw = Callable[[Picture], Picture]
 GOLDEN_RATIO = (5**0.5 - 1) / 2
@@ -31,6 +35,7 @@ class Annotator:
     weights: the files it reads; none where it computes without. megabytes: their size.
     repository: of these files, on the Hugging Face hub.
     settings: what else the class needs to read them.
+    resolutions: the arguments of its call that take the sketch's short side.
     """
 
     module: str
@@ -39,6 +44,7 @@ class Annotator:
     megabytes: int = 0
     repository: str = "lllyasviel/Annotators"
     settings: Mapping[str, str] = field(default_factory=dict)
+    resolutions: tuple[str, ...] = ("detect_resolution", "image_resolution")
 
     @property
     def command(self) -> str:
@@ -46,6 +52,11 @@ class Annotator:
         return f"hf download {self.repository} {' '.join(self.weights)} --local-dir annotators"
 
 
+AS_GIVEN = ("detect_resolution",)
+"""`Annotator.resolutions` of detectors whose sketches are of the photograph's own size."""
+
+# Of controlnet-aux's detectors these are missing: mediapipe_face and dwpose, which need mediapipe, and mmcv, mmdet and
+# mmpose; shuffle, whose picture is the photograph with its pixels moved about, by random numbers, and no sketch.
 ANNOTATORS = {
     "hed": Annotator("hed", "HEDdetector", ("ControlNetHED.pth",), 29),
     "pidinet": Annotator("pidi", "PidiNetDetector", ("table5_pidinet.pth",), 3),
@@ -56,6 +67,20 @@ ANNOTATORS = {
     # MobileSAM, the smallest that the detector takes: the original network, ViT-H, is a download of 2.6 GB.
     "segmentation": Annotator(
         "segment_anything", "SamDetector", ("mobile_sam.pt",), 41, "dhkim2810/MobileSAM", {"model_type": "vit_t"}
+    ),
+    "teed": Annotator("teed", "TEEDdetector", ("5_model.pth",), 1, "fal-ai/teed", resolutions=AS_GIVEN),
+    "anyline": Annotator(
+        "anyline", "AnylineDetector", ("Anyline/MTEED.pth",), 1, "TheMistoAI/MistoLine", resolutions=AS_GIVEN
+    ),
+    "lineart_standard": Annotator("lineart_standard", "LineartStandardDetector", resolutions=AS_GIVEN),
+    "lineart_anime": Annotator("lineart_anime", "LineartAnimeDetector", ("netG.pth",), 218),
+    # The second file is for what its call does not ask for, and yet read.
+    "depth_leres": Annotator("leres", "LeresDetector", ("res101.pth", "latest_net_G.pth"), 849),
+    "depth_zoe": Annotator("zoe", "ZoeDetector", ("ZoeD_M12_N.pt",), 1443),
+    "normal_bae": Annotator("normalbae", "NormalBaeDetector", ("scannet.pt",), 291),
+    # Bodies only, as controlnet-aux's processor of this name draws; hands and faces are read all the same.
+    "openpose": Annotator(
+        "open_pose", "OpenposeDetector", ("body_pose_model.pth", "hand_pose_model.pth", "facenet.pth"), 510
     ),
 }
 
@@ -83,7 +108,9 @@ def load_annotator(name: str, size: int = 512, weights: Path | None = None, devi
     def draw(picture: Picture) -> Picture:
         pixels = picture.stripped().to_8_bit().pixels
         photograph = Image.fromarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
-        sketch = detector(photograph, detect_resolution=size, image_resolution=size, output_type="pil")
+        photograph = resized(photograph, rounded_size(*photograph.size, size))  # not all detectors' sketches have it
+        with quietly():
+            sketch = detector(photograph, **dict.fromkeys(annotator.resolutions, size), output_type="pil")
         return Picture.of(sketch).to_gray()
 
     return draw
@@ -107,8 +134,7 @@ def _with_weights(kind: Any, name: str, weights: Path | None) -> Any:
     if weights is not None and (missing := [item for item in needed if not Path(source, item).is_file()]):
         raise NicError(f"{source} has no file {missing[0]} with weights of the annotator {name}: {remedy}")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quietly():
             return kind.from_pretrained(source, filename=file, **annotator.settings)
     except Exception as error:  # huggingface_hub, torch and pickle share no base
         if weights is None:
@@ -159,11 +185,23 @@ def detector_class(annotator: Annotator) -> Any:
         sys.modules[package] = ModuleType(package)
         sys.modules[package].__path__ = list(found.submodule_search_locations)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quietly():
             return getattr(importlib.import_module(f"{package}.{annotator.module}"), annotator.detector)
     except ImportError as error:
         raise NicError(f"annotators need a package ({error}): pip install 'nic-textsketch[annotators]'") from error
     finally:
         if stand_in:
             del sys.modules[package]
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Keep detectors from warning, from printing, and one of them from taking our command line for its own."""
+    arguments = sys.argv
+    try:
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            sys.argv = arguments[:1]
+            yield
+    finally:
+        sys.argv = arguments

@@ -22,7 +22,9 @@ from nic_textsketch.geometry import UNIT
 def sketches(
     photographs: tuple[Path, ...], output: str, annotator: str, weights: Path | None, size: int, device: str
 ) -> int:
-    """Make edge maps of photographs, or maps of depth or regions: gray PNG files, both sides multiples of 64.
+    """Make edge maps of photographs, or maps of depth, normals, poses or regions.
+
+    They are gray PNG files, both sides multiples of 64.
 
     \b
     nic sketches photos/ -o edges/

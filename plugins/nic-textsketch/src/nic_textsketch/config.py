@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -33,6 +34,10 @@ class Source:
     variant: str = ""
     gigabytes: float = 0
 
+    def __post_init__(self) -> None:
+        """Check the types."""
+        _check(self, name=str, revision=str, variant=str, gigabytes=(int, float))
+
     @property
     def identity(self) -> tuple[str, str, str]:
         """What distinguishes the model from others."""
@@ -49,7 +54,7 @@ class GeneratorConfig:
     suffix: what is added to every prompt. negative: the negative prompt.
     size: the short side, in pixels, of what is generated; a multiple of 64.
 
-    ValueError for a number out of range.
+    ValueError for a value of another type or out of range.
     """
 
     base: Source
@@ -62,7 +67,10 @@ class GeneratorConfig:
     size: int = 512
 
     def __post_init__(self) -> None:
-        """Check the numbers."""
+        """Check the values."""
+        _check(self, scheduler=str, steps=int, guidance=(int, float), suffix=str, negative=str, size=int)
+        if not math.isfinite(self.guidance):
+            raise ValueError(f"guidance must be a number, not {self.guidance}")
         if self.size < 64 or self.size % 64:
             raise ValueError(f"size must be a multiple of 64, not {self.size}")
         if self.steps < 1:
@@ -75,7 +83,10 @@ class GeneratorConfig:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "GeneratorConfig":
         """Return the config in a JSON object; a source may be only a name. TypeError or ValueError for another form."""
-        sources = {name: source(value) for name, value in dict(values.get("controlnets", {})).items()}
+        controlnets = values.get("controlnets", {})
+        if not isinstance(controlnets, dict):
+            raise ValueError(f"controlnets must be an object, annotator by annotator, not {controlnets!r}")
+        sources = {name: source(value) for name, value in controlnets.items()}
         return cls(**{**values, "base": source(values["base"]), "controlnets": sources})
 
     @property
@@ -92,8 +103,18 @@ class GeneratorConfig:
 
 
 def source(value: str | dict[str, Any]) -> Source:
-    """Return a source of JSON: a name, or an object with the fields of `Source`."""
+    """Return a source of JSON: a name, or an object with the fields of `Source`. TypeError or ValueError."""
+    if not isinstance(value, str | dict):
+        raise ValueError(f"a model must be a name or an object, not {value!r}")
     return Source(value) if isinstance(value, str) else Source(**value)
+
+
+def _check(record: Any, **types: Any) -> None:
+    for name, kind in types.items():
+        value = getattr(record, name)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            expected = {str: "a text", int: "a whole number"}.get(kind, "a number")
+            raise ValueError(f"{name} must be {expected}, not {value!r}")
 
 
 BASE = Source(
@@ -110,12 +131,14 @@ PIC = GeneratorConfig(BASE)
 PICS = GeneratorConfig(
     BASE,
     {
-        "hed": controlnet("hed"),
-        "pidinet": controlnet("hed"),  # both draw soft edges
+        **dict.fromkeys(("hed", "pidinet", "teed"), controlnet("hed")),  # all draw soft edges
         "canny": controlnet("canny"),
-        "lineart": controlnet("lineart"),
+        **dict.fromkeys(("lineart", "lineart_anime", "lineart_standard", "anyline"), controlnet("lineart")),
         "mlsd": controlnet("lineart"),  # no ControlNet for straight lines is published for this base
-        "depth": controlnet("depth"),
+        **dict.fromkeys(("depth", "depth_leres"), controlnet("depth")),
+        "depth_zoe": controlnet("zoedepth"),
+        "normal_bae": controlnet("normalbae"),
+        "openpose": controlnet("openposev2"),
         "segmentation": controlnet("ade20k"),
     },
     scheduler="UniPCMultistepScheduler",

@@ -69,31 +69,37 @@ class Generator:
             raise BadOption(f"the generator has no ControlNet for sketches by {annotator}; those it has: {known}")
         if running.offload and device.type == "cpu":
             raise BadOption("offload moves networks between an accelerator and the CPU: leave it out on the CPU")
+        # Read when CUDA's matrix products are first used, which may be before a picture is made
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         self.config, self.device, self.running = config, device, running
         self._control = None if annotator is None else config.controlnets[annotator]
         auto = "float32" if device.type == "cpu" else "float16"
         self._dtype = PRECISIONS[auto if running.precision == "auto" else running.precision]
 
     def obtain(self) -> None:
-        """Find all files, download them if need be, and look up the scheduler, without loading anything.
+        """Find all files, download them if need be, and load the networks.
 
-        NicError or BadWeights for what cannot be had; see `nic_textsketch.sources.folder`.
+        NicError or BadWeights for what cannot be had or does not fit; see `nic_textsketch.sources.folder`.
         """
         _ = self._folders
         with _quiet():
-            self._scheduler_class()
+            _ = self._pipe
+
+    @cached_property
+    def room(self) -> int:
+        """How many tokens of a prompt the text encoder can read besides the suffix."""
+        with _quiet():
+            suffix = self._tokenizer(self.config.suffix).input_ids
+        return self._tokenizer.model_max_length - len(suffix)
 
     def fits(self, prompt: str) -> None:
         """Check that the text encoder can read all of a prompt and the suffix; BadOption where it cannot."""
-        text = f"{prompt}{self.config.suffix}"
         with _quiet():
-            tokens = len(self._tokenizer(text, truncation=False).input_ids)
-        limit = self._tokenizer.model_max_length
-        if tokens > limit:
-            marks = self._tokenizer.num_special_tokens_to_add()
+            tokens = len(self._tokenizer(prompt).input_ids) - self._tokenizer.num_special_tokens_to_add()
+        if tokens > self.room:
+            suffix = self.config.suffix
             raise BadOption(
-                f"the prompt has {tokens - marks} tokens with {self.config.suffix!r} at its end: at most "
-                f"{limit - marks} fit, so shorten it"
+                f"the prompt has {tokens} tokens, and with {suffix!r} at its end {self.room} fit: shorten it"
             )
 
     def pictures(
@@ -200,10 +206,10 @@ class Generator:
         # A decoder returns the picture that the file describes, which no filter may replace
         unfiltered = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
         pipe = self._load(kind, self.config.base, base, **unfiltered, **controlnet)
-        if self._control and (of_it := _text_width(pipe.controlnet)) != (of_base := _text_width(pipe.unet)):
+        if self._control and (of_it := _shape(pipe.controlnet)) != (of_base := _shape(pipe.unet)):
             raise BadWeights(
                 f"the ControlNet {self._control.name} is for another base than {self.config.base.name}: "
-                f"it reads texts of {of_it} channels, the base has {of_base}"
+                f"its channels of texts and blocks are {of_it}, the base's {of_base}"
             )
         pipe.scheduler = scheduler.from_config(pipe.scheduler.config)
         pipe.set_progress_bar_config(disable=True)
@@ -241,9 +247,9 @@ class Generator:
 REPLACE = "its files are damaged or of another kind of model: replace them"
 
 
-def _text_width(network: Any) -> int:
-    """Return how many channels a network expects of the text encoder."""
-    return network.config.cross_attention_dim
+def _shape(network: Any) -> tuple[int, ...]:
+    """Return how many channels a network expects of the text encoder, and how many its blocks have."""
+    return network.config.cross_attention_dim, *network.config.block_out_channels
 
 
 def noise(seed: int, candidate: int, shape: Sequence[int]) -> tuple[Tensor, torch.Generator]:
@@ -289,7 +295,6 @@ def _working(size: tuple[int, int]) -> Iterator[None]:
 @contextmanager
 def _deterministic() -> Iterator[None]:
     """Have torch choose algorithms that give the same result each time, and restore what was set."""
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA's matrix products are first used
     cudnn = torch.backends.cudnn
     before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     before_cudnn = cudnn.deterministic, cudnn.benchmark

@@ -7,6 +7,8 @@ candidates as the decoder would, and sends which of them is nearest to the pictu
 import hashlib
 import io
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -17,7 +19,7 @@ import numpy as np
 from nic_core import progress
 from nic_core.codec import Coded, PixelCodec
 from nic_core.container import File, Header, pack, unpack
-from nic_core.errors import BadWeights, DamagedFile
+from nic_core.errors import BadOption, BadWeights, DamagedFile, WeightsNotFound
 from nic_core.picture import Picture
 from nic_core.weights import WeightsInfo
 from nic_nn.codec import pick_device
@@ -67,6 +69,8 @@ class PicCodec(PixelCodec):
             self.config = GeneratorConfig.from_json(info.config)
         except (KeyError, TypeError, ValueError) as error:
             raise BadWeights(f"{path.name} holds no config of a generator: {error}") from error
+        if self.config.fingerprint != info.entropy_id:
+            raise BadWeights(f"the config in {path.name} is not the one that its fingerprint {info.entropy_id} is of")
         self._generators: dict[tuple[str | None, Running], Generator] = {}
 
     def compress(self, pixels: np.ndarray, quality: float | None, options: dict[str, Any]) -> Coded:
@@ -74,17 +78,18 @@ class PicCodec(PixelCodec):
         size = working_size(pixels.shape[1], pixels.shape[0], self.config.size)
         original = resized(Picture(pixels).to_8_bit().to_pil().convert("RGB"), size)
         text, count, seed = options["text"], options["candidates"], options["seed"]
+        ids = None if text is None else prompts.tokens(text)
         generator = self._generator(options.get("annotator"), options)
-        generator.obtain()
-        generator.fits("a " * options["tokens"] if text is None else text)
-        clip = None
-        if text is None or options["select"] == "clip":
-            clip = load_clip(options["clip"] or CLIP.name, _models(options), self.torch_device)
-        selection = Selection(options["select"], original, clip, self.torch_device)
         sketch = self._sketch(original, options)
-        ids = _inverted(original, clip, options) if clip and text is None else prompts.tokens(text)
+        generator.obtain()
+        if text is not None:
+            generator.fits(text)
+        elif options["tokens"] > generator.room:
+            raise BadOption(f"with {self.config.suffix!r} a prompt has at most {generator.room} tokens: give fewer")
+        clip = self._clip(options) if options["select"] == "clip" else None
+        selection = Selection(options["select"], original, clip, self.torch_device)
+        ids = ids or _inverted(original, self._clip(options), options)
         prompt = prompts.text(ids)
-        generator.fits(prompt)  # again: what is found may spell out as other tokens
 
         condition = sharpened(sketch.decoded) if sketch else None
         for picture in generator.pictures(prompt, seed, range(count), size, condition, options["batch"]):
@@ -100,8 +105,9 @@ class PicCodec(PixelCodec):
         """See `PixelCodec.decompress`."""
         message = self._message(header)
         size = working_size(header.width, header.height, self.config.size)
-        sketch = self._decoded_sketch(message, units, header, options)
         generator = self._generator(self._annotator(message), options)
+        generator.obtain()
+        sketch = self._decoded_sketch(message, units, header, options)
         condition = sharpened(sketch) if sketch else None
         prompt = prompts.text(message.ids)
         (picture,) = generator.pictures(prompt, message.seed, [message.chosen], size, condition, 1)
@@ -112,6 +118,9 @@ class PicCodec(PixelCodec):
         message = self._message(header)
         index = f"candidate {message.chosen + 1} of {message.candidates}, seed {message.seed}\n"
         return {".prompt.txt": f"{prompts.text(message.ids)}\n".encode(), ".index.txt": index.encode()}
+
+    def _clip(self, options: dict[str, Any]) -> Clip:
+        return load_clip(options["clip"] or CLIP.name, _models(options), self.torch_device)
 
     def _generator(self, annotator: str | None, options: dict[str, Any]) -> Generator:
         """Return the generator for an annotator's sketches, or without any; kept, since its models load slowly."""
@@ -164,18 +173,24 @@ class PicsCodec(PicCodec):
     def _sketch(self, original: Image.Image, options: dict[str, Any]) -> Sketch:
         name, weights = options["annotator"], options["annotator_weights"]
         draw = _annotator(name, self.config.size, Path(weights) if weights else None, str(self.torch_device))
-        codec = self._sketch_codec(options)
-        data = codec.encode(draw(Picture.of(original)))
-        file = unpack(data)
+        with _sketch_weights_named():
+            codec = self._sketch_codec(options)
+            data = codec.encode(draw(Picture.of(original)))
+        file = unpack(data, original.width * original.height)
         sketching = Sketching(
             sorted(self.config.controlnets).index(name), file.header.entropy_id, file.header.synthesis_id
         )
-        return Sketch(sketching, file.units[0], file.header.checksum, codec.decode(data))
+        return Sketch(sketching, file.units[0], file.header.checksum, self._decode_sketch(data, options))
 
     def _decoded_sketch(
         self, message: Message, units: tuple[bytes, ...], header: Header, options: dict[str, Any]
     ) -> Image.Image:
-        return self._sketch_codec(options).decode(self._sketch_file(message, units, header))
+        return self._decode_sketch(self._sketch_file(message, units, header), options)
+
+    def _decode_sketch(self, data: bytes, options: dict[str, Any]) -> Image.Image:
+        width, height = nic.inspect(data).width, nic.inspect(data).height
+        with _sketch_weights_named():
+            return self._sketch_codec(options).decode(data, max_pixels=width * height)
 
     def _sketch_file(self, message: Message, units: tuple[bytes, ...], header: Header) -> bytes:
         """Return the sketch as a file of the sketch codec: what that has in its header is known here otherwise."""
@@ -185,6 +200,15 @@ class PicsCodec(PicCodec):
 
     def _sketch_codec(self, options: dict[str, Any]) -> nic.api.Codec:
         return _sketch_codec(options["sketch_weights"] or None, str(self.torch_device))
+
+
+@contextmanager
+def _sketch_weights_named() -> Iterator[None]:
+    """Have an error on the sketch codec's weights name the option that they are given by."""
+    try:
+        yield
+    except WeightsNotFound as error:
+        raise WeightsNotFound(str(error).replace("--weights", "--sketch-weights")) from error
 
 
 def _sketching(message: Message) -> Sketching:

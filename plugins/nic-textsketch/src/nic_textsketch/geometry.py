@@ -20,7 +20,12 @@ def working_size(width: int, height: int, short: int = 512) -> tuple[int, int]:
         raise BadPicture(f"pictures must be at least {UNIT} pixels wide and high, not {width} x {height}")
     if max(width, height) > MOST_ELONGATED * min(width, height):
         raise BadPicture(f"no side may be more than {MOST_ELONGATED} times as long as the other: {width} x {height}")
-    factor = short / min(width, height)  # multiplied in this order, ties between two sizes fall as they do there
+    return rounded_size(width, height, short)
+
+
+def rounded_size(width: int, height: int, short: int) -> tuple[int, int]:
+    """Return what `working_size` does, for pictures of any shape."""
+    factor = short / min(width, height)  # multiplied in this order, ties fall as they do in controlnet-aux
     return round(width * factor / UNIT) * UNIT, round(height * factor / UNIT) * UNIT
 
 

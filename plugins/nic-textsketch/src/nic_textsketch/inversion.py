@@ -67,7 +67,7 @@ def invert(clip: Clip, targets: Tensor, settings: Inversion, state: Path | None 
         make_folder(state.parent)
         if state.exists():
             search.resume(state)
-    reached, saved = search.snapshot(), -math.inf
+    reached, saved, begun = search.snapshot(), -math.inf, search.iteration
     try:
         left = range(search.iteration, settings.iterations)
         for _ in progress.track(left, "inverting the prompt", done=search.iteration):
@@ -77,7 +77,7 @@ def invert(clip: Clip, targets: Tensor, settings: Inversion, state: Path | None 
                 _save(reached, state)
                 saved = time.monotonic()
     finally:  # an interrupt may come in the midst of a step, so what is kept is the state before
-        if state:
+        if state and reached["iteration"] > begun:
             _save(reached, state)
     return search.found()
 

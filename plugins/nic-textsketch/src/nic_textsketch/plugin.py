@@ -48,6 +48,7 @@ def nic_codecs() -> Iterator[CodecSpec]:
         summary="Under 100 bytes: a prompt, from which Stable Diffusion paints the picture again.",
         paper=PAPER,
         options=(*ENCODING, *running("encode"), *running("decode")),
+        upright=True,
     )
     yield CodecSpec(
         id="textsketch-pics",
@@ -62,6 +63,7 @@ def nic_codecs() -> Iterator[CodecSpec]:
             *running("decode"),
             Option("sketch-weights", str, "", SKETCH_WEIGHTS, "decode"),
         ),
+        upright=True,
     )
     yield CodecSpec(
         id="textsketch-ntc",

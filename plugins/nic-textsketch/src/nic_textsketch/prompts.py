@@ -1,5 +1,6 @@
 """A prompt as CLIP's token ids, and these as one number, the smallest form (tools/benchmarks/prompts.py compares)."""
 
+import unicodedata
 from collections.abc import Iterable
 from functools import cache
 from typing import Any
@@ -30,8 +31,13 @@ def tokens(text: str) -> tuple[int, ...]:
 
 
 def text(ids: Iterable[int]) -> str:
-    """Return what ids say. Tokens that make up half a character come as U+FFFD, so this need not give `tokens` back."""
-    return _tokenizer().decode(ids).strip()
+    """Return what ids say, on one line.
+
+    Tokens that make up half a character come as U+FFFD and control characters as spaces, so this need not give `tokens`
+    back.
+    """
+    said = _tokenizer().decode(ids)
+    return "".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in said).strip()
 
 
 def number_of(ids: Iterable[int]) -> int:

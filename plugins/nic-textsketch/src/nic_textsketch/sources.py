@@ -33,13 +33,18 @@ def folder(source: Source, models: Path | None, files: Sequence[str]) -> Path:
     NicError, saying how the files can be had, where some are missing and cannot be downloaded, or must not be since
     HF_HUB_OFFLINE is set.
     """
-    if models is None and "NIC_MODELS" in os.environ:
+    if models is None and os.environ.get("NIC_MODELS"):
         models = Path(os.environ["NIC_MODELS"])
+    if models and not models.is_dir():
+        raise NicError(f"there is no folder {models} of local models, which --models or NIC_MODELS names")
+    if Path(source.name).is_file():
+        raise NicError(f"{source.name} is a file; a model is a folder, or OWNER/NAME on the Hugging Face hub")
     places = [Path(source.name), *([models / source.name] if models else [])]
     for place in places:
         if place.is_dir():
             if lacking := missing(place, files):
-                raise NicError(f"the model in {place} is not complete: it has no {lacking[0].replace('|', ' or ')}")
+                lacks = f"the model in {place} is not complete: it has no {lacking[0].replace('|', ' or ')}"
+                raise NicError(f"{lacks}; {_remedy(source, files)}")
             return place
     cached = _cached(source)
     lacking = missing(cached, files) if cached else list(files)
@@ -50,7 +55,8 @@ def folder(source: Source, models: Path | None, files: Sequence[str]) -> Path:
     remedy = _remedy(source, files)
     if HF_HUB_OFFLINE:
         what = f"{lacking[0].replace('|', ' or ')} of it" if cached else "it"
-        raise NicError(f"cannot get {source.name}: {what} is not on this machine, and HF_HUB_OFFLINE is set; {remedy}")
+        reason = f"{what} is not on this machine, and HF_HUB_OFFLINE is set: unset it"
+        raise NicError(f"cannot get {source.name}: {reason}, or {remedy}")
     logger.info("%s is not on this machine: it is downloaded once%s", source.name, _size(source))
     with obtaining(source.name, "", remedy):
         return _download(source, files)

@@ -222,7 +222,11 @@ def decode(
         if header.codec not in loaded:
             loaded[header.codec] = api.load(header.codec, weights, device)
         if dump:
-            _dump(loaded[header.codec].parts(data, max_pixels=max_pixels, **given), dump, job)
+            parts = loaded[header.codec].parts(data, max_pixels=max_pixels, **given)
+            if parts:
+                _dump(parts, stems[job.target])
+            else:
+                progress.note(f"nothing to dump: {header.codec} codes a picture by nothing that can be looked at")
         picture = loaded[header.codec].decode_picture(data, max_pixels=max_pixels, **given)
         if job.target == STREAM:
             _write(STREAM, image_files.encode(picture, suffix))
@@ -230,7 +234,9 @@ def decode(
             image_files.write(picture, job.target)
         return Done(len(data), header.width * header.height)
 
-    return run_jobs(plan(inputs, output, {".nic"}, f".{suffix.lstrip('.')}"), work, "decode")
+    jobs = plan(inputs, output, {".nic"}, f".{suffix.lstrip('.')}")
+    stems = _dump_stems(jobs, dump) if dump else {}
+    return run_jobs(jobs, work, "decode")
 
 
 def plan(inputs: Iterable[Path], output: str | None, suffixes: Iterable[str], new_suffix: str) -> list[Job]:
@@ -332,7 +338,8 @@ def _shown(bars: Progress, job: Job) -> Iterator[None]:
         bars.update(tasks[what], completed=done, total=total or None, visible=done < total or not total)
 
     def note(fact: str) -> None:
-        bars.console.print(f"{job.source.name}: {fact}", markup=False, highlight=False, soft_wrap=True)
+        name = "" if job.source == STREAM else f"{job.source.name}: "
+        bars.console.print(f"{name}{fact}", markup=False, highlight=False, soft_wrap=True)
 
     try:
         with progress.listening(progress.Listener(step, note)):
@@ -342,14 +349,21 @@ def _shown(bars: Progress, job: Job) -> Iterator[None]:
             bars.remove_task(task)
 
 
-def _dump(parts: dict[str, bytes], folder: Path, job: Job) -> None:
-    """Write the parts of a file; they are named after the picture."""
-    if not parts:
-        raise BadOption("there is nothing to dump: the file's codec codes a picture by nothing that can be looked at")
-    make_folder(folder)
-    stem = (job.source if job.target == STREAM else job.target).stem
+def _dump(parts: dict[str, bytes], stem: Path) -> None:
+    """Write the parts of a file, named by a path to which they add their suffixes."""
+    make_folder(stem.parent)
     for suffix, content in parts.items():
-        atomic_write(folder / f"{'picture' if stem == '-' else stem}{suffix}", content)
+        atomic_write(stem.with_name(f"{stem.name}{suffix}"), content)
+
+
+def _dump_stems(jobs: list[Job], folder: Path) -> dict[Path, Path]:
+    """Return for each target the path that its parts are named by: as the targets lie, below a folder."""
+    targets = [job.target if job.target != STREAM else Path("picture") for job in jobs]
+    together = os.path.commonpath([target.absolute().parent for target in targets])
+    stems = [folder / target.absolute().relative_to(together).with_suffix("") for target in targets]
+    if len(set(stems)) < len(stems):
+        raise click.UsageError("--dump would write the parts of several files to one name; decode them separately")
+    return {job.target: stem for job, stem in zip(jobs, stems, strict=True)}
 
 
 def _read_picture(source: Path) -> Picture:
