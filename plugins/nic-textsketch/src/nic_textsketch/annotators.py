@@ -20,7 +20,9 @@ from nic_nn.codec import pick_device
 from nic_nn.memory import keep_freed_memory
 from PIL import Image
 
+from nic_textsketch.config import Source
 from nic_textsketch.geometry import resized, rounded_size
+from nic_textsketch.sources import folder
 
 Draw = Callable[[Picture], Picture]
 GOLDEN_RATIO = (5**0.5 - 1) / 2
@@ -120,29 +122,29 @@ def _with_weights(kind: Any, name: str, weights: Path | None) -> Any:
     """Return a detector with weights of its own or given ones; errors as `load_annotator` says."""
     annotator = ANNOTATORS[name]
     files = annotator.weights
-    if weights is None:
-        source, file = annotator.repository, files[0]
-    elif weights.is_dir():
-        source, file = str(weights), files[0]
-    else:
-        source, file = str(weights.parent), weights.name
     remedy = (
         f"get them ({annotator.megabytes} MB) by '{annotator.command}', then give --weights annotators "
         "(--annotator-weights in nic encode)"
     )
-    needed = (file, *files[1:])
-    if weights is not None and (missing := [item for item in needed if not Path(source, item).is_file()]):
+    if weights is None:
+        try:
+            source = folder(Source(annotator.repository, gigabytes=annotator.megabytes / 1000), None, files)
+        except NicError as error:
+            raise NicError(
+                f"the weights of the annotator {name} are not here and cannot be downloaded: {remedy}"
+            ) from error
+        file = files[0]
+    elif weights.is_dir():
+        source, file = weights, files[0]
+    else:
+        source, file = weights.parent, weights.name
+    if missing := [item for item in (file, *files[1:]) if not Path(source, item).is_file()]:
         raise NicError(f"{source} has no file {missing[0]} with weights of the annotator {name}: {remedy}")
     try:
         with quietly():
-            return kind.from_pretrained(source, filename=file, **annotator.settings)
-    except Exception as error:  # huggingface_hub, torch and pickle share no base
-        if weights is None:
-            raise NicError(
-                f"the weights of the annotator {name} are not here and cannot be downloaded "
-                f"({type(error).__name__}): {remedy}"
-            ) from error
-        raise BadWeights(f"{weights} holds no weights of the annotator {name}: {remedy}") from error
+            return kind.from_pretrained(str(source), filename=file, **annotator.settings)
+    except Exception as error:  # torch and pickle share no base
+        raise BadWeights(f"{weights or source} holds no weights of the annotator {name}: {remedy}") from error
 
 
 def _placed(detector: Any, device: torch.device) -> Any:
