@@ -92,7 +92,7 @@ def small_depth(monkeypatch, tmp_path):
         def __init__(self, path, backbone, non_negative):
             super().__init__(3, 1, 1)
             assert backbone == "vitb_rn50_384"
-            self.load_state_dict(torch.load(path))
+            self.load_state_dict(torch.load(path, weights_only=True))
 
         def forward(self, x):
             return super().forward(x).squeeze(1)
@@ -133,7 +133,7 @@ def segmentation(monkeypatch, tmp_path):
         sam = whole()
         sam.image_encoder = Encoder()
         if checkpoint:
-            sam.load_state_dict(torch.load(checkpoint))
+            sam.load_state_dict(torch.load(checkpoint, weights_only=True))
         return sam
 
     monkeypatch.setitem(module.sam_model_registry, "vit_t", network)
