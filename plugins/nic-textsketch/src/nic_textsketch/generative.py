@@ -1,11 +1,10 @@
 """The codecs `textsketch-pic` and `textsketch-pics`: what is sent makes a generator paint the picture again.
 
-Lei et al., Text + Sketch, ICML 2023 workshop, section 3: the prompt is inverted from the picture; the encoder generates
+Lei et al., Text + Sketch, ICML 2023 workshop: the prompt is found by inversion of the picture; the encoder generates
 candidates as the decoder would, and sends which of them is nearest to the picture.
 """
 
 import hashlib
-import io
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from typing import Any
 
 import nic_core as nic
 import numpy as np
-from nic_core import progress
+from nic_core import image_files, progress
 from nic_core.codec import Coded, PixelCodec
 from nic_core.container import File, Header, pack, unpack
 from nic_core.errors import BadOption, BadWeights, DamagedFile, WeightsNotFound
@@ -156,10 +155,9 @@ class PicsCodec(PicCodec):
     def parts(self, units: tuple[bytes, ...], header: Header, options: dict[str, Any]) -> dict[str, bytes]:
         """See `PicCodec.parts`."""
         message = self._message(header)
-        png = io.BytesIO()
-        self._decoded_sketch(message, units, header, options).save(png, "PNG")
+        png = image_files.encode(Picture.of(self._decoded_sketch(message, units, header, options)), "png")
         coded = self._sketch_file(message, units, header)
-        return {**super().parts(units, header, options), ".sketch.nic": coded, ".sketch.png": png.getvalue()}
+        return {**super().parts(units, header, options), ".sketch.nic": coded, ".sketch.png": png}
 
     def _message(self, header: Header) -> Message:
         return Message.unpack(header.params, sketched=True)  # the sketch codec compares the checksum
