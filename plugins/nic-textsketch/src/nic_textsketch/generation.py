@@ -227,7 +227,7 @@ class Generator:
         """Load a network or a pipeline; NicError where its files are not what they should be."""
         with obtaining(source.name, str(place), REPLACE):
             return kind.from_pretrained(
-                place, dtype=self._dtype, variant=source.variant or None, local_files_only=True, **parts
+                place, torch_dtype=self._dtype, variant=source.variant or None, local_files_only=True, **parts
             )
 
     def _scheduler_class(self) -> Any:
