@@ -209,7 +209,7 @@ def decode(
     nic decode photo.nic                  writes photo.png beside it
     nic decode photo.nic -o photo.webp    lossless WebP; .tif, .bmp and .jpg work too
     nic decode out/ -o pictures/          all .nic files of a folder
-    nic decode photo.nic --dump parts/    of Text + Sketch also the prompt and the sketch
+    nic decode photo.nic --dump parts/    also the prompt that it is coded by, if it is
     """
     given = {key: value for key, value in options.items() if value is not None}
     loaded: dict[str, api.Codec] = {}
@@ -358,12 +358,9 @@ def _dump(parts: dict[str, bytes], stem: Path) -> None:
 
 def _dump_stems(jobs: list[Job], folder: Path) -> dict[Path, Path]:
     """Return for each target the path that its parts are named by: as the targets lie, below a folder."""
-    targets = [job.target if job.target != STREAM else Path("picture") for job in jobs]
-    together = os.path.commonpath([target.absolute().parent for target in targets])
-    stems = [folder / target.absolute().relative_to(together).with_suffix("") for target in targets]
-    if len(set(stems)) < len(stems):
-        raise click.UsageError("--dump would write the parts of several files to one name; decode them separately")
-    return {job.target: stem for job, stem in zip(jobs, stems, strict=True)}
+    places = {job.target: Path("picture" if job.target == STREAM else job.target).absolute() for job in jobs}
+    together = os.path.commonpath([place.parent for place in places.values()])
+    return {target: folder / place.relative_to(together).with_suffix("") for target, place in places.items()}
 
 
 def _read_picture(source: Path) -> Picture:
