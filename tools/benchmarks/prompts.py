@@ -6,7 +6,6 @@ captions.json is an object with a text for each picture. Beside them are as many
 is what prompts found by inversion look like to a coder.
 """
 
-import json
 import math
 import zlib
 from collections.abc import Callable, Sequence
@@ -14,6 +13,8 @@ from pathlib import Path
 
 import click
 import numpy as np
+from nic_core.errors import NicError
+from nic_core.tables import read_table
 from nic_textsketch import prompts
 from open_clip.tokenizer import SimpleTokenizer
 from rich.console import Console
@@ -52,7 +53,10 @@ def by_rank(ids: Sequence[int]) -> int:
 @click.option("--seed", default=0, show_default=True, help="Of the random prompts.")
 def main(captions: Path, seed: int) -> None:
     """Print the table."""
-    texts = list(json.loads(captions.read_text()).values())
+    try:
+        texts = [str(several[0]) for several in read_table(captions).values.values()]
+    except NicError as error:
+        raise click.UsageError(str(error)) from error
     drawn = np.random.default_rng(seed).integers(prompts.VOCABULARY, size=(len(texts), 16)).tolist()
     groups = [(text, prompts.tokens(text)) for text in texts], [(prompts.text(ids), ids) for ids in drawn]
     words = vocabulary()

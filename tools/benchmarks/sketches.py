@@ -56,6 +56,8 @@ def main(
     """Print the table, write the figure."""
     files = [file for path in photographs for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
     files = [file for file in files if file.suffix.lower() in image_files.SUFFIXES]
+    if not files:
+        raise click.UsageError("there are no pictures")
     draw = load_annotator(annotator, weights=annotator_weights, device=device)
     codec = nic.load("textsketch-ntc", weights, device)
     table = Table("picture", "bytes", "bpp", "MS-SSIM", box=None)

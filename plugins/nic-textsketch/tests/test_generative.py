@@ -264,7 +264,7 @@ def test_added_configs_do_not_become_the_default(generators):
     assert nic.load(PIC).weights[0].entropy_id == "e9b8322a"
 
 
-def test_every_option_is_told(capsys):
+def test_every_option_is_told():
     command = [sys.executable, "-m", "nic_core"]
     told = subprocess.run([*command, "encode", "--help"], capture_output=True, text=True).stdout
     for flag in ("--text", "--iterations", "--candidates", "--select", "--annotator", "--models", "--sketch-weights"):

@@ -40,6 +40,12 @@ def test_messages_are_as_they_were():
     assert Message((), 0, 1, 0, SKETCHING).pack() == bytes.fromhex("0000030123abcd89ef4567")
 
 
+def test_a_sketch_adds_ten_bytes_and_itself():
+    """Nine of them here, one in the name of the codec."""
+    plain, sketched = (Message((1,) * 16, 0, 4, 3, sketching).pack() for sketching in (None, SKETCHING))
+    assert len(sketched) - len(plain) + len("textsketch-pics") - len("textsketch-pic") == 10
+
+
 @pytest.mark.parametrize("sketched", [False, True])
 def test_damaged_blocks_are_refused_or_read(sketched):
     whole = Message((5, 6, 7), 300, 4, 1, SKETCHING if sketched else None).pack()

@@ -1,9 +1,7 @@
 """Which candidate is nearest to the original."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -12,16 +10,11 @@ from nic_nn.perceptual import load_lpips, lpips
 from PIL import Image
 from torch import Tensor
 
+from nic_textsketch.clip import Clip
+
 TITLES = {"clip": "CLIP similarity", "lpips": "LPIPS", "mse": "MSE"}
 METRICS = tuple(TITLES)
 """Cosine of CLIP's features, higher being nearer; the LPIPS distance; the mean squared error of values in [0, 1]."""
-
-
-class ImageFeatures(Protocol):
-    """What of a CLIP model is needed."""
-
-    def image_features(self, pictures: Sequence[Image.Image], /) -> Tensor:
-        """Return the features of pictures, of length 1: (N, D)."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +47,7 @@ class Selection:
         self,
         metric: str,
         original: Image.Image,
-        clip: ImageFeatures | None = None,
+        clip: Clip | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
         if metric == "clip" and clip is None:
