@@ -8,7 +8,7 @@ from pathlib import Path
 
 import nic_core as nic
 import pytest
-from nic_core.container import File, Header, Tiling, pack, unpack
+from nic_core.format.container import File, Header, Tiling, pack, unpack
 
 ROOT = Path(__file__).parent.parent
 GOLDEN = ROOT / "plugins" / "nic-mini" / "tests" / "golden"

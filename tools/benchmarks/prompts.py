@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 import numpy as np
 from nic_core.errors import NicError
-from nic_core.tables import read_table
+from nic_core.host.tables import read_table
 from nic_textsketch import prompts
 from open_clip.tokenizer import SimpleTokenizer
 from rich.console import Console

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import nic_core as nic
 import numpy as np
-from nic_core.image_files import SUFFIXES
+from nic_core.pictures.image_files import SUFFIXES
 from PIL import Image
 from rich.console import Console
 from rich.progress import track

@@ -11,8 +11,8 @@ import click
 import nic_core as nic
 import numpy as np
 import torch
-from nic_core import image_files
-from nic_core.picture import Picture
+from nic_core.pictures import image_files
+from nic_core.pictures.picture import Picture
 from nic_textsketch.annotators import ANNOTATORS, load_annotator
 from PIL import Image
 from pytorch_msssim import ms_ssim

@@ -114,11 +114,11 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
         (info / "entry_points.txt").write_text(f"[nic]\n{entry}\n")
         names.append(entry.partition("=")[0].strip())
         monkeypatch.setenv("NIC_PLUGINS", ",".join(names))  # none of those that are installed otherwise
-        plugins._installed.cache_clear()
+        plugins.discovery._installed.cache_clear()
         return site
 
     yield put
-    plugins._installed.cache_clear()
+    plugins.discovery._installed.cache_clear()
     for name in set(sys.modules) - before:
         if str(site) in str(getattr(sys.modules[name], "__file__", None) or ""):
             del sys.modules[name]

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import torch
 from nic_core import plugins, weights
-from nic_core.container import File, Tiling, pack, unpack
 from nic_core.errors import BadWeights, DamagedFile, NicError, OutOfMemory, UnsupportedFile
-from nic_core.picture import Picture
+from nic_core.format.container import File, Tiling, pack, unpack
+from nic_core.pictures.picture import Picture
 from nic_core.weights import WeightsInfo
 from nic_nn.codec import LatentCodec, pick_device, to_pixels, to_tensor
 from nic_nn.export import export
@@ -69,7 +69,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pa
     monkeypatch.setitem(sys.modules, module.__name__, module)
     spec = nic.CodecSpec("tiny", f"{module.__name__}:TinyCodec", "For tests.")
     plugin = plugins.Plugin("tiny", "nic-tiny", "1", {"nic_codecs": (spec,)})
-    monkeypatch.setattr(plugins, "installed", lambda: (plugin,))
+    monkeypatch.setattr(plugins.discovery, "installed", lambda: (plugin,))
     monkeypatch.setenv("NIC_WEIGHTS", str(tmp_path / "store"))
 
     def put(model: Tiny | None = None, **more: Any) -> Path:

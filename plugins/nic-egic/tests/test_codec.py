@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from egic_reference import small_model
 from nic_core.errors import BadOption
-from nic_core.picture import Picture
+from nic_core.pictures.picture import Picture
 from nic_core.spec import resolve
 from nic_core.weights import WeightsInfo, read_info
 from nic_egic import plugin

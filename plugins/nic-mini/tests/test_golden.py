@@ -5,8 +5,9 @@ from pathlib import Path
 import nic_core as nic
 import numpy as np
 import pytest
-from nic_core import image_files, weights
-from nic_core.container import unpack
+from nic_core import weights
+from nic_core.format.container import unpack
+from nic_core.pictures import image_files
 from safetensors.numpy import load_file
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -4,8 +4,8 @@ import nic_core as nic
 import numpy as np
 import pytest
 from nic_core.errors import TargetUnreachable
-from nic_core.picture import Picture
-from nic_core.target import MOST_TRIALS, psnr
+from nic_core.host.target import MOST_TRIALS, psnr
+from nic_core.pictures.picture import Picture
 from skimage import data
 
 

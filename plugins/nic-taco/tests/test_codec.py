@@ -7,7 +7,7 @@ import nic_core as nic
 import numpy as np
 import pytest
 from nic_core.errors import BadOption, NicError
-from nic_core.picture import Picture
+from nic_core.pictures.picture import Picture
 from nic_core.weights import WeightsInfo
 from nic_nn.export import export
 from nic_taco import captioner

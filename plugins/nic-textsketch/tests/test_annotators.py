@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from nic_core.errors import BadWeights, NicError
-from nic_core.picture import Picture
+from nic_core.pictures.picture import Picture
 from nic_textsketch.annotators import ANNOTATORS, detector_class, load_annotator, paint, quietly
 from nic_textsketch.config import PICS
 

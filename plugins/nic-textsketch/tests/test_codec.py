@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from nic_core import cli
 from nic_core.errors import BadOption
-from nic_core.picture import Picture
+from nic_core.pictures.picture import Picture
 from nic_core.weights import read_info
 from nic_textsketch.recipe import SketchRecipe
 from PIL import Image

@@ -13,9 +13,9 @@ import pytest
 import tiny_diffusion
 import tiny_open_clip
 from nic_core import cli, progress
-from nic_core.container import File, Header, pack, unpack
 from nic_core.errors import BadOption, BadPicture, DamagedFile, NicError, WeightsNotFound
-from nic_core.picture import Picture
+from nic_core.format.container import File, Header, pack, unpack
+from nic_core.pictures.picture import Picture
 from nic_core.progress import Listener
 from nic_core.weights import read_info
 from nic_textsketch.message import Message

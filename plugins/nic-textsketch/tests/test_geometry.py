@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from nic_core.errors import BadPicture
-from nic_core.picture import Picture
+from nic_core.pictures.picture import Picture
 from nic_textsketch.annotators import ANNOTATORS, detector_class, load_annotator
 from nic_textsketch.geometry import resized, sharpened, working_size
 from PIL import Image

@@ -3,8 +3,8 @@
 import random
 
 import pytest
-from nic_core.container import File, Header, pack
 from nic_core.errors import DamagedFile
+from nic_core.format.container import File, Header, pack
 from nic_textsketch.message import Message, Sketching
 from nic_textsketch.prompts import VOCABULARY
 

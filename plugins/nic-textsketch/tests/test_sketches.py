@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from nic_core import cli
-from nic_core.picture import Picture
+from nic_core.pictures.picture import Picture
 from nic_textsketch import annotators
 from nic_textsketch.annotators import ANNOTATORS, load_annotator
 from PIL import Image

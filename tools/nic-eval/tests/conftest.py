@@ -88,9 +88,9 @@ def zip_codec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     monkeypatch.setenv("NIC_PLUGINS", "fake,eval")
     monkeypatch.setenv("NIC_WEIGHTS", str(tmp_path / "store"))
     before = set(sys.modules)
-    plugins._installed.cache_clear()
+    plugins.discovery._installed.cache_clear()
     yield site
-    plugins._installed.cache_clear()
+    plugins.discovery._installed.cache_clear()
     for name in set(sys.modules) - before:
         if name.partition(".")[0] == "nic_fake":
             del sys.modules[name]

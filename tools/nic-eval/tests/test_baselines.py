@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from nic_core.errors import BadOption, NicError
-from nic_core.picture import Picture
+from nic_core.pictures.picture import Picture
 from nic_eval import baselines, external
 from nic_eval.baselines import MissingEncoder
 from nic_eval.contestants import Setting

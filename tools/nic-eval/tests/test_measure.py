@@ -10,7 +10,7 @@ import nic_core
 import numpy as np
 import pytest
 from nic_core.errors import BadOption, NicError, WeightsNotFound
-from nic_core.picture import Picture
+from nic_core.pictures.picture import Picture
 from nic_eval import baselines, evaluation
 from nic_eval.cache import Cache, file_hash
 from nic_eval.contestants import Contestant, NicContestant, Setting, read_original

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from nic_core import image_files
-from nic_core.picture import Picture
+from nic_core.pictures import image_files
+from nic_core.pictures.picture import Picture
 from nic_eval.page import LISTED, write_page
 from nic_eval.results import Curve, Difference, Measurement, Original, Point, Results
 

@@ -6,9 +6,9 @@ import multiprocessing
 
 import numpy as np
 import pytest
-from nic_core import image_files
 from nic_core.errors import NicError
-from nic_core.picture import Picture
+from nic_core.pictures import image_files
+from nic_core.pictures.picture import Picture
 from nic_train.pictures import Broken, DataRecord, find_pictures, in_threads, read_rgb, read_size, scan
 from PIL import Image
 

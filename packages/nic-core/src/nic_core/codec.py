@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from nic_core.container import Header, Tiling
+from nic_core.format.container import Header, Tiling
 from nic_core.weights import WeightsInfo
 
 

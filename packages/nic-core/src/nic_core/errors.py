@@ -38,7 +38,7 @@ class BadOption(NicError):
 class TargetUnreachable(NicError):
     """No quality of a codec reaches the target rate or fidelity.
 
-    nearest: the `nic_core.target.Trial` that came nearest.
+    nearest: the `nic_core.host.target.Trial` that came nearest.
     """
 
     def __init__(self, message: str, nearest: Any) -> None:

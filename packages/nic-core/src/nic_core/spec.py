@@ -31,7 +31,7 @@ class Option:
     when: whether `encode` or `decode` takes it.
     minimum, maximum: inclusive bounds of a number; choices: the allowed strings, empty for any.
     table: name of a companion setting of an encode option, the path of a JSON file with this option's value for each
-    picture (see `nic_core.tables`); empty for none.
+    picture (see `nic_core.host.tables`); empty for none.
     """
 
     name: str

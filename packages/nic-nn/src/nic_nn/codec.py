@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 from nic_core.codec import Coded, PixelCodec
-from nic_core.container import Header
 from nic_core.errors import BadWeights, DamagedFile, NicError, OutOfMemory, UnsupportedFile
+from nic_core.format.container import Header
 from nic_core.weights import WeightsInfo
 from torch import Tensor
 

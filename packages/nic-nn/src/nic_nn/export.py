@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from nic_core.atomic import atomic_path
 from nic_core.coding import Tables
 from nic_core.errors import BadWeights
+from nic_core.files.atomic import atomic_path
 from nic_core.weights import WeightsInfo, fingerprint
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file

@@ -12,8 +12,8 @@ from pathlib import Path
 import nic_core as nic
 import numpy as np
 import torch
-from nic_core import image_files
-from nic_core.picture import Picture
+from nic_core.pictures import image_files
+from nic_core.pictures.picture import Picture
 from nic_core.weights import WeightsInfo
 from nic_mini.model import Mini, MiniConfig
 from nic_nn.export import export

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from nic_core.errors import BadOption, BadWeights, NicError
-from nic_core.picture import Picture
+from nic_core.pictures.picture import Picture
 from nic_nn.codec import pick_device
 from nic_nn.memory import keep_freed_memory
 from PIL import Image

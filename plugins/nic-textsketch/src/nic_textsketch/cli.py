@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import click
-from nic_core import image_files
 from nic_core.cli.transcode import Done, Job, Say, plan, run_jobs
+from nic_core.pictures import image_files
 
 from nic_textsketch.annotators import ANNOTATORS, load_annotator
 from nic_textsketch.geometry import UNIT

@@ -15,11 +15,12 @@ from typing import Any
 
 import nic_core as nic
 import numpy as np
-from nic_core import image_files, progress
+from nic_core import progress
 from nic_core.codec import Coded, PixelCodec
-from nic_core.container import File, Header, pack, unpack
 from nic_core.errors import BadOption, BadWeights, DamagedFile, WeightsNotFound
-from nic_core.picture import Picture
+from nic_core.format.container import File, Header, pack, unpack
+from nic_core.pictures import image_files
+from nic_core.pictures.picture import Picture
 from nic_core.weights import WeightsInfo
 from nic_nn.codec import pick_device
 from PIL import Image

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from nic_core.errors import BadWeights
-from nic_core.tables import read_json
+from nic_core.files.json_files import read_json
 from nic_core.weights import WeightsInfo
 from nic_nn.checkpoints import Importer
 from safetensors.torch import save_file

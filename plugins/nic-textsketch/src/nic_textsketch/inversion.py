@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 from nic_core import progress
-from nic_core.atomic import atomic_path, make_folder
 from nic_core.errors import BadOption
+from nic_core.files.atomic import atomic_path, make_folder
 from torch import Tensor
 from torch.nn import functional as F
 

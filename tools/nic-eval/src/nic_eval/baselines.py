@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import PIL
 from nic_core.errors import BadOption, NicError
-from nic_core.picture import Picture
+from nic_core.pictures.picture import Picture
 from PIL import Image, features
 
 from nic_eval import external

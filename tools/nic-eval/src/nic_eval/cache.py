@@ -6,8 +6,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from nic_core.atomic import make_folder
 from nic_core.errors import CannotWrite, NicError
+from nic_core.files.atomic import make_folder
 
 
 class Cache:

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nic_core import image_files
-from nic_core.atomic import atomic_write
 from nic_core.errors import NicError
-from nic_core.picture import Picture
-from nic_core.target import Target
+from nic_core.files.atomic import atomic_write
+from nic_core.host.target import Target
+from nic_core.pictures import image_files
+from nic_core.pictures.picture import Picture
 from rich.console import Console
 
 from nic_eval import page

@@ -8,11 +8,13 @@ from typing import Any, Protocol
 
 import nic_core
 import numpy as np
-from nic_core import api, image_files, plugins, weights
+from nic_core import api, plugins, weights
 from nic_core.errors import BadOption, WeightsNotFound
-from nic_core.picture import Picture
+from nic_core.host.choice import nearest_quality
+from nic_core.host.tables import EncodeOptions
+from nic_core.pictures import image_files
+from nic_core.pictures.picture import Picture
 from nic_core.spec import WeightsSpec
-from nic_core.tables import EncodeOptions
 
 from nic_eval.cache import file_hash
 
@@ -140,7 +142,7 @@ class NicContestant:
         settings = []
         for location, spec in self._weights.items():
             if isinstance(spec.quality, tuple):
-                taken = sorted({api.nearest_quality(spec, quality) or 0.0 for quality in qualities})
+                taken = sorted({nearest_quality(spec, quality) or 0.0 for quality in qualities})
                 settings += [Setting(f"quality {quality:g}", quality, location) for quality in taken]
             elif spec.quality is None:
                 settings.append(Setting(spec.name, None, location))

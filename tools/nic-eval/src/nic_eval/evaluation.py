@@ -10,8 +10,8 @@ from pathlib import Path
 from statistics import fmean
 
 import numpy as np
-from nic_core import image_files
 from nic_core.errors import BadOption, NicError
+from nic_core.pictures import image_files
 from rich.console import Console
 
 from nic_eval import published

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from nic_core import image_files
 from nic_core.errors import NicError
-from nic_core.picture import Picture
+from nic_core.pictures import image_files
+from nic_core.pictures.picture import Picture
 
 from nic_eval.contestants import Setting, rgb
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from nic_core import image_files
-from nic_core.atomic import atomic_write, make_folder
 from nic_core.errors import BadPicture, NicError
-from nic_core.picture import Picture
+from nic_core.files.atomic import atomic_write, make_folder
+from nic_core.pictures import image_files
+from nic_core.pictures.picture import Picture
 from rich.console import Console
 from rich.progress import Progress
 

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from nic_core.atomic import atomic_write, make_folder
 from nic_core.errors import NicError, TargetUnreachable
-from nic_core.target import Target, Trial, search
+from nic_core.files.atomic import atomic_write, make_folder
+from nic_core.host.target import Target, Trial, search
 
 from nic_eval import metrics
 from nic_eval.contestants import Contestant, Setting, read_original, rgb

@@ -16,7 +16,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from nic_core.atomic import atomic_write
+from nic_core.files.atomic import atomic_write
 
 from nic_eval.results import Curve, Measurement, Point, Results
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
-from nic_core.atomic import atomic_path, make_folder
+from nic_core.files.atomic import atomic_path, make_folder
 
 from nic_eval.differences import series
 from nic_eval.metrics import METRICS

@@ -10,8 +10,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from nic_core.atomic import atomic_write, make_folder
 from nic_core.errors import NicError
+from nic_core.files.atomic import atomic_write, make_folder
 
 from nic_eval import page, plots, published, results
 from nic_eval.differences import default_anchors, differences

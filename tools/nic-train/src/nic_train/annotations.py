@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from nic_core.errors import NicError
-from nic_core.tables import Table, read_table
+from nic_core.host.tables import Table, read_table
 
 from nic_train.labels import LabelMaps, reading, same_shape
 from nic_train.pictures import Pictures, in_threads, warn_of

@@ -6,8 +6,8 @@ from typing import Any
 import lightning
 import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
-from nic_core.atomic import atomic_path
 from nic_core.errors import BadWeights, NicError
+from nic_core.files.atomic import atomic_path
 from nic_nn.export import mismatch
 from torch import Tensor
 

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 from nic_core.errors import BadPicture, NicError
-from nic_core.tables import read_json
+from nic_core.files.json_files import read_json
 from PIL import Image
 from rich.console import Console
 

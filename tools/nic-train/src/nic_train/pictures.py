@@ -13,9 +13,9 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from nic_core import image_files
 from nic_core.errors import NicError
-from nic_core.picture import Picture
+from nic_core.pictures import image_files
+from nic_core.pictures.picture import Picture
 from PIL import Image
 from rich.console import Console
 from rich.progress import track

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nic_core.atomic import atomic_write
 from nic_core.errors import NicError
+from nic_core.files.atomic import atomic_write
 from nic_core.weights import read_info
 from nic_nn.recipe import Recipe, Stage
 

@@ -19,8 +19,8 @@ import lightning
 import torch
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from lightning.pytorch.plugins.environments import SLURMEnvironment
-from nic_core.atomic import make_folder
 from nic_core.errors import BadOption, NicError
+from nic_core.files.atomic import make_folder
 from nic_nn.export import load_model
 from nic_nn.recipe import Recipe
 from torch.utils.data import DataLoader

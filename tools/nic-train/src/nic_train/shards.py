@@ -26,8 +26,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, cast
 
-from nic_core import image_files
 from nic_core.errors import BadPicture, NicError
+from nic_core.pictures import image_files
 from nic_nn.batch import Batch
 from torch.utils.data import IterableDataset, get_worker_info
 from webdataset.gopen import gopen

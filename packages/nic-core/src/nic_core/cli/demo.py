@@ -6,11 +6,12 @@ from pathlib import Path
 import click
 import numpy as np
 
-from nic_core import api, image_files
-from nic_core.atomic import atomic_write, make_folder
+from nic_core import api
 from nic_core.errors import NicError
-from nic_core.picture import Picture
-from nic_core.target import psnr
+from nic_core.files.atomic import atomic_write, make_folder
+from nic_core.host.target import psnr
+from nic_core.pictures import image_files
+from nic_core.pictures.picture import Picture
 
 
 @click.command()

@@ -9,10 +9,10 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from nic_core import container
 from nic_core import plugins as discovery
 from nic_core import weights as known_weights
 from nic_core.errors import NicError
+from nic_core.format import container
 
 as_json = click.option("--json", "as_json", is_flag=True, help="For programs: JSON instead of text.")
 

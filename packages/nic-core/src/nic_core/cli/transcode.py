@@ -16,16 +16,17 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from nic_core import api, image_files, progress
-from nic_core.atomic import atomic_write, make_folder
+from nic_core import api, progress
 from nic_core.cli import message
-from nic_core.container import unpack
 from nic_core.errors import BadOption, NicError
-from nic_core.picture import Picture
+from nic_core.files.atomic import atomic_write, make_folder
+from nic_core.format.container import unpack
+from nic_core.host.tables import EncodeOptions
+from nic_core.host.target import UNITS, Target
+from nic_core.pictures import image_files
+from nic_core.pictures.picture import Picture
 from nic_core.plugins import list_codecs
 from nic_core.spec import Option
-from nic_core.tables import EncodeOptions
-from nic_core.target import UNITS, Target
 
 logger = logging.getLogger("nic")
 

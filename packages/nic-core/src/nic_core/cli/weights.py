@@ -8,8 +8,8 @@ from rich.table import Table
 
 from nic_core import plugins
 from nic_core import weights as store
-from nic_core.atomic import make_folder
 from nic_core.errors import CannotWrite, NicError
+from nic_core.files.atomic import make_folder
 from nic_core.spec import WeightsSpec, resolve
 
 

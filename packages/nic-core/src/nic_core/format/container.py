@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 
 from nic_core.errors import BadOption, BadPicture, DamagedFile, UnsupportedFile
+from nic_core.format.bytestream import Reader, varint
 
 MAGIC = b"\x89NIC"
 VERSION = 1
@@ -18,6 +19,9 @@ CODERS = {1: "rans"}
 
 GRAY, DEEP, LARGE, QUALITY, PARAMS, UNITS, CHUNKS = (1 << bit for bit in range(7))
 KNOWN_FLAGS = (1 << 7) - 1
+
+Data = bytes | bytearray | memoryview
+"""A .nic file in memory."""
 
 LARGEST_CHUNK = 1 << 26
 """Bytes that a compressed chunk may grow to when it is unpacked."""
@@ -131,12 +135,14 @@ def pack(file: File) -> bytes:
     return body + struct.pack("<I", zlib.crc32(body))
 
 
-def unpack(data: bytes, max_pixels: int | None = None) -> File:
+def unpack(data: Data, max_pixels: int | None = None) -> File:
     """Return the parts of a file.
 
     DamagedFile: not a .nic file, cut, altered or inconsistent. UnsupportedFile: a newer version, or more pixels than
-    `max_pixels` (by default `pixel_limit()`); nothing is allocated for the pixels before that is known.
+    `max_pixels` (by default `pixel_limit()`); nothing is allocated for the pixels before that is known. TypeError for
+    what is no run of bytes, such as a path.
     """
+    data = bytes(memoryview(data))
     if not data:
         raise DamagedFile("the file is empty")
     if not data.startswith(MAGIC):
@@ -230,7 +236,7 @@ def _is_chunk_type(kind: str) -> bool:
     return len(kind) == 4 and kind.isascii() and kind.isalpha()
 
 
-def _read_units(read: "Reader", width: int, height: int) -> tuple[Tiling, list[int]]:
+def _read_units(read: Reader, width: int, height: int) -> tuple[Tiling, list[int]]:
     tiling = Tiling(read.varint(), read.varint(), read.varint())
     if not tiling.width or not tiling.height or not tiling.streams:
         raise DamagedFile("the file claims tiles of zero size")
@@ -243,48 +249,3 @@ def _read_units(read: "Reader", width: int, height: int) -> tuple[Tiling, list[i
 def _text(text: str) -> bytes:
     raw = text.encode("ascii")
     return bytes([len(raw)]) + raw
-
-
-def varint(number: int) -> bytes:
-    """Return a number in LEB128: seven bits a byte, lowest first, the top bit set on all but the last."""
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    return bytes([*out, number])
-
-
-class Reader:
-    """Takes values from a range of bytes and refuses to leave it: DamagedFile."""
-
-    def __init__(self, data: bytes, start: int = 0, end: int | None = None) -> None:
-        self._data, self._at, self._end = data, start, len(data) if end is None else end
-
-    @property
-    def left(self) -> int:
-        """How many bytes are left."""
-        return self._end - self._at
-
-    def take(self, count: int) -> bytes:
-        """Return the next bytes."""
-        if count > self.left:
-            raise DamagedFile(f"the file ends {count - self.left} bytes too early")
-        self._at += count
-        return self._data[self._at - count : self._at]
-
-    def text(self) -> str:
-        """Return printable ASCII behind its length in one byte."""
-        raw = self.take(self.take(1)[0])
-        if not raw.isascii() or not raw.decode("ascii").isprintable():
-            raise DamagedFile("a name in the file is not plain text")
-        return raw.decode("ascii")
-
-    def varint(self) -> int:
-        """Return a number as `varint` writes it, of at most 5 bytes."""
-        number = 0
-        for shift in range(0, 35, 7):
-            byte = self.take(1)[0]
-            number |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                return number
-        raise DamagedFile("a length in the file has too many digits")

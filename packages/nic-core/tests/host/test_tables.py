@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from nic_core import EncodeOptions
 from nic_core.errors import BadOption, NicError
+from nic_core.host.tables import Table, read_table
 from nic_core.spec import CodecSpec, Option
-from nic_core.tables import Table, read_table
 
 SPEC = CodecSpec(
     "x",

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nic_core import metadata
 from nic_core.errors import BadPicture
-from nic_core.picture import Picture
+from nic_core.pictures import metadata
+from nic_core.pictures.picture import Picture
 
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB = 0, 1, 2

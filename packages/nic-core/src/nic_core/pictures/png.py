@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from nic_core import metadata
 from nic_core.errors import BadPicture
-from nic_core.picture import Picture
+from nic_core.pictures import metadata
+from nic_core.pictures.picture import Picture
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEADER_END = len(SIGNATURE) + 25  # after the chunk IHDR

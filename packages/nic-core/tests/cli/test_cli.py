@@ -15,9 +15,10 @@ import click
 import nic_core as nic
 import numpy as np
 import pytest
-from nic_core import image_files, plugins
+from nic_core import plugins
 from nic_core.cli import run, transcode
-from nic_core.picture import Picture
+from nic_core.pictures import image_files
+from nic_core.pictures.picture import Picture
 from nic_core.spec import CodecSpec, Option
 from PIL import Image
 
@@ -410,7 +411,7 @@ def test_an_interrupt_while_writing_leaves_nothing(
         assert len(names(work)) == 5  # the temporary file is there
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("nic_core.atomic.os.replace", interrupted)
+    monkeypatch.setattr("nic_core.files.atomic.os.replace", interrupted)
     assert run(["encode", "a.png"]) == 130
     assert len(names(work)) == 4
 
@@ -533,7 +534,7 @@ def test_a_verb_that_cannot_be_imported(
         "    yield CommandSpec('encode', 'nowhere:encode', 'Another.')\n"
     )
     install("nic-odd", {"odd_plugin.py": source}, "odd = odd_plugin")
-    plugins._installed.cache_clear()
+    plugins.discovery._installed.cache_clear()
     assert "unexpected ModuleNotFoundError: No module named 'nowhere'" in failed(capsys, ["odd"])
     assert run(["--help"]) == 0
     assert "Compress pictures" in capsys.readouterr().out

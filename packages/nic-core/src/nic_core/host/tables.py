@@ -1,13 +1,13 @@
 """Values by picture, read from JSON: captions, or any option that has another value for each picture."""
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any
 
 from nic_core.errors import BadOption, NicError
+from nic_core.files.json_files import read_json
 from nic_core.spec import CodecSpec, Option
 
 
@@ -41,19 +41,6 @@ def read_table(path: str | os.PathLike[str]) -> Table:
         raise NicError(
             f"{path} holds no values by picture: they are {{file: value}}, or COCO's captions JSON"
         ) from error
-
-
-def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read a file that holds one JSON object; NicError for anything else."""
-    try:
-        content = json.loads(Path(path).read_bytes())
-    except OSError as error:
-        raise NicError(f"cannot read {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise NicError(f"{path} cannot be read as JSON ({error})") from error
-    if not isinstance(content, dict):
-        raise NicError(f"{path} holds no JSON object")
-    return content
 
 
 class EncodeOptions:

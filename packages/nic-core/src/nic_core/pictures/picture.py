@@ -1,17 +1,16 @@
-"""A picture in memory, and what can be turned into one: Pillow images, arrays, files."""
+"""A picture in memory, and what can be turned into one: Pillow images and arrays."""
 
 from __future__ import annotations
 
 import io
-import os
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
 from PIL import Image
 
-from nic_core import metadata
 from nic_core.errors import BadPicture
+from nic_core.pictures import metadata
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,12 +70,12 @@ class Picture:
 
     @classmethod
     def of(cls, source: Any) -> Picture:
-        """Return a Picture, Pillow image, array or file (str or path) as a picture; BadPicture if it cannot be one.
+        """Return a Picture, Pillow image or array as a picture; BadPicture if it cannot be one.
 
         Arrays are uint8 or uint16: H x W (gray), H x W x 1, 2 (gray and alpha), 3 (RGB) or 4 (RGB and alpha). They are
         not copied where their layout fits.
         Of Pillow's modes, palettes become RGB, and CMYK becomes RGB through its profile, which is then dropped.
-        Of several frames or pages the current one is taken, which in a file is the first.
+        Of several frames or pages the current one is taken. For files see `nic_core.pictures.sources`.
         """
         if isinstance(source, Picture):
             return source
@@ -84,11 +83,7 @@ class Picture:
             return _from_pil(source)
         if isinstance(source, np.ndarray):
             return _from_array(source)
-        if isinstance(source, (str, os.PathLike)):
-            from nic_core import image_files  # which needs this module
-
-            return image_files.read(source)
-        raise BadPicture(f"a picture is a Pillow image, an array or a path, not {type(source).__name__}")
+        raise BadPicture(f"a picture is a Pillow image or an array, not {type(source).__name__}")
 
     def to_array(self) -> np.ndarray:
         """Return the pixels, with alpha as the last channel: H x W, or H x W x 2, 3 or 4."""

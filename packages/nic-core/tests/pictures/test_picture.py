@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from nic_core import metadata
 from nic_core.errors import BadPicture
-from nic_core.picture import Picture
+from nic_core.pictures import metadata
+from nic_core.pictures.picture import Picture
+from nic_core.pictures.sources import picture_of
 from PIL import Image, ImageCms, ImageOps
 
 
@@ -192,11 +193,11 @@ def test_odd_exif_turns_nothing(exif: bytes) -> None:
 
 def test_pictures_pass_through_and_paths_are_read(tmp_path: Path) -> None:
     picture = Picture(values(4, 5, 3))
-    assert Picture.of(picture) is picture
+    assert Picture.of(picture) is picture_of(picture) is picture
     path = tmp_path / "a.png"
     picture.to_pil().save(path)
-    np.testing.assert_array_equal(Picture.of(path).pixels, picture.pixels)
-    np.testing.assert_array_equal(Picture.of(str(path)).pixels, picture.pixels)
+    np.testing.assert_array_equal(picture_of(path).pixels, picture.pixels)
+    np.testing.assert_array_equal(picture_of(str(path)).pixels, picture.pixels)
 
 
 def test_a_damaged_pillow_image_is_refused() -> None:

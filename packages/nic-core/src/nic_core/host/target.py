@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from nic_core.errors import BadOption, TargetUnreachable
-from nic_core.picture import Picture
+from nic_core.pictures.picture import Picture
 
 logger = logging.getLogger("nic")
 

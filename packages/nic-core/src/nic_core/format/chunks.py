@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from nic_core import png
-from nic_core.container import compress_chunk, expand_chunk
 from nic_core.errors import BadPicture, DamagedFile
-from nic_core.picture import Picture
+from nic_core.format.container import compress_chunk, expand_chunk
+from nic_core.pictures import png
+from nic_core.pictures.picture import Picture
 
 ALPHA = "alph"
 METADATA = {"iccp": "icc", "exif": "exif", "xmpp": "xmp"}
@@ -20,6 +20,11 @@ def of_picture(picture: Picture) -> dict[str, bytes]:
     if picture.alpha is not None:
         found[ALPHA] = png.encode(Picture(picture.alpha[..., None]))
     return found
+
+
+def metadata_bytes(chunks: dict[str, bytes]) -> int:
+    """Return how many bytes of a file the metadata among its chunks take."""
+    return sum(len(data) for kind, data in chunks.items() if kind in METADATA)
 
 
 def to_picture(pixels: np.ndarray, chunks: dict[str, bytes]) -> Picture:

@@ -8,11 +8,12 @@ from pathlib import Path
 import nic_core as nic
 import numpy as np
 import pytest
-from nic_core import api, image_files
+from nic_core import api
 from nic_core.errors import BadOption, TargetUnreachable, WeightsNotFound
-from nic_core.picture import Picture
+from nic_core.host.target import MOST_TRIALS, Target, Trial, psnr, search
+from nic_core.pictures import image_files
+from nic_core.pictures.picture import Picture
 from nic_core.spec import CodecSpec, Option
-from nic_core.target import MOST_TRIALS, Target, Trial, psnr, search
 
 Make = Callable[..., Path]
 Install = Callable[..., Path]

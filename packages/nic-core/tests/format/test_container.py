@@ -6,10 +6,11 @@ import zlib
 
 import numpy as np
 import pytest
-from nic_core import chunks, container, image_files
-from nic_core.container import File, Header, Tiling, pack, unpack
 from nic_core.errors import BadOption, BadPicture, DamagedFile, NicError, UnsupportedFile
-from nic_core.picture import Picture
+from nic_core.format import chunks, container
+from nic_core.format.container import File, Header, Tiling, pack, unpack
+from nic_core.pictures import image_files
+from nic_core.pictures.picture import Picture
 
 PLAIN = Header(640, 480, 3, 8, "mini", "rans", "0123abcd", "fedc9876", 50.0, 0xBEEF)
 
@@ -243,7 +244,7 @@ def test_alpha_must_fit(alpha: bytes) -> None:
 
 
 def test_alpha_is_not_unpacked_before_its_size_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nic_core.png.decode", lambda data: pytest.fail("unpacked"))
+    monkeypatch.setattr("nic_core.pictures.png.decode", lambda data: pytest.fail("unpacked"))
     huge = bytearray(image_files.encode(Picture(np.zeros((3, 4, 1), np.uint8)), "png"))
     huge[16:24] = struct.pack(">II", 60_000, 60_000)
     with pytest.raises(DamagedFile, match="no PNG of 4 x 3 pixels"):

@@ -10,8 +10,7 @@ from types import ModuleType
 import nic_core as nic
 import numpy as np
 import pytest
-from nic_core import api, image_files, weights
-from nic_core.container import File, pack, unpack
+from nic_core import api, weights
 from nic_core.errors import (
     BadOption,
     BadPicture,
@@ -20,7 +19,9 @@ from nic_core.errors import (
     UnsupportedFile,
     WeightsNotFound,
 )
-from nic_core.picture import Picture
+from nic_core.format.container import File, pack, unpack
+from nic_core.pictures import image_files
+from nic_core.pictures.picture import Picture
 from PIL import Image, ImageCms
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

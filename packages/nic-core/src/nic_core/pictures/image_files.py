@@ -12,10 +12,10 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from nic_core import metadata, png, tiff
-from nic_core.atomic import atomic_write
 from nic_core.errors import BadPicture, NicError
-from nic_core.picture import Picture
+from nic_core.files.atomic import atomic_write
+from nic_core.pictures import metadata, png, tiff
+from nic_core.pictures.picture import Picture
 
 FORMATS = {
     ".png": "PNG",

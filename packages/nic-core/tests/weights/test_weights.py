@@ -205,7 +205,7 @@ def test_weights_are_fetched_once(
     here = weights.local(spec)
     assert Path(here.location).read_bytes() == data
     assert files_in(store) == [Path(here.location)]
-    monkeypatch.setattr("nic_core.weights._fetch", lambda *_: pytest.fail("fetched again"))
+    monkeypatch.setattr("nic_core.weights.store.fetch", lambda *_: pytest.fail("fetched again"))
     assert weights.local(spec) == here
     assert weights.resolve(spec.location, "zip") == here
     assert capfd.readouterr() == ("", "")

@@ -12,10 +12,10 @@ import imagecodecs
 import numpy as np
 import pytest
 import tifffile
-from nic_core import image_files, metadata
-from nic_core.atomic import atomic_write
 from nic_core.errors import BadPicture, CannotWrite, NicError
-from nic_core.picture import Picture
+from nic_core.files.atomic import atomic_write
+from nic_core.pictures import image_files, metadata
+from nic_core.pictures.picture import Picture
 from PIL import Image, ImageCms
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -407,7 +407,7 @@ def test_where_nothing_can_be_written(tmp_path: Path, monkeypatch: pytest.Monkey
     def refuse(*args: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("nic_core.atomic.open", refuse, raising=False)
+    monkeypatch.setattr("nic_core.files.atomic.open", refuse, raising=False)
     with pytest.raises(CannotWrite, match="Permission denied"):
         atomic_write(tmp_path / "a.nic", b"data")
     assert sorted(file.name for file in tmp_path.iterdir()) == ["file", "folder"]

@@ -1,13 +1,7 @@
-"""The entropy-coder contract: integers against integer tables, no floats anywhere.
-
-A coder is incremental, because context models learn the table of the next symbols only from the symbols before them.
-Encoding pushes groups of symbols in the order in which the decoder pulls them; one encoder and one decoder serve one
-picture. Coders carry a name that the file records, so a faster one can be added while old files keep decoding.
-"""
+"""Frozen tables of cumulative frequencies: the integers that an entropy coder codes against."""
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 
@@ -53,36 +47,3 @@ class Tables:
     def as_lists(self) -> tuple[list[list[int]], list[int], list[int]]:
         """Rows, lengths and offsets as Python lists, for coders whose bindings take those."""
         return [row.tolist() for row in self.rows], self.length.tolist(), self.offset.tolist()
-
-
-class EntropyEncoder(Protocol):
-    """Collects the symbols of one picture."""
-
-    def push(self, symbols: np.ndarray, indexes: np.ndarray, tables: Tables) -> None:
-        """Append int32 `symbols` (K,), each coded with the table row that `indexes` (K,) names."""
-
-    def finish(self) -> bytes:
-        """Return the stream. The encoder is spent afterwards."""
-
-
-class EntropyDecoder(Protocol):
-    """Returns the symbols of one stream in the order in which they were pushed."""
-
-    def pull(self, indexes: np.ndarray, tables: Tables) -> np.ndarray:
-        """Return the next int32 symbols (K,), one for each entry of `indexes` (K,).
-
-        Stays within the stream's memory whatever the stream holds; raises `nic_core.errors.DamagedFile` when more
-        symbols are asked for than the decoder was made for.
-        """
-
-
-class EntropyCoder(Protocol):
-    """A named pair of encoder and decoder."""
-
-    name: str
-
-    def encoder(self) -> EntropyEncoder:
-        """Return a fresh encoder."""
-
-    def decoder(self, data: bytes, max_symbols: int) -> EntropyDecoder:
-        """Return a decoder of `data` from which at most `max_symbols` symbols will be pulled."""

@@ -1,0 +1,1 @@
+"""The .nic file: its layout (`container`), and what it holds besides coded pixels (`chunks`)."""

@@ -1,0 +1,1 @@
+"""What a host application works with: a codec with its weights (`codec`), targets, and options by picture."""

@@ -1,0 +1,205 @@
+"""A codec with its weights: what `nic_core.load` returns."""
+
+import itertools
+import logging
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from PIL import Image
+
+from nic_core import progress, weights
+from nic_core.codec import PixelCodec
+from nic_core.errors import BadOption, TargetUnreachable
+from nic_core.format import chunks
+from nic_core.format.container import Data, File, Header, pack, unpack
+from nic_core.host.choice import Choice, nearest_quality
+from nic_core.host.target import Target, Trial, search
+from nic_core.pictures.picture import Picture
+from nic_core.pictures.sources import Source, picture_of
+from nic_core.spec import QUALITY, CodecSpec, WeightsSpec, resolve
+
+logger = logging.getLogger("nic")
+
+
+class Codec:
+    """A codec ready to encode and decode; made by `load`.
+
+    Weights are opened when they are needed and kept: a codec with one set of weights for each quality opens only those
+    that are asked for.
+
+    spec: its record. device: where it runs.
+    """
+
+    def __init__(self, spec: CodecSpec, explicit: WeightsSpec | None, device: str) -> None:
+        self.spec, self.device = spec, device
+        self._choice = Choice(spec.id, explicit)
+        self._open: dict[str, PixelCodec] = {}
+        self._opening = Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what it takes to open the codec again, not the opened models."""
+        return Codec, (self.spec, self._choice.explicit, self.device)
+
+    @property
+    def model(self) -> Any:
+        """The torch module with the default weights, or None where the codec has none."""
+        return self.opened(self._choice.for_quality(None)).model
+
+    @property
+    def weights(self) -> list[WeightsSpec]:
+        """What can be used, best first: the explicit weights, or all known ones."""
+        return self._choice.known
+
+    @property
+    def ladder(self) -> list[float]:
+        """The qualities that give files of their own, rising."""
+        return self._choice.ladder
+
+    def encode(
+        self,
+        picture: Source,
+        quality: float | None = None,
+        *,
+        target: Target | None = None,
+        on_trial: Callable[[int], None] | None = None,
+        strip: bool = False,
+        **options: Any,
+    ) -> bytes:
+        """Return the .nic file of a picture.
+
+        picture: PIL image, uint8 or uint16 array (H, W[, C]), path, or Picture.
+        quality: 1 to 100, higher is better; None for the weights' own, or 50 where they cover a range.
+        target: instead of a quality, the rate that the whole file may have, or the PSNR that it must reach; the quality
+        is searched with at most ten encodes, and for a PSNR as many decodes with the default options.
+        on_trial: called with the number of each such encode, from 1, before it begins.
+        strip: leave out ICC profile, EXIF and XMP; an EXIF orientation is then applied to the pixels.
+        options: the codec's encode options.
+
+        Raises BadPicture, BadOption, TargetUnreachable, WeightsNotFound, OutOfMemory.
+        """
+        picture = picture_of(picture)
+        if strip:
+            picture = picture.stripped()
+        if self.spec.upright:
+            picture = picture.upright()
+        if self.spec.gray:
+            picture = picture.to_gray()
+        checked = self.spec.options_for("encode", options)
+        if quality is not None:
+            quality = QUALITY.parse(quality)
+        extra = chunks.of_picture(picture)
+        if target is None:
+            data = self._file(picture, extra, quality, checked)
+        elif quality is None:
+            data = self._file_for(target, picture, extra, checked, on_trial)
+        else:
+            raise BadOption("give a quality or a target, not both")
+        metadata, alpha = chunks.metadata_bytes(extra), len(extra.get(chunks.ALPHA, b""))
+        if 2 * metadata > len(data):
+            progress.note(f"{metadata} of {len(data)} bytes are metadata, which --strip leaves out")
+        if 2 * alpha > len(data):
+            progress.note(f"{alpha} of {len(data)} bytes are the alpha channel, which is kept losslessly")
+        return data
+
+    def decode(self, data: Data, *, max_pixels: int | None = None, **options: Any) -> Image.Image:
+        """Return the picture of a .nic file as a PIL image; see `decode_picture`.
+
+        Pillow has no 16-bit RGB: such a picture comes back in 8 bits here and in 16 from `decode_picture`.
+        """
+        return self.decode_picture(data, max_pixels=max_pixels, **options).to_pil()
+
+    def decode_picture(self, data: Data, *, max_pixels: int | None = None, **options: Any) -> Picture:
+        """Return the picture of a .nic file.
+
+        max_pixels: refuse larger ones; None for NIC_MAX_PIXELS, or 250 million.
+        options: the codec's decode options.
+
+        Raises DamagedFile, UnsupportedFile, WeightsNotFound (naming codec and fingerprint), BadOption, OutOfMemory.
+        """
+        checked = self.spec.options_for("decode", options)
+        file, codec = self._file_and_codec(data, max_pixels)
+        return chunks.to_picture(codec.decompress(file.units, file.header, checked), file.chunks)
+
+    def parts(self, data: Data, *, max_pixels: int | None = None, **options: Any) -> dict[str, bytes]:
+        """Return what a .nic file's picture is coded by and a person can look at, without making the picture.
+
+        Contents of files by suffix, {".prompt.txt": b"a red barn"}; empty for codecs that have nothing of the kind.
+        options: the codec's decode options. Raises as `decode_picture`.
+        """
+        checked = self.spec.options_for("decode", options)
+        file, codec = self._file_and_codec(data, max_pixels)
+        return codec.parts(file.units, file.header, checked)
+
+    def _file_and_codec(self, data: Data, max_pixels: int | None) -> tuple[File, PixelCodec]:
+        """Return a file of this codec and the codec with the file's weights in place."""
+        file = unpack(data, max_pixels)
+        if file.header.codec != self.spec.id:
+            raise BadOption(f"the file was made by the codec {file.header.codec!r}, not {self.spec.id!r}")
+        return file, self.opened(self._choice.for_file(file.header))
+
+    def opened(self, spec: WeightsSpec) -> PixelCodec:
+        """Return the plugin's codec with these weights in place."""
+        with self._opening:
+            if spec.location not in self._open:
+                path = Path(weights.local(spec).location)
+                self._open[spec.location] = resolve(self.spec.target)(path, weights.read_info(path), self.device)
+            return self._open[spec.location]
+
+    def _file(self, picture: Picture, extra: dict[str, bytes], quality: float | None, options: dict[str, Any]) -> bytes:
+        """Return the file of a picture at one quality. extra: its chunks; options: checked."""
+        spec = self._choice.for_quality(quality)
+        codec = self.opened(spec)
+        taken = nearest_quality(spec, quality)
+        if quality is not None and taken is None:
+            logger.warning("quality %g makes no difference: these weights of %s have but one", quality, self.spec.id)
+        if quality is not None and taken is not None and abs(taken - quality) > 0.01:
+            logger.warning("quality %g taken, the nearest to %g that %s has", taken, quality, self.spec.id)
+        coded = codec.compress(picture.pixels, taken if codec.info.covers_range else None, options)
+        header = Header(
+            picture.width,
+            picture.height,
+            picture.channels,
+            picture.bit_depth,
+            self.spec.id,
+            coded.coder,
+            codec.info.entropy_id,
+            codec.info.synthesis_id,
+            taken,
+            coded.checksum & 0xFFFF,
+            coded.params,
+            coded.tiling,
+        )
+        return pack(File(header, coded.units, extra))
+
+    def _file_for(
+        self,
+        target: Target,
+        picture: Picture,
+        extra: dict[str, bytes],
+        options: dict[str, Any],
+        on_trial: Callable[[int], None] | None,
+    ) -> bytes:
+        """Return the file of a picture that meets a target; see `encode`."""
+        self._choice.for_quality(None)  # says what to do where there are none
+        ladder = self.ladder
+        if len(ladder) < 2:
+            raise BadOption(f"{self.spec.id} has no ladder of qualities to search here: its weights have a single rate")
+        numbers = itertools.count(1)
+        decode = partial(self.decode_picture, max_pixels=picture.width * picture.height)
+
+        def attempt(quality: float) -> Trial:
+            if on_trial:
+                on_trial(next(numbers))
+            data = self._file(picture, extra, quality, options)
+            return Trial(quality, data, target.measure(data, picture, decode))
+
+        try:
+            return search(attempt, ladder, target).data
+        except TargetUnreachable as error:
+            metadata = chunks.metadata_bytes(extra)
+            if target.limits_rate and 10 * metadata > len(error.nearest.data):
+                error.args = (f"{error}; {metadata} bytes of it are metadata, which --strip leaves out",)
+            raise

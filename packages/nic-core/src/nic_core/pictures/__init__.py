@@ -1,0 +1,1 @@
+"""Pictures in memory (`picture`), from and to files of any format (`image_files`), from any source (`sources`)."""

@@ -1,0 +1,19 @@
+"""Whatever an application has a picture in, as a `Picture`."""
+
+import os
+from typing import Any
+
+from PIL import Image
+
+from nic_core.pictures import image_files
+from nic_core.pictures.picture import Picture
+
+Source = Picture | Image.Image | Any  # arrays and paths too; numpy's stubs make the exact union unreadable
+
+
+def picture_of(source: Source) -> Picture:
+    """Return a Picture, Pillow image, array (see `Picture.of`) or file (str or path) as a picture.
+
+    Of several frames or pages of a file the first is taken. BadPicture if it cannot be one.
+    """
+    return image_files.read(source) if isinstance(source, (str, os.PathLike)) else Picture.of(source)
