@@ -12,7 +12,8 @@ from nic_core.errors import NicError
 from nic_egic.discriminator import OasisC
 from nic_egic.losses import confusion_matrix, mean_iou, of_majority, segment
 from nic_nn.codec import pick_device
-from nic_train import checkpoints, loader
+from nic_train import checkpoints
+from nic_train.data import loader
 from nic_train.loop import Loop
 from nic_train.request import read_record
 from rich.console import Console

@@ -4,10 +4,10 @@ import json
 
 import pytest
 from nic_core.errors import NicError
-from nic_train import annotations
-from nic_train.annotations import load_captions, with_annotations
-from nic_train.labels import load_labels
-from nic_train.pictures import scan
+from nic_train.data import annotations
+from nic_train.data.annotations import load_captions, with_annotations
+from nic_train.data.labels import load_labels
+from nic_train.data.pictures import scan
 from PIL import Image
 
 

@@ -14,13 +14,13 @@ from nic_core.weights import read_info
 from nic_mini.model import Mini, MiniConfig
 from nic_mini.recipe import MiniRecipe
 from nic_nn.recipe import Networks
-from nic_train import labels as labels_module
 from nic_train import recipes
-from nic_train.annotations import with_annotations
-from nic_train.labels import load_labels
-from nic_train.loader import LoaderSettings, make_loader, open_source
-from nic_train.panoptic import PANOPTIC, class_list
-from nic_train.pictures import scan
+from nic_train.data import labels as labels_module
+from nic_train.data.annotations import with_annotations
+from nic_train.data.labels import load_labels
+from nic_train.data.loader import LoaderSettings, make_loader, open_source
+from nic_train.data.panoptic import PANOPTIC, class_list
+from nic_train.data.pictures import scan
 from PIL import Image
 from torch import nn
 

@@ -9,7 +9,7 @@ import pytest
 from nic_core.errors import NicError
 from nic_core.pictures import image_files
 from nic_core.pictures.picture import Picture
-from nic_train.pictures import Broken, DataRecord, find_pictures, in_threads, read_rgb, read_size, scan
+from nic_train.data.pictures import Broken, DataRecord, find_pictures, in_threads, read_rgb, read_size, scan
 from PIL import Image
 
 

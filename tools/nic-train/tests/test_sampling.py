@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 from nic_core.errors import NicError
-from nic_train.annotations import Captions
-from nic_train.labels import LabelMap, load_labels
-from nic_train.pictures import read_rgb, scan
-from nic_train.sampling import (
+from nic_train.data.annotations import Captions
+from nic_train.data.labels import LabelMap, load_labels
+from nic_train.data.pictures import read_rgb, scan
+from nic_train.data.sampling import (
     CentreCrops,
     Crops,
     Draws,

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 from nic_core.errors import NicError
-from nic_train import shards as shards_module
-from nic_train.loader import LoaderSettings, make_loader, open_source
-from nic_train.shards import scan_shards, shard_urls, stream_count, worker_count
+from nic_train.data import shards as shards_module
+from nic_train.data.loader import LoaderSettings, make_loader, open_source
+from nic_train.data.shards import scan_shards, shard_urls, stream_count, worker_count
 from PIL import Image
 
 CROP = 16

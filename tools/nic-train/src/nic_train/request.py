@@ -11,7 +11,7 @@ from nic_core.files.atomic import atomic_write
 from nic_core.weights import read_info
 from nic_nn.recipe import Recipe, Stage
 
-from nic_train.pictures import DataRecord
+from nic_train.data.pictures import DataRecord
 from nic_train.recipes import Choice, make_recipe, make_stages
 
 

@@ -25,11 +25,12 @@ from nic_nn.export import load_model
 from nic_nn.recipe import Recipe
 from torch.utils.data import DataLoader
 
-from nic_train import checkpoints, loader
+from nic_train import checkpoints
+from nic_train.data import loader
+from nic_train.data.shards import ShardSet
 from nic_train.loop import Diverged, Loop
 from nic_train.progress import ShowProgress
 from nic_train.request import Record, Request, check_same, initial_weights, read_record
-from nic_train.shards import ShardSet
 from nic_train.validation import Validate
 
 PRECISIONS: dict[str, Any] = {"bf16": "bf16-mixed", "fp32": "32-true"}

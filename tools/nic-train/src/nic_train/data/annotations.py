@@ -5,8 +5,8 @@ from pathlib import Path
 from nic_core.errors import NicError
 from nic_core.host.tables import Table, read_table
 
-from nic_train.labels import LabelMaps, reading, same_shape
-from nic_train.pictures import Pictures, in_threads, warn_of
+from nic_train.data.labels import LabelMaps, reading, same_shape
+from nic_train.data.pictures import Pictures, in_threads, warn_of
 
 Captions = Table
 """Texts by picture."""

@@ -16,9 +16,9 @@ from nic_nn.batch import Batch
 from PIL import Image
 from torch.utils.data import Dataset, Sampler
 
-from nic_train.annotations import Captions
-from nic_train.labels import LabelMap, LabelMaps, check_shape
-from nic_train.pictures import Broken, DataRecord, Pictures, fingerprint, in_threads, read_rgb
+from nic_train.data.annotations import Captions
+from nic_train.data.labels import LabelMap, LabelMaps, check_shape
+from nic_train.data.pictures import Broken, DataRecord, Pictures, fingerprint, in_threads, read_rgb
 
 SMALL_AREA = 4096
 """Things with fewer pixels in a crop are small: their pixels weigh SMALL_WEIGHT in losses (deeplab2's defaults)."""

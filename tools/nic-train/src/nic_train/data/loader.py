@@ -10,11 +10,11 @@ import torch
 from nic_core.errors import BadOption, NicError
 from torch.utils.data import DataLoader
 
-from nic_train.annotations import load_captions, with_annotations
-from nic_train.labels import load_labels
-from nic_train.pictures import cores, scan
-from nic_train.sampling import CentreCrops, Crops, PictureSet, StepSampler, collate
-from nic_train.shards import ShardBatches, ShardSet, scan_shards, shard_urls, stream_count, worker_count
+from nic_train.data.annotations import load_captions, with_annotations
+from nic_train.data.labels import load_labels
+from nic_train.data.pictures import cores, scan
+from nic_train.data.sampling import CentreCrops, Crops, PictureSet, StepSampler, collate
+from nic_train.data.shards import ShardBatches, ShardSet, scan_shards, shard_urls, stream_count, worker_count
 
 Source = PictureSet | ShardSet
 """What training draws from. Both have `record()`, `cached` and `classes`."""
@@ -58,12 +58,12 @@ def open_source(
     cache_gb: float = 2.0,
     quiet: bool = False,
 ) -> Source:
-    """Return the pictures of a folder tree, or tar shards (see `nic_train.shards.shard_urls`).
+    """Return the pictures of a folder tree, or tar shards (see `nic_train.data.shards.shard_urls`).
 
     smallest: pixels on the short side that a picture must have. needs: "text" and "labels", what every sample must
     carry. In shards they lie beside the picture; for a folder `captions` is a JSON file, and `labels` a folder of PNG
-    files or one or several JSON files, with commas between (see `nic_train.labels`). classes: how many the label maps
-    must have, void included; 0 for as many as there are, which shards do not tell. cache_gb: decoded pictures
+    files or one or several JSON files, with commas between (see `nic_train.data.labels`). classes: how many the label
+    maps must have, void included; 0 for as many as there are, which shards do not tell. cache_gb: decoded pictures
     of a folder are kept in memory if they take no more than this, in 1e9 bytes for each process that trains. quiet:
     no warnings and progress bars, for all but the first of several processes.
 

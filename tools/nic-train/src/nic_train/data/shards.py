@@ -35,9 +35,9 @@ from webdataset.handlers import ignore_and_continue
 from webdataset.shardlists import expand_urls
 from webdataset.tariterators import group_by_keys
 
-from nic_train.labels import LabelMap, check_shape, check_values, decode_labels
-from nic_train.pictures import Broken, DataRecord, decode_rgb, fingerprint, in_threads, warn_of
-from nic_train.sampling import Item, Sample, collate, permutation, random_crop, sample_key
+from nic_train.data.labels import LabelMap, check_shape, check_values, decode_labels
+from nic_train.data.pictures import Broken, DataRecord, decode_rgb, fingerprint, in_threads, warn_of
+from nic_train.data.sampling import Item, Sample, collate, permutation, random_crop, sample_key
 
 BLOCK = 256
 """Samples, still compressed, that a stream holds to shuffle them."""

@@ -17,8 +17,8 @@ from nic_core.files.json_files import read_json
 from PIL import Image
 from rich.console import Console
 
-from nic_train.panoptic import class_list
-from nic_train.pictures import fingerprint, in_threads, read_size
+from nic_train.data.panoptic import class_list
+from nic_train.data.pictures import fingerprint, in_threads, read_size
 
 CLASS_FILE = "classes.json"
 """In a folder of label maps: a list of the classes' names, by value."""
@@ -145,7 +145,7 @@ class LabelFolder:
 class CocoLabels:
     """Label maps of COCO's JSON files: panoptic, stuff or instances, or stuff and instances together.
 
-    Their class list is that of COCO's panoptic task, or the files' own categories (see `nic_train.panoptic`). Crowds
+    Their class list is that of COCO's panoptic task, or the files' own categories (`nic_train.data.panoptic`). Crowds
     are void. A panoptic file has its PNG files in the folder of the same name beside it. The polygons and run lengths
     of the others are painted, things over stuff and larger areas first, so that what lies in front of them stays
     visible; this needs pycocotools. Several files of either kind add up.
