@@ -15,7 +15,7 @@ import click
 import numpy as np
 from nic_core.errors import NicError
 from nic_core.host.tables import read_table
-from nic_textsketch import prompts
+from nic_textsketch.prompting import prompts
 from open_clip.tokenizer import SimpleTokenizer
 from rich.console import Console
 from rich.table import Table

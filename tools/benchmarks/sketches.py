@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from nic_core.pictures import image_files
 from nic_core.pictures.picture import Picture
-from nic_textsketch.annotators import ANNOTATORS, load_annotator
+from nic_textsketch.sketches.annotators import ANNOTATORS, load_annotator
 from PIL import Image
 from pytorch_msssim import ms_ssim
 from rich.console import Console

@@ -10,8 +10,8 @@ import pytest
 import torch
 from nic_core.errors import BadWeights, NicError
 from nic_core.pictures.picture import Picture
-from nic_textsketch.annotators import ANNOTATORS, detector_class, load_annotator, paint, quietly
 from nic_textsketch.config import PICS
+from nic_textsketch.sketches.annotators import ANNOTATORS, detector_class, load_annotator, paint, quietly
 
 PICTURE = Picture(np.random.default_rng(0).integers(0, 256, (64, 100, 3), np.uint8))
 

@@ -7,7 +7,7 @@ from nic_core import cli
 from nic_core.errors import BadOption
 from nic_core.pictures.picture import Picture
 from nic_core.weights import read_info
-from nic_textsketch.recipe import SketchRecipe
+from nic_textsketch.sketches.recipe import SketchRecipe
 from PIL import Image
 
 

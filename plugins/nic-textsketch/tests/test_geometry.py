@@ -7,8 +7,8 @@ import pytest
 import torch
 from nic_core.errors import BadPicture
 from nic_core.pictures.picture import Picture
-from nic_textsketch.annotators import ANNOTATORS, detector_class, load_annotator
 from nic_textsketch.geometry import resized, sharpened, working_size
+from nic_textsketch.sketches.annotators import ANNOTATORS, detector_class, load_annotator
 from PIL import Image
 
 

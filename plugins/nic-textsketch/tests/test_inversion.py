@@ -11,10 +11,10 @@ import torch
 from nic_core.errors import BadOption, NicError
 from nic_core.progress import Listener, listening
 from nic_nn.testing import normal
-from nic_textsketch import inversion
-from nic_textsketch.clip import BATCH, Clip, load_clip
-from nic_textsketch.inversion import Inversion, invert
-from nic_textsketch.prompts import END, START, VOCABULARY
+from nic_textsketch.prompting import inversion
+from nic_textsketch.prompting.clip import BATCH, Clip, load_clip
+from nic_textsketch.prompting.inversion import Inversion, invert
+from nic_textsketch.prompting.prompts import END, START, VOCABULARY
 from PIL import Image
 from torch.nn import functional as F
 

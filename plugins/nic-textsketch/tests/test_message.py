@@ -6,7 +6,7 @@ import pytest
 from nic_core.errors import DamagedFile
 from nic_core.format.container import File, Header, pack
 from nic_textsketch.message import Message, Sketching
-from nic_textsketch.prompts import VOCABULARY
+from nic_textsketch.prompting.prompts import VOCABULARY
 
 SKETCHING = Sketching(3, "0123abcd", "89ef4567")
 

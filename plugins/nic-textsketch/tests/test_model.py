@@ -14,8 +14,8 @@ from nic_nn.testing import assert_reference, checkpoint, picture
 from nic_textsketch import plugin
 from nic_textsketch.config import SketchConfig
 from nic_textsketch.importer import import_checkpoint
-from nic_textsketch.model import SketchModel, to_gray
-from nic_textsketch.recipe import SketchRecipe
+from nic_textsketch.sketches.model import SketchModel, to_gray
+from nic_textsketch.sketches.recipe import SketchRecipe
 
 GOLDEN = Path(__file__).parent / "golden"
 

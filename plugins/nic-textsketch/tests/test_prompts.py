@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 from nic_core.errors import BadOption, DamagedFile
-from nic_textsketch import prompts
-from nic_textsketch.prompts import LONGEST, VOCABULARY
+from nic_textsketch.prompting import prompts
+from nic_textsketch.prompting.prompts import LONGEST, VOCABULARY
 
 LAST = VOCABULARY - 1
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from nic_core.errors import NicError
 from nic_nn.testing import write_random_alexnet
-from nic_textsketch.selection import METRICS, Score, Selection
+from nic_textsketch.prompting.selection import METRICS, Score, Selection
 from PIL import Image
 
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from nic_core import cli
 from nic_core.pictures.picture import Picture
-from nic_textsketch import annotators
-from nic_textsketch.annotators import ANNOTATORS, load_annotator
+from nic_textsketch.sketches import annotators
+from nic_textsketch.sketches.annotators import ANNOTATORS, load_annotator
 from PIL import Image
 
 

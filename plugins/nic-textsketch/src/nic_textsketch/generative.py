@@ -26,15 +26,15 @@ from nic_nn.codec import pick_device
 from PIL import Image
 from platformdirs import user_cache_path
 
-from nic_textsketch import prompts
-from nic_textsketch.annotators import load_annotator
-from nic_textsketch.clip import CLIP, Clip, load_clip
 from nic_textsketch.config import GeneratorConfig
 from nic_textsketch.generation import Generator, Running
 from nic_textsketch.geometry import resized, sharpened, working_size
-from nic_textsketch.inversion import Inversion, invert
 from nic_textsketch.message import Message, Sketching
-from nic_textsketch.selection import Selection
+from nic_textsketch.prompting import prompts
+from nic_textsketch.prompting.clip import CLIP, Clip, load_clip
+from nic_textsketch.prompting.inversion import Inversion, invert
+from nic_textsketch.prompting.selection import Selection
+from nic_textsketch.sketches.annotators import load_annotator
 
 SKETCH_CODEC = "textsketch-ntc"
 

@@ -10,9 +10,9 @@ from nic_nn.checkpoints import Importer
 from safetensors.torch import save_file
 from torch import Tensor
 
-from nic_textsketch.annotators import ANNOTATORS
 from nic_textsketch.config import GeneratorConfig, SketchConfig
-from nic_textsketch.model import SketchModel
+from nic_textsketch.sketches.annotators import ANNOTATORS
+from nic_textsketch.sketches.model import SketchModel
 
 CONSTANTS = r".*gdn\.(beta|gamma)_reparam\.|context_prediction\.mask"
 """Entries that every checkpoint holds alike."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from nic_core.format.bytestream import Reader, varint
 
-from nic_textsketch.prompts import ids_of, number_of
+from nic_textsketch.prompting.prompts import ids_of, number_of
 
 MOST_CANDIDATES = 256
 MOST_SEED = (1 << 32) - 1

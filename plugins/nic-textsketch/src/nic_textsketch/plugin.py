@@ -67,7 +67,7 @@ def nic_codecs() -> Iterator[CodecSpec]:
     )
     yield CodecSpec(
         id="textsketch-ntc",
-        target="nic_textsketch.codec:SketchCodec",
+        target="nic_textsketch.sketches.codec:SketchCodec",
         summary="Gray sketches at about 0.02 bits per pixel: attention, raster-scan context.",
         paper=PAPER,
         gray=True,
@@ -98,7 +98,7 @@ def nic_recipes() -> Iterator[RecipeSpec]:
     yield RecipeSpec(
         name="textsketch-ntc",
         codec="textsketch-ntc",
-        target="nic_textsketch.recipe:SketchRecipe",
+        target="nic_textsketch.sketches.recipe:SketchRecipe",
         summary="As in the authors' code, for edge maps ('nic sketches' makes them).",
     )
 
@@ -106,4 +106,4 @@ def nic_recipes() -> Iterator[RecipeSpec]:
 @hookimpl
 def nic_commands() -> Iterator[CommandSpec]:
     """The dataset maker."""
-    yield CommandSpec("sketches", "nic_textsketch.cli:sketches", "Make edge maps of photographs, to train on.")
+    yield CommandSpec("sketches", "nic_textsketch.sketches.cli:sketches", "Make edge maps of photographs, to train on.")

@@ -10,7 +10,7 @@ from nic_nn.perceptual import load_lpips, lpips
 from PIL import Image
 from torch import Tensor
 
-from nic_textsketch.clip import Clip
+from nic_textsketch.prompting.clip import Clip
 
 TITLES = {"clip": "CLIP similarity", "lpips": "LPIPS", "mse": "MSE"}
 METRICS = tuple(TITLES)

@@ -18,8 +18,8 @@ from nic_core.files.atomic import atomic_path, make_folder
 from torch import Tensor
 from torch.nn import functional as F
 
-from nic_textsketch.clip import Clip
-from nic_textsketch.prompts import VOCABULARY
+from nic_textsketch.prompting.clip import Clip
+from nic_textsketch.prompting.prompts import VOCABULARY
 
 logger = logging.getLogger("nic")
 

@@ -1,4 +1,4 @@
-"""The codec `textsketch-ntc`: the shared latent codec around `nic_textsketch.model.SketchModel`."""
+"""The codec `textsketch-ntc`: the shared latent codec around `nic_textsketch.sketches.model.SketchModel`."""
 
 from typing import Any
 
@@ -6,11 +6,11 @@ from nic_nn.codec import LatentCodec
 from nic_nn.config import from_json
 
 from nic_textsketch.config import SketchConfig
-from nic_textsketch.model import SketchModel
+from nic_textsketch.sketches.model import SketchModel
 
 
 class SketchCodec(LatentCodec):
-    """See `nic_textsketch.model`."""
+    """See `nic_textsketch.sketches.model`."""
 
     @staticmethod
     def build(config: dict[str, Any]) -> SketchModel:

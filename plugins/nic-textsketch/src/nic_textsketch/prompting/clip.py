@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from nic_textsketch.config import Source
-from nic_textsketch.prompts import END, START
+from nic_textsketch.prompting.prompts import END, START
 from nic_textsketch.sources import folder
 
 CLIP = Source("laion/CLIP-ViT-H-14-laion2B-s32B-b79K", gigabytes=3.9)

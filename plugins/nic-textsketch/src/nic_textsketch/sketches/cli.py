@@ -6,8 +6,8 @@ import click
 from nic_core.cli.transcode import Done, Job, Say, plan, run_jobs
 from nic_core.pictures import image_files
 
-from nic_textsketch.annotators import ANNOTATORS, load_annotator
 from nic_textsketch.geometry import UNIT
+from nic_textsketch.sketches.annotators import ANNOTATORS, load_annotator
 
 
 @click.command()

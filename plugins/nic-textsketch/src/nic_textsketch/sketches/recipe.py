@@ -9,7 +9,7 @@ from nic_nn.recipe import Networks, RateDistortion
 from torch import Tensor
 
 from nic_textsketch.config import SketchConfig
-from nic_textsketch.model import SketchModel, to_gray
+from nic_textsketch.sketches.model import SketchModel, to_gray
 
 
 @dataclass(frozen=True)

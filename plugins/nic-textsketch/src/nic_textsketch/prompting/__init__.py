@@ -1,0 +1,1 @@
+"""Prompts: finding one for a picture (`inversion`), storing it (`prompts`), and choosing among candidates by CLIP."""

@@ -1,0 +1,1 @@
+"""Sketches: drawing them (`annotators`, `nic sketches`), and the codec that codes them."""
