@@ -12,7 +12,7 @@ import imagecodecs
 import numpy as np
 import pytest
 import tifffile
-from nic_core.errors import BadPicture, CannotWrite, NicError
+from nic_core.errors import BadOption, BadPicture, CannotWrite, NicError
 from nic_core.files.atomic import atomic_write
 from nic_core.pictures import image_files, metadata
 from nic_core.pictures.picture import Picture
@@ -128,6 +128,30 @@ def test_webp_keeps_alpha_and_quality_makes_it_small() -> None:
     assert len(image_files.encode(picture, "webp", quality=10)) < len(lossless)
     flat = Picture(picture.pixels)
     assert len(image_files.encode(flat, "jpeg", quality=10)) < len(image_files.encode(flat, "jpeg"))
+
+
+def test_settings_of_lossy_formats() -> None:
+    picture = Picture(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
+    sizes = [len(image_files.encode(picture, "jpeg", 90, subsampling)) for subsampling in ("4:4:4", "4:2:2", "4:2:0")]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[2] == len(image_files.encode(picture, "jpeg", 90)) < sizes[1] < sizes[0]
+    for format, quality, subsampling, says in (
+        ("png", 90, None, "PNG is lossless"),
+        ("webp", None, "4:4:4", "WEBP takes no subsampling"),
+        ("jpeg", 101, None, "the quality of JPEG is 0 to 100, not 101"),
+        ("jpeg", None, "4:1:1", "one of 4:4:4, 4:2:2, 4:2:0"),
+    ):
+        with pytest.raises(BadOption, match=says):
+            image_files.encode(picture, format, quality, subsampling)
+
+
+def test_suffixes_that_are_read() -> None:
+    assert {".png", ".jpg", ".gif"} <= image_files.READABLE_SUFFIXES
+    assert [image_files.missing_package(suffix) for suffix in (".PNG", ".txt", "")] == [None] * 3
+    hints = {suffix: image_files.missing_package(suffix) for suffix in (".heic", ".jxl")}
+    for suffix, package in {".heic": "pillow-heif", ".jxl": "pillow-jxl-plugin"}.items():
+        assert (suffix in image_files.READABLE_SUFFIXES) == (hints[suffix] is None)
+        assert hints[suffix] in (None, package)
 
 
 @pytest.mark.parametrize("channels", [1, 3])

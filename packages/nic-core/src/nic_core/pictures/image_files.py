@@ -7,12 +7,13 @@ imagecodecs and tifffile are imported inside functions, here and in `png` and `t
 import io
 import os
 import warnings
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError, features
 
-from nic_core.errors import BadPicture, NicError
+from nic_core.errors import BadOption, BadPicture, NicError
 from nic_core.files.atomic import atomic_write
 from nic_core.pictures import metadata, png, tiff
 from nic_core.pictures.picture import Picture
@@ -29,7 +30,24 @@ FORMATS = {
 """The format that each suffix stands for."""
 
 SUFFIXES = frozenset(FORMATS)
-"""What the names of pictures end in, in lower case."""
+"""What the names of pictures end in that are written, in lower case."""
+
+LOSSY = frozenset({"JPEG", "WEBP"})
+"""The formats that take a quality."""
+
+SUBSAMPLED = frozenset({"JPEG"})
+"""The formats that take a chroma subsampling."""
+
+SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
+"""The chroma subsamplings that can be written."""
+
+NO_ALPHA = frozenset({"JPEG", "BMP"})
+"""The formats that hold no alpha."""
+
+READABLE_SUFFIXES = SUFFIXES | {".gif"} | ({".avif"} if features.check("avif") else set())
+"""What the names of pictures end in that are read here and now, in lower case."""
+
+_PACKAGES = {".heic": "pillow-heif", ".heif": "pillow-heif", ".jxl": "pillow-jxl-plugin"}
 
 # What is recognised by content. Not all that Pillow knows: for EPS it starts another program, and JPEG 2000
 # files cut short pass for whole.
@@ -73,39 +91,66 @@ def read_bytes(data: bytes, name: str = "standard input") -> Picture:
         raise BadPicture(f"{name}: the picture is damaged or cut short ({_line(error)})") from error
 
 
-def encode(picture: Picture, format: str, quality: int | None = None) -> bytes:
+def missing_package(suffix: str) -> str | None:
+    """Return the package that reading files of a suffix takes and that is not installed, None where none is known."""
+    suffix = suffix.lower()
+    return None if suffix in READABLE_SUFFIXES else _PACKAGES.get(suffix)
+
+
+def encode(picture: Picture, format: str, quality: int | None = None, subsampling: str | None = None) -> bytes:
     """Return the picture as a file's bytes.
 
     format: "PNG", "TIFF", "JPEG", "WEBP" or "BMP", in upper or lower case.
     quality: 0 to 100, for JPEG (95 if not given) and WebP (lossless if not given).
+    subsampling: one of `SUBSAMPLINGS`, for JPEG (4:2:0 if not given).
 
     PNG and TIFF hold everything. JPEG and WebP hold 8 bits, to which the picture is rounded, and metadata; BMP holds
     8 bits and no metadata, so the picture is turned upright. BadPicture for alpha in JPEG or BMP, and for what the
-    format has no room for.
+    format has no room for, BadOption for what `check_settings` refuses.
     """
     format = {"JPG": "JPEG", "TIF": "TIFF"}.get(format.upper(), format.upper())
     if format not in FORMATS.values():
         raise BadPicture(f"cannot write {format}: choose PNG, TIFF, WebP, JPEG or BMP")
-    if picture.alpha is not None and format in ("JPEG", "BMP"):
-        raise BadPicture(f"{format} holds no alpha: write PNG, TIFF or WebP")
+    check_alpha(format, picture.alpha is not None)
+    check_settings(format, quality, subsampling)
     try:
         if format == "PNG":
             return png.encode(picture)
         if format == "TIFF":
             return tiff.encode(picture)
-        return _encode_with_pillow(picture, format, quality)
+        return _encode_with_pillow(picture, format, quality, subsampling)
     except Exception as error:  # what encoders raise on sizes and metadata beyond the format has no common base
         if isinstance(error, MemoryError):
             raise
         raise BadPicture(f"the picture cannot be written as {format} ({_line(error)})") from error
 
 
-def write(picture: Picture, path: str | os.PathLike, quality: int | None = None) -> None:
+def check_settings(format: str, quality: int | None, subsampling: str | None) -> None:
+    """Raise BadOption where a format, in upper case, takes no quality or no subsampling, or not the given one."""
+    if quality is not None and format not in LOSSY:
+        raise BadOption(f"{format} is lossless, it takes no quality: that is for {_listed(LOSSY)}")
+    if quality is not None and not 0 <= quality <= 100:
+        raise BadOption(f"the quality of {format} is 0 to 100, not {quality}")
+    if subsampling is not None and format not in SUBSAMPLED:
+        raise BadOption(f"{format} takes no subsampling: that is for {_listed(SUBSAMPLED)}")
+    if subsampling is not None and subsampling not in SUBSAMPLINGS:
+        raise BadOption(f"the subsampling is one of {', '.join(SUBSAMPLINGS)}, not {subsampling!r}")
+
+
+def check_alpha(format: str, alpha: bool) -> None:
+    """Raise BadPicture where a picture has alpha and a format, in upper case, holds none."""
+    if alpha and format in NO_ALPHA:
+        raise BadPicture(f"{format} holds no alpha: write PNG, TIFF or WebP")
+
+
+def write(
+    picture: Picture, path: str | os.PathLike, quality: int | None = None, subsampling: str | None = None
+) -> None:
     """Write the picture in the format of the path's suffix, whole or not at all; see `encode`.
 
     BadPicture for a suffix that is no format and for what the format cannot hold, CannotWrite for the folder.
     """
-    atomic_write(path, encode(picture, format_of(path), quality))
+    atomic_write(path, encode(picture, format_of(path), quality, subsampling))
 
 
 def format_of(path: str | os.PathLike) -> str:
@@ -138,7 +183,7 @@ def _check_size(width: int, height: int) -> None:
         raise BadPicture(f"too large: {width} x {height} exceeds {2 * limit} pixels")
 
 
-def _encode_with_pillow(picture: Picture, format: str, quality: int | None) -> bytes:
+def _encode_with_pillow(picture: Picture, format: str, quality: int | None, subsampling: str | None) -> bytes:
     picture = picture.to_8_bit()
     file = io.BytesIO()
     if format == "BMP":
@@ -147,7 +192,7 @@ def _encode_with_pillow(picture: Picture, format: str, quality: int | None) -> b
     options: dict = {"icc_profile": picture.icc, "exif": metadata.EXIF_PREFIX + picture.exif if picture.exif else b""}
     options["xmp"] = picture.xmp or b""
     if format == "JPEG":
-        options["quality"] = 95 if quality is None else quality
+        options.update(quality=95 if quality is None else quality, subsampling=subsampling or "4:2:0")
     elif quality is None:
         options.update(lossless=True, exact=True)  # exact: keep the colours under full transparency
     else:
@@ -158,3 +203,7 @@ def _encode_with_pillow(picture: Picture, format: str, quality: int | None) -> b
 
 def _line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))
