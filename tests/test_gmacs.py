@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 from nic_core.weights import WeightsInfo
-from nic_eval.contestants import FilePicture, NicContestant
+from nic_eval.contestants.codecs import NicContestant
+from nic_eval.contestants.contestant import FilePicture
 from nic_nn.export import export
 from nic_tbtc.recipe import TbtcRecipe
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from nic_core.errors import BadOption, NicError
 from nic_core.pictures.picture import Picture
-from nic_eval import baselines, external
-from nic_eval.baselines import MissingEncoder
-from nic_eval.contestants import Setting
-from nic_eval.metrics import psnr
+from nic_eval.contestants import baselines
+from nic_eval.contestants.baselines import MissingEncoder
+from nic_eval.contestants.contestant import Setting
+from nic_eval.contestants.programs import MissingProgram, from_y4m, to_y4m
+from nic_eval.metrics.catalogue import psnr
 from PIL import features
 
 PILLOW = ["jpeg", "webp", "avif", "jpeg2000", "jxl", "heic"]
@@ -136,7 +137,7 @@ def test_vtm(programs: Callable[[str, str], Path], tmp_path: Path, make_picture:
     log = programs("EncoderAppStatic", f"({after('-i')}, {after('-b')})")
     programs("DecoderAppStatic", f"({after('-b')}, {after('-o')})")
     baseline = baselines.find("vtm")
-    with pytest.raises(external.MissingProgram, match="NIC_VTM_CONFIG"):
+    with pytest.raises(MissingProgram, match="NIC_VTM_CONFIG"):
         baseline.settings()
     (tmp_path / "vtm" / "cfg").mkdir()
     config = tmp_path / "vtm" / "cfg" / "encoder_intra_vtm.cfg"
@@ -165,7 +166,7 @@ def test_x265(programs: Callable[[str, str], Path], make_picture: Callable[..., 
 @pytest.mark.parametrize(("name", "program"), [("bpg", "bpgenc"), ("vtm", "EncoderAppStatic"), ("x265", "x265")])
 def test_missing_program_is_named(name: str, program: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(external.MissingProgram, match=f"the baseline {name} needs the program {program}"):
+    with pytest.raises(MissingProgram, match=f"the baseline {name} needs the program {program}"):
         baselines.find(name).settings()
 
 
@@ -182,9 +183,9 @@ def test_failing_program_says_why(
 def test_y4m() -> None:
     colours = np.array([[0, 0, 0], [255, 255, 255], [255, 0, 0], [0, 255, 0], [0, 0, 255], [90, 91, 92]], np.uint8)
     pixels = colours.reshape(2, 3, 3)
-    back = external.from_y4m(external.to_y4m(pixels))
+    back = from_y4m(to_y4m(pixels))
     assert back.shape == (2, 3, 3) and np.abs(back.astype(int) - pixels).max() <= 2
-    assert external.to_y4m(pixels).startswith(b"YUV4MPEG2 W3 H2 ")
-    for damaged in (b"", external.to_y4m(pixels)[:-1], external.to_y4m(pixels).replace(b"C444", b"C420")):
+    assert to_y4m(pixels).startswith(b"YUV4MPEG2 W3 H2 ")
+    for damaged in (b"", to_y4m(pixels)[:-1], to_y4m(pixels).replace(b"C444", b"C420")):
         with pytest.raises(NicError, match="the decoder's output"):
-            external.from_y4m(damaged)
+            from_y4m(damaged)

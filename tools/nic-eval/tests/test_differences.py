@@ -2,8 +2,8 @@ import math
 
 import pytest
 from nic_core.errors import BadOption
-from nic_eval import published
-from nic_eval.differences import decibels, default_anchors, difference, differences
+from nic_eval.curves import published
+from nic_eval.curves.differences import decibels, default_anchors, difference, differences
 from nic_eval.results import Curve, Original, Point
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from nic_core.cli import run
-from nic_eval import fid
-from nic_eval.contestants import read_original, rgb
+from nic_eval.contestants.contestant import read_original, rgb
+from nic_eval.metrics import folders as fid
 from PIL import Image
 
 torch = pytest.importorskip("torch")

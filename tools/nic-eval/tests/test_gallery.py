@@ -6,7 +6,7 @@ import pytest
 from nic_core.errors import DamagedFile
 from nic_core.pictures import image_files
 from nic_core.pictures.picture import Picture
-from nic_eval import gallery
+from nic_eval.report import gallery
 from nic_eval.results import Curve, Measurement, Original, Point, Results
 from PIL import Image, ImageCms
 

@@ -11,12 +11,17 @@ import numpy as np
 import pytest
 from nic_core.errors import BadOption, NicError, WeightsNotFound
 from nic_core.pictures.picture import Picture
-from nic_eval import baselines, evaluation
-from nic_eval.cache import Cache, file_hash
-from nic_eval.contestants import Contestant, NicContestant, Setting, read_original
-from nic_eval.evaluation import Evaluated, Request, evaluate
-from nic_eval.measure import Coded, Coder, Lane, judge
-from nic_eval.metrics import METRICS
+from nic_eval.contestants import baselines
+from nic_eval.contestants.codecs import NicContestant
+from nic_eval.contestants.contestant import Contestant, Setting, read_original
+from nic_eval.files import file_hash, find_pictures
+from nic_eval.measuring import lanes
+from nic_eval.measuring.cache import Cache
+from nic_eval.measuring.coder import Coded, Coder, judge
+from nic_eval.measuring.evaluation import Evaluated, evaluate
+from nic_eval.measuring.lanes import Lane
+from nic_eval.measuring.request import Request
+from nic_eval.metrics.catalogue import METRICS
 from nic_eval.results import Results
 from PIL import Image
 
@@ -61,7 +66,7 @@ class Here:
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> type[Here]:
     """Measure in this process."""
-    monkeypatch.setattr(evaluation, "Lane", Here)
+    monkeypatch.setattr(lanes, "Lane", Here)
     monkeypatch.setattr(Here, "calls", Counter())
     return Here
 
@@ -257,9 +262,9 @@ def test_a_report_inside_the_data_does_not_measure_itself(pictures: Path) -> Non
     made = pictures / "report" / "pictures"
     made.mkdir(parents=True)
     Image.new("RGB", (8, 8)).save(made / "copy.webp")
-    names = [path.name for path in evaluation.find_pictures(pictures, pictures / "report")]
+    names = [path.name for path in find_pictures(pictures, pictures / "report")]
     assert names == ["a.png", "b.png", "c.png"]
-    assert len(evaluation.find_pictures(pictures, pictures)) == 4  # only folders that a report makes are left out
+    assert len(find_pictures(pictures, pictures)) == 4  # only folders that a report makes are left out
 
 
 def test_each_picture_has_its_own_text(run: Callable[..., Evaluated], here: Here, tmp_path: Path) -> None:
@@ -325,12 +330,12 @@ def test_peak_memory_is_that_of_the_measurement() -> None:
     # In a process of its own: not every system can begin a new maximum, and then this one's past would hide the block.
     script = """
 import numpy as np
-from nic_eval import measure
+from nic_eval.measuring import coder
 
-measure.reset_peak_memory()
-before = measure.peak_memory()
+coder.reset_peak_memory()
+before = coder.peak_memory()
 block = np.ones(256 << 20, np.uint8)
-print(measure.peak_memory() - before)
+print(coder.peak_memory() - before)
 """
     answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert 200 << 20 < int(answer.stdout) < 300 << 20

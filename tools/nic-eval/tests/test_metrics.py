@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 from nic_core.errors import BadOption
-from nic_eval import metrics
-from nic_eval.measure import unavailable
-from nic_eval.metrics import METRICS, MetricUnavailable
+from nic_eval.measuring.coder import unavailable
+from nic_eval.metrics import catalogue as metrics
+from nic_eval.metrics.catalogue import METRICS, MetricUnavailable
 
 
 @pytest.fixture(autouse=True)
@@ -92,7 +92,7 @@ def test_unknown_metrics_list_the_known_ones() -> None:
 
 
 def test_patch_grids() -> None:
-    from nic_eval import patches
+    from nic_eval.metrics import patches
 
     first = [(0, 0), (0, 256), (0, 512), (256, 0), (256, 256), (256, 512)]
     assert patches.grid(512, 768) == [*first, (128, 128), (128, 384)]
@@ -104,7 +104,7 @@ def test_patch_grids() -> None:
 
 
 def test_too_few_patches_are_refused() -> None:
-    from nic_eval import patches
+    from nic_eval.metrics import patches
 
     assert "192 patches" in patches.refusal([(512, 768)] * 24, METRICS["kid"])
     assert patches.refusal([(512, 768)] * 125, METRICS["kid"]) == ""
@@ -114,7 +114,7 @@ def test_too_few_patches_are_refused() -> None:
 def test_fid_and_kid_see_every_patch_of_both_sides(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_picture: Callable[..., np.ndarray]
 ) -> None:
-    from nic_eval import patches
+    from nic_eval.metrics import patches
 
     originals = [make_picture(384, 390, seed) for seed in (1, 2)]
     decoded = [255 - picture for picture in originals]

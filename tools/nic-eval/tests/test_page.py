@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from nic_core.pictures import image_files
 from nic_core.pictures.picture import Picture
-from nic_eval.page import LISTED, write_page
+from nic_eval.report.page import LISTED, write_page
 from nic_eval.results import Curve, Difference, Measurement, Original, Point, Results
 
 BROWSER = Path(__file__).parent / "browser"

@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 from nic_core.errors import NicError
-from nic_eval import published, report
-from nic_eval.plots import write_plots
+from nic_eval.curves import published
+from nic_eval.report import folder as report
+from nic_eval.report.plots import write_plots
 from nic_eval.results import Curve, Measurement, Original, Point, Results, as_compressai, read, write
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from nic_core.errors import BadOption
 
 if TYPE_CHECKING:
-    from nic_eval.contestants import Contestant
-    from nic_eval.evaluation import Evaluated
+    from nic_eval.contestants.contestant import Contestant
+    from nic_eval.measuring.evaluation import Evaluated
 
 BASELINES = "jpeg, webp, avif, jpeg2000, jxl, heic; bpg, vtm, x265 where their programs are on the PATH"
 
@@ -76,18 +76,18 @@ def evaluate(
     Open report/report.html. Run again after Ctrl-C, or with more codecs or metrics: only what is missing is measured.
     docs/evaluate.md says how each figure is defined.
     """
-    from nic_eval import gallery, report  # slow to import; --help can do without
-    from nic_eval import metrics as known
-    from nic_eval.contestants import QUALITIES
-    from nic_eval.evaluation import Request
-    from nic_eval.evaluation import evaluate as run
+    from nic_eval.contestants.codecs import QUALITIES  # slow to import; --help can do without
+    from nic_eval.measuring.evaluation import evaluate as run
+    from nic_eval.measuring.request import Request
+    from nic_eval.metrics import catalogue
+    from nic_eval.report import folder, gallery
 
     points = tuple(_quality(text) for text in names_of(qualities)) if qualities else QUALITIES
     request = Request(
         data,
         out,
         tuple(contestants(codecs, baselines, device, points)),
-        tuple(known.find(names_of(metrics))),
+        tuple(catalogue.find(names_of(metrics))),
         anchors,
         tuple(names_of(published)),
         workers,
@@ -95,8 +95,8 @@ def evaluate(
     evaluated = run(request)
     originals = {source.name: source.path for source in evaluated.sources}
     results = gallery.add(evaluated.results, out, originals, decoder(request.contestants, evaluated))
-    page = report.write_report(results, out)
-    if text := report.summary(results):
+    page = folder.write_report(results, out)
+    if text := folder.summary(results):
         click.echo(text)
     for note in results.notes:
         if note not in evaluated.failures:
@@ -126,9 +126,9 @@ def compare(
     nic compare photo.png --codec mini --baseline webp --bpp 0.3 --out photo.html
     """
     from nic_eval import compare as comparing  # slow to import; --help can do without
-    from nic_eval import metrics as known
+    from nic_eval.metrics import catalogue
 
-    wanted = known.find(names_of(metrics))
+    wanted = catalogue.find(names_of(metrics))
     if of_set := [metric.name for metric in wanted if metric.of_set]:
         raise BadOption(f"{of_set[0]} needs many pictures: use 'nic eval'")
     compared = comparing.compare(image, contestants(codecs, baselines, device), bpp, wanted, out)
@@ -156,7 +156,7 @@ def fid(reference: Path, decoded: Path, device: str) -> None:
 
     A picture that cannot be read ends it. 'nic eval --metrics fid,kid' measures patches instead.
     """
-    from nic_eval import fid as measuring  # slow to import; --help can do without
+    from nic_eval.metrics import folders as measuring  # slow to import; --help can do without
 
     found = measuring.distance(reference, decoded, device)
     click.echo(f"FID        {found.fid:.6g}")
@@ -181,7 +181,7 @@ def report(files: tuple[Path, ...], anchors: tuple[str, ...], published: str, ou
     nic report mine/results.json theirs/results.json --out both
     nic report mine/results.json --anchor published:vtm --out mine
     """
-    from nic_eval import report as reporting  # slow to import; --help can do without
+    from nic_eval.report import folder as reporting  # slow to import; --help can do without
 
     paths = [path / "results.json" if path.is_dir() else path for path in files]
     merged = reporting.merge(paths, out, anchors, names_of(published))
@@ -192,8 +192,8 @@ def contestants(
     codecs: Sequence[str], baselines: str, device: str, qualities: tuple[float, ...] | None = None
 ) -> list["Contestant"]:
     """Return who takes part; UsageError where nobody does, CodecNotFound and BadOption for mistyped names."""
-    from nic_eval import baselines as known  # slow to import; --help can do without
-    from nic_eval.contestants import QUALITIES, NicContestant
+    from nic_eval.contestants import baselines as known  # slow to import; --help can do without
+    from nic_eval.contestants.codecs import QUALITIES, NicContestant
 
     ours = [NicContestant(text, device, qualities or QUALITIES) for text in codecs]
     for contestant in ours:

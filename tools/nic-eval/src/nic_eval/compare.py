@@ -11,14 +11,17 @@ from nic_core.host.target import Target
 from nic_core.pictures import image_files
 from nic_core.pictures.picture import Picture
 from rich.console import Console
+from rich.text import Text
 
-from nic_eval import page
-from nic_eval.contestants import Contestant, Setting, read_original, rgb
-from nic_eval.evaluation import versions
-from nic_eval.measure import Coded, Lane, end_workers
-from nic_eval.metrics import Metric
+from nic_eval.contestants.contestant import Contestant, Setting, read_original, rgb
+from nic_eval.measuring.coder import Coded
+from nic_eval.measuring.lanes import open_lanes
+from nic_eval.measuring.request import Log
+from nic_eval.metrics.catalogue import Metric, versions
 from nic_eval.names import slug
+from nic_eval.report import page
 from nic_eval.results import Curve, Measurement, Original, Point, Results
+from nic_eval.terminal import status
 
 
 @dataclass(frozen=True)
@@ -41,44 +44,41 @@ def compare(
     """
     original = read_original(source)
     target = Target("bpp", bpp)
-    failures: list[str] = []
+    log = Log()
     curves: list[Curve] = []
     console = Console(stderr=True)
-    lane = Lane()
-    try:
-        with tempfile.TemporaryDirectory() as name, console.status("loading metrics") as status:
-            folder = Path(name)
-            image_files.write(Picture(rgb(original.pixels)), folder / "original.webp")
-            picture = Original(source.name, original.width, original.height, "original.webp")
-            missing = lane.unavailable([metric.name for metric in metrics])
-            measured = [metric.name for metric in metrics if metric.name not in missing]
-            notes = list(missing.values())
-            for contestant in contestants:
-                status.update(f"{contestant.name}: looking for {target}")
-                try:
-                    contestant.settings()  # says what is missing, before a process is started
-                    lane.enter(contestant)
-                    setting, note = lane.nearest(source, target)
-                    coded = lane.code(source, setting, folder / f"{slug(contestant.name)}.{contestant.suffix}")
-                    values = lane.judge(measured, source, coded.decoded)
-                    decoded = f"{slug(contestant.name)}.decoded.webp"
-                    image_files.write(Picture(coded.decoded), folder / decoded)
-                    curves.append(_curve(contestant, setting, coded, values, picture, decoded))
-                    notes += [note] if note else []
-                except Exception as error:  # a codec may raise anything; the others are still shown
-                    text = str(error) if isinstance(error, NicError) else f"{type(error).__name__}: {error}"
-                    failures.append(f"skipped {contestant.name}: {' '.join(text.split())}")
-            if not curves:
-                raise NicError("; ".join(failures) or "no codec to compare is named")
-            title = f"{source.name} at {bpp:g} bpp"
-            results = Results(title, (picture,), tuple(curves), (), (*failures, *notes), versions(metrics))
-            atomic_write(out, page.write_page(results, folder).read_bytes())
-    except BaseException:  # an interrupt too: no worker may go on
-        end_workers()
-        raise
-    finally:
-        lane.leave()
-    return Compared(results, tuple(failures))
+    with (
+        open_lanes(1) as (lane,),
+        tempfile.TemporaryDirectory() as name,
+        status(console, "loading metrics") as shown,
+    ):
+        folder = Path(name)
+        image_files.write(Picture(rgb(original.pixels)), folder / "original.webp")
+        picture = Original(source.name, original.width, original.height, "original.webp")
+        missing = lane.unavailable([metric.name for metric in metrics])
+        measured = [metric.name for metric in metrics if metric.name not in missing]
+        log.notes.extend(missing.values())
+        for contestant in contestants:
+            shown.update(Text(f"{contestant.name}: looking for {target}"))
+            try:
+                contestant.settings()  # says what is missing, before a process is started
+                lane.enter(contestant)
+                setting, note = lane.nearest(source, target)
+                coded = lane.code(source, setting, folder / f"{slug(contestant.name)}.{contestant.suffix}")
+                values = lane.judge(measured, source, coded.decoded)
+                decoded = f"{slug(contestant.name)}.decoded.webp"
+                image_files.write(Picture(coded.decoded), folder / decoded)
+                curves.append(_curve(contestant, setting, coded, values, picture, decoded))
+                log.notes.extend([note] if note else [])
+            except Exception as error:  # a codec may raise anything; the others are still shown
+                log.fail(f"skipped {contestant.name}", error)
+        if not curves:
+            raise NicError("; ".join(log.failures) or "no codec to compare is named")
+        title = f"{source.name} at {bpp:g} bpp"
+        notes = (*log.failures, *log.notes)
+        results = Results(title, (picture,), tuple(curves), (), notes, versions(metrics))
+        atomic_write(out, page.write_page(results, folder).read_bytes())
+    return Compared(results, tuple(log.failures))
 
 
 def _curve(

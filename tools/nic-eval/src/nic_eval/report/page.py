@@ -183,4 +183,4 @@ def _notes(notes: list[str]) -> str:
 
 
 def _asset(name: str) -> str:
-    return (resources.files("nic_eval") / "page_assets" / name).read_text(encoding="utf-8")
+    return (resources.files("nic_eval.report") / "page_assets" / name).read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ from nic_core.errors import NicError
 from nic_core.pictures import image_files
 from nic_core.pictures.picture import Picture
 
-from nic_eval.contestants import Setting, rgb
+from nic_eval.contestants.contestant import Setting, rgb
 
 WEIGHTS = (0.2126, 0.7152, 0.0722)
 """BT.709's shares of red, green and blue in the luma."""

@@ -7,8 +7,8 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from nic_core.files.atomic import atomic_path, make_folder
 
-from nic_eval.differences import series
-from nic_eval.metrics import METRICS
+from nic_eval.curves.differences import series
+from nic_eval.metrics.catalogue import METRICS
 from nic_eval.results import Curve, Results
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#7f7f7f")

@@ -7,6 +7,7 @@ import contextlib
 import io
 import logging
 import math
+import platform
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -62,6 +63,14 @@ def installed(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return ""
+
+
+def versions(metrics: Iterable[Metric]) -> dict[str, str]:
+    """Return the versions that decide the figures."""
+    packages = ["nic-core", "nic-nn", "nic-eval", "torch", "pillow", "numpy", "bjontegaard"]
+    packages += [metric.package for metric in metrics if metric.package]
+    found = {package: installed(package) for package in packages}
+    return {"python": platform.python_version(), **{name: version for name, version in found.items() if version}}
 
 
 def psnr(original: np.ndarray, decoded: np.ndarray) -> float:

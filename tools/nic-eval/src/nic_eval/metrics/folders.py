@@ -12,10 +12,10 @@ from nic_core.errors import BadOption, NicError
 from rich.console import Console
 from torch import Tensor
 
-from nic_eval.contestants import read_original, rgb
-from nic_eval.evaluation import find_pictures
-from nic_eval.metrics import METRICS, auto_device, inception, quiet
-from nic_eval.progress import progress
+from nic_eval.contestants.contestant import read_original, rgb
+from nic_eval.files import find_pictures
+from nic_eval.metrics.catalogue import METRICS, auto_device, inception, quiet
+from nic_eval.terminal import progress
 
 BATCH = 16
 """Pictures that are read, and go through the network, at once."""

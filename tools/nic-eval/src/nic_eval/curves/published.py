@@ -18,7 +18,7 @@ KODAK = frozenset(f"kodim{number:02}" for number in range(1, 25))
 
 @cache
 def _figures() -> dict[str, dict[str, Any]]:
-    return json.loads((files("nic_eval") / "data" / "kodak.json").read_text())
+    return json.loads((files("nic_eval.curves") / "kodak.json").read_text())
 
 
 def names() -> list[str]:

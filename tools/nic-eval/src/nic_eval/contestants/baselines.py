@@ -1,4 +1,4 @@
-"""Conventional codecs, through Pillow and its plugins; `external` has those that are programs of their own."""
+"""Conventional codecs, through Pillow and its plugins; `programs` has those that are programs of their own."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -15,8 +15,8 @@ from nic_core.errors import BadOption, NicError
 from nic_core.pictures.picture import Picture
 from PIL import Image, features
 
-from nic_eval import external
-from nic_eval.contestants import Contestant, Setting
+from nic_eval.contestants import programs
+from nic_eval.contestants.contestant import Contestant, Setting
 
 
 class MissingEncoder(NicError):
@@ -143,9 +143,9 @@ def all_baselines() -> dict[str, Contestant]:
             "jxl", "JXL", "jxl", (10, 30, 50, 65, 75, 85, 90, 95), {"effort": 7}, package="pillow-jxl-plugin"
         ),
         PillowBaseline("heic", "HEIF", "heic", (10, 20, 30, 40, 50, 60), package="pillow-heif"),
-        external.Bpg(),
-        external.Vtm(),
-        external.X265(),
+        programs.Bpg(),
+        programs.Vtm(),
+        programs.X265(),
     )
     return {baseline.name: baseline for baseline in found}
 

@@ -65,15 +65,3 @@ class Cache:
 def key_of(*parts: str) -> str:
     """Return a key that changes when any part does."""
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
-
-
-def file_hash(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal; NicError where it cannot be read."""
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    except OSError as error:
-        raise NicError(f"cannot read {path}: {error.strerror}") from error
-    return digest.hexdigest()

@@ -1,10 +1,12 @@
-"""The bar that long work shows."""
+"""What long work shows on a terminal; nothing where there is none."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.status import Status
+from rich.text import Text
 
 
 @contextmanager
@@ -15,3 +17,8 @@ def progress(console: Console, verb: str, total: int) -> Iterator[Callable[[str]
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(verb, total=total)
         yield lambda name: bar.update(task, advance=1, description=f"{verb} {name}")
+
+
+def status(console: Console, text: str) -> Status:
+    """Show what is being done; brackets in a name are no markup."""
+    return console.status(Text(text))

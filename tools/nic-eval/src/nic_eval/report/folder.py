@@ -13,10 +13,12 @@ from typing import Any
 from nic_core.errors import NicError
 from nic_core.files.atomic import atomic_write, make_folder
 
-from nic_eval import page, plots, published, results
-from nic_eval.differences import default_anchors, differences
-from nic_eval.metrics import METRICS
+from nic_eval import results
+from nic_eval.curves import published
+from nic_eval.curves.differences import default_anchors, differences
+from nic_eval.metrics.catalogue import METRICS
 from nic_eval.names import slug
+from nic_eval.report import page, plots
 from nic_eval.results import Curve, Measurement, Results
 
 DIGITS = {"psnr": ".2f"}

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 import torch.utils.data
 
-from nic_eval.metrics import Metric, quiet
+from nic_eval.metrics.catalogue import Metric, quiet
 
 SIZE = 256
 FEWEST = 1000
@@ -75,7 +75,7 @@ def measure(
 ) -> dict[str, float]:
     """Return FID, KID or both of decoded pictures against their originals.
 
-    kept: folder, named after the originals, for what is computed from them alone. `metrics.inception` comes first: it
+    kept: folder, named after the originals, for what is computed from them alone. `catalogue.inception` comes first: it
     says in one line where the network cannot be had.
     """
     with quiet():

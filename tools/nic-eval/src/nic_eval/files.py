@@ -1,0 +1,34 @@
+"""Finding files and telling them apart."""
+
+import hashlib
+from pathlib import Path
+
+from nic_core.errors import NicError
+from nic_core.pictures import image_files
+
+
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal; NicError where it cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError as error:
+        raise NicError(f"cannot read {path}: {error.strerror}") from error
+    return digest.hexdigest()
+
+
+def find_pictures(folder: Path, report: Path | None = None) -> list[Path]:
+    """Return the picture files below a folder by name, without those of a report; NicError where there are none."""
+    if not folder.is_dir():
+        raise NicError(f"{folder} is no folder")
+    made = {(report / name).resolve() for name in ("files", "pictures", "plots")} if report else set()
+    found = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in image_files.SUFFIXES and path.is_file() and not made & set(path.resolve().parents)
+    )
+    if not found:
+        raise NicError(f"no {' '.join(sorted(image_files.SUFFIXES))} files below {folder}")
+    return found

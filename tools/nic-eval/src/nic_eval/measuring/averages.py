@@ -1,0 +1,70 @@
+"""Curves: means over the pictures, and the metrics of all pictures at once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from rich.console import Console
+
+from nic_eval.contestants.contestant import Contestant, Setting
+from nic_eval.measuring import sets
+from nic_eval.measuring.request import Log
+from nic_eval.measuring.sources import Source
+from nic_eval.measuring.task import Bench, Done
+from nic_eval.metrics.catalogue import Metric
+from nic_eval.results import Curve, Measurement, Point
+from nic_eval.terminal import status
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What was measured of a contestant. done: by setting and name of the picture, without those that failed."""
+
+    contestant: Contestant
+    settings: Sequence[Setting]
+    done: Mapping[tuple[Setting, str], Done]
+    gmacs: Mapping[str, float]
+
+
+def average(
+    entry: Entry, sources: Sequence[Source], metrics: Sequence[Metric], bench: Bench, log: Log, console: Console
+) -> Curve:
+    """Return the means of every setting; a metric that lacks for some picture has none."""
+    name = entry.contestant.name
+    of_set = [metric for metric in metrics if metric.of_set]
+    points = []
+    too_small = {}
+    for setting in entry.settings:
+        items = [
+            entry.done[setting, source.name].measurement for source in sources if (setting, source.name) in entry.done
+        ]
+        if not items:
+            continue
+        values: dict[str, float] = {}
+        if len(items) < len(sources):  # no FID then: the sets would differ
+            log.notes.append(f"{name}, {setting.label}: means over {len(items)} of {len(sources)} pictures only")
+        elif of_set:
+            shown = f"{', '.join(metric.name for metric in of_set)} of {name}, {setting.label}"
+            try:
+                with status(console, shown):
+                    files = [item.file for item in items]
+                    values = sets.measure(bench, entry.contestant, setting, files, sources, of_set)
+            except Exception as error:  # as in _measure
+                log.fail(f"{shown} failed", error)
+        for metric in metrics:
+            have = [item.metrics[metric.name] for item in items if metric.name in item.metrics]
+            if len(have) == len(items):
+                values[metric.name] = fmean(have)
+            elif not metric.of_set:
+                too_small[metric.name] = len(items) - len(have)
+        points.append(_point(setting, values, items))
+    for metric_name, count in too_small.items():
+        note = f"{metric_name}: no means, {count} of {len(sources)} pictures are too small for it"
+        if note not in log.notes:
+            log.notes.append(note)
+    points.sort(key=lambda point: point.bpp)
+    return Curve(name, entry.contestant.kind, tuple(points), entry.contestant.description, entry.gmacs)
+
+
+def _point(setting: Setting, values: Mapping[str, float], items: Sequence[Measurement]) -> Point:
+    return Point(setting.label, setting.quality, fmean(item.bpp for item in items), values, tuple(items))

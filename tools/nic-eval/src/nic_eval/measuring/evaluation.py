@@ -1,0 +1,173 @@
+"""An evaluation: every contestant at every setting on every picture, resumable, into one folder."""
+
+import queue
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from nic_core.errors import NicError
+from rich.console import Console
+
+from nic_eval.contestants.contestant import Contestant, Setting
+from nic_eval.curves import published
+from nic_eval.curves.differences import default_anchors, differences
+from nic_eval.files import find_pictures
+from nic_eval.measuring import sets
+from nic_eval.measuring.averages import Entry, average
+from nic_eval.measuring.cache import Cache
+from nic_eval.measuring.lanes import Lane, end_workers, open_lanes
+from nic_eval.measuring.request import Log, Request
+from nic_eval.measuring.sources import Source, survey
+from nic_eval.measuring.task import Bench, Done, Task
+from nic_eval.metrics.catalogue import Metric, versions
+from nic_eval.results import Curve, Original, Results
+from nic_eval.terminal import progress, status
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What came of a request.
+
+    failures: what went wrong, one line each; also among the results' notes.
+    settings: of every coded file, by (curve, path).
+    """
+
+    results: Results
+    sources: tuple[Source, ...]
+    failures: tuple[str, ...]
+    settings: Mapping[tuple[str, Path], Setting]
+
+
+def evaluate(request: Request) -> Evaluated:
+    """Measure, and return the results; what an earlier run in the same folder measured is taken from there.
+
+    A picture that cannot be read, a contestant that cannot run and a measurement that fails are named, the rest is
+    still done. Raises NicError where nothing is left, BadOption for unknown names. Ctrl-C ends the workers; what was
+    finished is kept.
+    """
+    request.check()
+    paths = find_pictures(request.data, request.out)
+    bench = Bench(request.out, Cache(request.out / "cache.jsonl"), request.workers)
+    log = Log()
+    console = Console(stderr=True)
+    with open_lanes(request.workers) as lanes:
+        sources = survey(request.data, paths, bench.cache, log, console)
+        metrics = _available(request.metrics, sources, lanes[0], log, console)
+        entries = _measure_all(request.contestants, sources, metrics, bench, lanes, log, console)
+    curves = [curve for entry in entries if (curve := average(entry, sources, metrics, bench, log, console)).points]
+    if not curves:
+        raise NicError("; ".join(log.failures) or "nothing could be measured")
+    if (most := max(done.workers for entry in entries for done in entry.done.values())) > 1:
+        log.notes.append(f"some times were taken with {most} workers at once: compare times of --workers 1 only")
+    settings = {
+        (entry.contestant.name, request.out / done.measurement.file): setting
+        for entry in entries
+        for (setting, _), done in entry.done.items()
+    }
+    return Evaluated(_results(request, sources, curves, log), tuple(sources), tuple(log.failures), settings)
+
+
+def _available(
+    metrics: Sequence[Metric], sources: Sequence[Source], lane: Lane, log: Log, console: Console
+) -> list[Metric]:
+    """Return the metrics that can be measured; a note says why another one cannot."""
+    with status(console, "loading metrics"):
+        missing = lane.unavailable([metric.name for metric in metrics if not metric.of_set])
+        for metric in metrics:
+            if metric.of_set and (reason := sets.refusal(metric, sources)):
+                missing[metric.name] = reason
+    log.notes.extend(missing.values())
+    return [metric for metric in metrics if metric.name not in missing]
+
+
+def _measure_all(
+    contestants: Sequence[Contestant],
+    sources: Sequence[Source],
+    metrics: Sequence[Metric],
+    bench: Bench,
+    lanes: Sequence[Lane],
+    log: Log,
+    console: Console,
+) -> list[Entry]:
+    """Measure all contestants that can run."""
+    plan: list[tuple[Contestant, list[Setting]]] = []
+    for contestant in contestants:
+        try:
+            plan.append((contestant, list(contestant.settings())))
+        except NicError as error:
+            log.fail(f"skipped {contestant.name}", error)
+    single = [metric for metric in metrics if not metric.of_set]
+    entries = []
+    with progress(console, "measuring", sum(len(settings) for _, settings in plan) * len(sources)) as advance:
+        for contestant, settings in plan:
+            for lane in lanes:
+                lane.enter(contestant)
+            gmacs: Mapping[str, float] = {}
+            try:
+                gmacs = bench.gmacs(Task(contestant, settings[0], sources[0]), lanes[0])
+            except Exception as error:  # a codec may raise anything; its files are still measured
+                log.fail(f"{contestant.name}: multiply-accumulates not counted", error)
+            tasks = [Task(contestant, setting, source) for setting in settings for source in sources]
+            done = _measure(tasks, single, bench, lanes, log, advance)
+            entries.append(Entry(contestant, settings, done, gmacs))
+    return entries
+
+
+def _measure(
+    tasks: Sequence[Task],
+    metrics: Sequence[Metric],
+    bench: Bench,
+    lanes: Sequence[Lane],
+    log: Log,
+    advance: Callable[[str], None],
+) -> dict[tuple[Setting, str], Done]:
+    """Measure a contestant's tasks, as many at once as there are lanes."""
+    free: queue.SimpleQueue[Lane] = queue.SimpleQueue()
+    for lane in lanes:
+        free.put(lane)
+
+    def work(task: Task) -> Done:
+        lane = free.get()
+        try:
+            return bench.measure(task, metrics, lane)
+        finally:
+            free.put(lane)
+
+    done = {}
+    threads = ThreadPoolExecutor(len(lanes))
+    try:
+        jobs = {threads.submit(work, task): task for task in tasks}
+        for job in as_completed(jobs):
+            task = jobs[job]
+            try:
+                done[task.setting, task.source.name] = job.result()
+            except Exception as error:  # a codec may raise anything; the other pictures are still measured
+                log.fail(f"{task.contestant.name}, {task.setting.label}: {task.source.name} failed", error)
+            advance(f"{task.contestant.name} {task.source.name}")
+    except BaseException:
+        threads.shutdown(wait=False, cancel_futures=True)
+        end_workers()
+        raise
+    finally:
+        threads.shutdown(wait=True)
+    return done
+
+
+def _results(request: Request, sources: Sequence[Source], measured: Sequence[Curve], log: Log) -> Results:
+    shown = request.published_curves()
+    curves = [*measured, *shown]
+    pictures = tuple(Original(source.name, source.width, source.height) for source in sources)
+    if shown and not published.is_kodak(pictures):
+        log.notes.append("published curves are means over the 24 Kodak pictures; this report is of other pictures")
+    anchors = list(request.anchors) or default_anchors(measured)
+    known = {curve.name for curve in curves}
+    anchors = [name for name in anchors if name in known]  # one that failed is among the failures
+    return Results(
+        request.data.resolve().name,
+        pictures,
+        tuple(curves),
+        differences(curves, anchors),
+        (*log.failures, *log.notes),
+        versions(request.metrics),
+    )
