@@ -1,26 +1,67 @@
 """Writing a file so that an interrupted run leaves the old file or the new one, never half of one."""
 
+import errno
 import os
-import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from nic_core.errors import CannotWrite
+from nic_core.files.temporary import temporary
 
 
-def atomic_write(path: str | os.PathLike, data: bytes) -> None:
+def atomic_write(path: str | os.PathLike, data: bytes, replace: bool = True) -> None:
     """Write `data` to `path`, all or nothing.
 
     A link keeps pointing where it does; a device or pipe (/dev/stdout) is written directly. CannotWrite, with the
     folder and the reason, where it does not work.
+    replace: whether a file of that name may be replaced; where not, CannotWrite says that there is one.
     """
-    target = Path(os.path.realpath(path))
-    if target.exists() and not target.is_file() and not target.is_dir():
-        target.write_bytes(data)
+    target = _target(path)
+    if _is_device(target):
+        try:
+            target.write_bytes(data)
+        except OSError as error:
+            raise CannotWrite(f"cannot write {path}: {error.strerror or error}") from error
         return
-    with atomic_path(path) as temporary, open(temporary, "xb") as file:
+    with atomic_path(path, replace) as part, open(part, "xb") as file:
         file.write(data)
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike, replace: bool = True) -> Iterator[Path]:
+    """Yield a temporary path in the same folder, which takes the name `path` when the block ends.
+
+    What was written goes away on any error, an interrupt included, and by a later run's hand after a kill. CannotWrite
+    and `replace` as in `atomic_write`.
+    """
+    target = _target(path)
+    try:
+        with temporary(target.parent) as (part, permissions):
+            yield part
+            os.chmod(part, permissions)  # some writers make files that only their owner can read
+            if replace:
+                os.replace(part, target)
+            else:
+                _take_free_name(part, target)
+    except OSError as error:
+        raise _cannot_write(path, target, error) from error
+
+
+def check_writable(path: str | os.PathLike) -> None:
+    """Raise CannotWrite, as `atomic_write` would, where a file cannot be written; leaves no trace. For long work."""
+    target = _target(path)
+    if _is_device(target):
+        return
+    try:
+        with suppress(FileNotFoundError):
+            os.lstat(target)  # fails for names that are too long
+        if os.path.isdir(target):
+            raise IsADirectoryError
+        with temporary(target.parent):
+            pass
+    except OSError as error:
+        raise _cannot_write(path, target, error) from error
 
 
 def make_folder(path: Path) -> None:
@@ -31,39 +72,38 @@ def make_folder(path: Path) -> None:
         raise CannotWrite(f"cannot make the folder {path}: {error.strerror or error}") from error
 
 
-@contextmanager
-def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
-    """Yield a temporary path in the same folder, which takes the name `path` when the block ends.
+def _target(path: str | os.PathLike) -> Path:
+    return Path(os.path.realpath(path))
 
-    What was written goes away on any error, an interrupt included. CannotWrite as in `atomic_write`.
-    """
-    target = Path(os.path.realpath(path))
-    # Not tempfile: its files are readable by their owner only. Short: the name itself may be at the length limit.
-    temporary = target.with_name(f".{secrets.token_hex(6)}.part")
+
+def _is_device(target: Path) -> bool:
+    return os.path.exists(target) and not os.path.isfile(target) and not os.path.isdir(target)
+
+
+def _take_free_name(part: Path, target: Path) -> None:
+    """Give a file a name that no other has; FileExistsError where one does."""
     try:
-        yield temporary
-        os.chmod(temporary, 0o666 & ~_umask())  # some writers make files that only their owner can read
-        os.replace(temporary, target)
-    except OSError as error:
-        raise CannotWrite(
-            f"cannot write {Path(path).name} in the folder {Path(path).parent}: {_reason(target, error)}"
-        ) from error
-    finally:
-        if os.path.lexists(temporary):
-            os.unlink(temporary)
+        os.link(part, target)  # fails where the name is taken, at this very moment
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, "a file of that name is there") from None
+        os.replace(part, target)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _cannot_write(path: str | os.PathLike, target: Path, error: OSError) -> CannotWrite:
+    path = Path(path)
+    return CannotWrite(f"cannot write {path.name} in the folder {path.parent}: {_reason(target, error)}")
 
 
 def _reason(target: Path, error: OSError) -> str:
-    if target.is_dir():
+    if os.path.isdir(target):
         return "a folder has that name"
-    if not target.parent.exists():
+    if isinstance(error, FileExistsError):
+        return "a file of that name is there"
+    if not os.path.exists(target.parent):
         return "the folder does not exist"
-    if not target.parent.is_dir():
+    if not os.path.isdir(target.parent):
         return "that is a file, not a folder"
     return error.strerror or str(error)
