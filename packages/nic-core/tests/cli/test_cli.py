@@ -408,7 +408,7 @@ def test_an_interrupt_while_writing_leaves_nothing(
     work: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     def interrupted(*args: object) -> None:
-        assert len(names(work)) == 5  # the temporary file is there
+        assert len(names(work)) == 6  # the temporary file is there, and its lock
         raise KeyboardInterrupt
 
     monkeypatch.setattr("nic_core.files.atomic.os.replace", interrupted)

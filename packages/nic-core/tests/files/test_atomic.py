@@ -109,7 +109,7 @@ def test_a_taken_name_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, l
         monkeypatch.setattr(os, "link", refuse)
     path = tmp_path / "a"
     atomic_write(path, b"first", replace=False)
-    with pytest.raises(CannotWrite, match="cannot write a in the folder .*: a file of that name is there"):
+    with pytest.raises(CannotWrite, match=r"cannot write a in the folder .*: a file of that name is there"):
         atomic_write(path, b"second", replace=False)
     assert path.read_bytes() == b"first"
     atomic_write(path, b"third")

@@ -1,8 +1,8 @@
 """Temporary files beside what they become, which a later run removes if this one is killed.
 
-A temporary is `.nic-HOST-RANDOM.part`; as long as its process lives it holds a lock on `.nic-HOST-RANDOM.lock` beside it.
-The lock lies on a file of its own because some writers put another file in the place of the one that they are given.
-A lock that is free tells that the process is gone, whatever process has its number now.
+A temporary is `.nic-HOST-RANDOM.part`; as long as its process lives it holds a lock on `.nic-HOST-RANDOM.lock` beside
+it. The lock lies on a file of its own because some writers put another file in the place of the one that they are
+given. A lock that is free tells that the process is gone, whatever process has its number now.
 """
 
 import os
