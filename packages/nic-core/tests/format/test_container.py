@@ -245,7 +245,11 @@ def test_alpha_must_fit(alpha: bytes) -> None:
 
 def test_alpha_is_not_unpacked_before_its_size_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nic_core.pictures.png.decode", lambda data: pytest.fail("unpacked"))
-    huge = bytearray(image_files.encode(Picture(np.zeros((3, 4, 1), np.uint8)), "png"))
-    huge[16:24] = struct.pack(">II", 60_000, 60_000)
+    small = image_files.encode(Picture(np.zeros((3, 4, 1), np.uint8)), "png")
+    chunk = struct.pack(">4sIIBBBBB", b"IHDR", 60_000, 60_000, 8, 0, 0, 0, 0)
+    huge = small[:12] + chunk + struct.pack(">I", zlib.crc32(chunk)) + small[33:]
+    early = small[:12] + b"abCD" + small[16:29] + struct.pack(">I", zlib.crc32(b"abCD" + small[16:29])) + huge[8:]
+    with pytest.raises(DamagedFile, match="does not begin with its header"):
+        chunks.to_picture(np.zeros((3, 4, 3), np.uint8), {"alph": early})
     with pytest.raises(DamagedFile, match="no PNG of 4 x 3 pixels"):
-        chunks.to_picture(np.zeros((3, 4, 3), np.uint8), {"alph": bytes(huge)})
+        chunks.to_picture(np.zeros((3, 4, 3), np.uint8), {"alph": huge})

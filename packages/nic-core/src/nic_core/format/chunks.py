@@ -37,12 +37,13 @@ def to_picture(pixels: np.ndarray, chunks: dict[str, bytes]) -> Picture:
 def _alpha(data: bytes, pixels: np.ndarray) -> np.ndarray:
     height, width, _ = pixels.shape
     try:
-        # Size first: a few bytes of PNG can claim any number of pixels.
-        if not data.startswith(png.SIGNATURE) or png.size(data) != (width, height):
-            raise BadPicture(f"it is no PNG of {width} x {height} pixels")
+        # First: a few bytes of PNG can claim any number of pixels.
+        head = png.header(data)
+        if (head.width, head.height, head.depth, head.is_gray) != (width, height, 8 * pixels.itemsize, True):
+            raise BadPicture(f"it is no PNG of {width} x {height} pixels, one channel of {8 * pixels.itemsize} bits")
         picture = png.decode(data)
-        if picture.to_array().ndim != 2 or picture.pixels.dtype != pixels.dtype:
-            raise BadPicture(f"it is not one channel of {8 * pixels.itemsize} bits")
+        if picture.alpha is not None:
+            raise BadPicture("it has a transparent colour")
     except MemoryError:
         raise
     except Exception as error:  # what the PNG decoder raises on damaged data has no common base

@@ -163,7 +163,8 @@ def format_of(path: str | os.PathLike) -> str:
 
 def _read(data: bytes) -> Picture:
     if data.startswith(png.SIGNATURE):
-        _check_size(*png.size(data))
+        head = png.header(data)
+        _check_size(head.width, head.height)
         return png.decode(data)
     if data.startswith(tiff.SIGNATURES):
         deep = tiff.decode_deep(data, _check_size)

@@ -1,8 +1,14 @@
-"""PNG files of any depth, with their metadata. Pixels go through libpng, since Pillow holds no 16-bit RGB."""
+"""PNG files of any depth, with their metadata. Pixels go through libpng, since Pillow holds no 16-bit RGB.
+
+libpng sees a file made here of what is sound and decides the pixels: the very header that was checked, palette,
+transparent colours, and rows that were unpacked here. So no chunk can have it allocate anything else, and it has
+nothing to complain about: imagecodecs prints its warnings to the terminal.
+"""
 
 import struct
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,30 +18,62 @@ from nic_core.pictures.picture import Picture
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEADER_END = len(SIGNATURE) + 25  # after the chunk IHDR
+_LARGEST_SIDE = 1_000_000  # libpng's own limit
 _XMP_KEYWORD = b"XML:com.adobe.xmp"
 _LARGEST_METADATA = 64 << 20  # what a compressed chunk may expand to
 
+_GRAY, _RGB, _PALETTE, _GRAY_ALPHA, _RGB_ALPHA = 0, 2, 3, 4, 6
+_DEPTHS = {_GRAY: (1, 2, 4, 8, 16), _RGB: (8, 16), _PALETTE: (1, 2, 4, 8), _GRAY_ALPHA: (8, 16), _RGB_ALPHA: (8, 16)}
+_SAMPLES = {_GRAY: 1, _RGB: 3, _PALETTE: 1, _GRAY_ALPHA: 2, _RGB_ALPHA: 4}
 
-def size(data: bytes) -> tuple[int, int]:
-    """Return (width, height) as the header states them."""
+# First column and row, and steps between columns and rows, of the seven pictures that an interlaced file consists of.
+_PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+
+
+@dataclass(frozen=True)
+class Header:
+    """What the chunk IHDR states: pixels, bits a sample, PNG's number of the colour type, and whether interlaced."""
+
+    width: int
+    height: int
+    depth: int
+    colour: int
+    interlaced: bool
+
+    @property
+    def is_gray(self) -> bool:
+        """Whether the file has one channel, which is not an index into a palette, and no alpha."""
+        return self.colour == _GRAY
+
+
+def header(data: bytes) -> Header:
+    """Return what the header of a PNG file states; BadPicture where the file does not begin with a valid one."""
     if len(data) < _HEADER_END:
         raise BadPicture("the file is cut short")
-    return struct.unpack_from(">II", data, 16)
+    length, kind, width, height, depth, colour, method, filters, interlace, crc = struct.unpack_from(
+        ">I4sIIBBBBBI", data, len(SIGNATURE)
+    )
+    if not data.startswith(SIGNATURE) or kind != b"IHDR" or length != 13:
+        raise BadPicture("the file is damaged: it does not begin with its header")
+    if crc != zlib.crc32(data[12 : _HEADER_END - 4]):
+        raise BadPicture("the file is damaged: its header does not match its checksum")
+    if not (0 < width < 1 << 31 and 0 < height < 1 << 31):
+        raise BadPicture(f"the file is damaged: a size of {width} x {height}")
+    if depth not in _DEPTHS.get(colour, ()) or method or filters or interlace > 1:
+        raise BadPicture("the file is damaged: its header states no kind of PNG that there is")
+    return Header(width, height, depth, colour, interlace == 1)
 
 
 def decode(data: bytes) -> Picture:
-    """Read a PNG file; a transparent colour becomes alpha, a palette RGB. BadPicture or libpng's error if damaged."""
-    import imagecodecs  # here, as `nic` must start fast
+    """Read a PNG file; a transparent colour becomes alpha, a palette RGB. BadPicture or libpng's error if damaged.
 
+    Memory and time are bounded by the size that `header` returns, and by the length of the data.
+    """
+    head = header(data)
     chunks = list(_chunks(data))
-    # libpng sees only what decides the pixels: it prints its complaints about profiles to the terminal.
-    essential = [chunk for kind, chunk in chunks if kind[:1].isupper() or kind == b"tRNS"]
-    picture = Picture.of(np.asarray(imagecodecs.png_decode(SIGNATURE + b"".join(essential))))
+    picture = _pixels(head, chunks)
     icc = exif = xmp = None
-    for kind, chunk in chunks:
-        body = chunk[8:-4]
-        if kind[:1].isupper() or zlib.crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:], "big"):
-            continue
+    for kind, body in chunks:
         if kind == b"iCCP":
             icc = _inflate(body.partition(b"\0")[2][1:])
         elif kind == b"eXIf":
@@ -65,13 +103,20 @@ def encode(picture: Picture) -> bytes:
 
 
 def _chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+    return b"".join(_parts(kind, body))
+
+
+def _parts(kind: bytes, body: bytes) -> tuple[bytes, ...]:
+    """Return a chunk in parts, so that long ones are copied once."""
+    return struct.pack(">I", len(body)), kind, body, struct.pack(">I", zlib.crc32(body, zlib.crc32(kind)))
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield (kind, chunk) up to the last chunk; BadPicture if the file ends before."""
-    position = len(SIGNATURE)
-    kind = b""
+    """Yield (kind, content) of the chunks between the header and the end.
+
+    Those that a reader may skip are left out where they are damaged; BadPicture for others.
+    """
+    position, kind = _HEADER_END, b""
     while kind != b"IEND":
         if position + 12 > len(data):
             raise BadPicture("the file is cut short")
@@ -79,8 +124,89 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         end = position + 12 + length
         if end > len(data):
             raise BadPicture("the file is cut short")
-        yield kind, data[position:end]
+        body = data[position + 8 : end - 4]
+        if zlib.crc32(body, zlib.crc32(kind)) == int.from_bytes(data[end - 4 : end], "big"):
+            yield kind, body
+        elif not kind.isalpha() or kind[:1].isupper():
+            raise BadPicture(f"the file is damaged: its chunk {_name(kind)} does not match its checksum")
         position = end
+
+
+def _pixels(head: Header, chunks: list[tuple[bytes, bytes]]) -> Picture:
+    import imagecodecs  # here, as `nic` must start fast
+
+    if max(head.width, head.height) > _LARGEST_SIDE:
+        raise BadPicture(f"too large: {head.width} x {head.height}, and no side may exceed {_LARGEST_SIDE} pixels")
+    palette = _palette(head, chunks)
+    rows, passes = memoryview(_rows(head, chunks)), list(_passes(head))
+    if len(passes) == 1:
+        return Picture.of(np.asarray(imagecodecs.png_decode(_small_file(head, head.width, head.height, palette, rows))))
+    whole, start = None, 0
+    for column, row, across, down, width, height in passes:
+        end = start + height * _stride(head, width)
+        part = np.asarray(imagecodecs.png_decode(_small_file(head, width, height, palette, rows[start:end])))
+        if whole is None:
+            whole = np.empty((head.height, head.width, *part.shape[2:]), part.dtype)
+        whole[row::down, column::across] = part
+        start = end
+    return Picture.of(whole)
+
+
+def _small_file(head: Header, width: int, height: int, palette: bytes, rows: bytes | memoryview) -> bytes:
+    """Return a PNG file of filtered rows, not interlaced; palette: the chunks that say what their values stand for."""
+    start = _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, head.depth, head.colour, 0, 0, 0)) + palette
+    return b"".join((SIGNATURE, start, *_parts(b"IDAT", zlib.compress(rows, 0)), _chunk(b"IEND", b"")))
+
+
+def _palette(head: Header, chunks: list[tuple[bytes, bytes]]) -> bytes:
+    """Return the chunks PLTE and tRNS as far as they decide pixels and are sound; BadPicture for a bad palette."""
+    found: dict[bytes, bytes] = {}
+    for kind, body in chunks:
+        if kind == b"IHDR" or (kind == b"PLTE" and kind in found):
+            raise BadPicture(f"the file is damaged: it has two chunks {_name(kind)}")
+        if kind not in (b"PLTE", b"IDAT", b"IEND") and (kind[:1].isupper() or not kind.isalpha()):
+            raise BadPicture(f"the file has a chunk {_name(kind)}, which is not known and must not be skipped")
+        if kind in (b"PLTE", b"tRNS"):
+            found.setdefault(kind, body)
+    colours, transparent = found.get(b"PLTE", b""), found.get(b"tRNS", b"")
+    if head.colour != _PALETTE:
+        sound = len(transparent) == {_GRAY: 2, _RGB: 6}.get(head.colour)
+        return _chunk(b"tRNS", transparent) if sound else b""
+    if not colours or len(colours) % 3 or len(colours) > 3 << head.depth:
+        raise BadPicture("the file is damaged: it has no valid palette")
+    sound = 0 < len(transparent) <= len(colours) // 3
+    return _chunk(b"PLTE", colours) + (_chunk(b"tRNS", transparent) if sound else b"")
+
+
+def _passes(head: Header) -> Iterator[tuple[int, int, int, int, int, int]]:
+    """Yield what the file consists of: first column and row, their steps, width and height; one where not interlaced.
+
+    Passes without pixels are left out; they take no bytes.
+    """
+    for column, row, across, down in _PASSES if head.interlaced else ((0, 0, 1, 1),):
+        width, height = -(-(head.width - column) // across), -(-(head.height - row) // down)
+        if width > 0 and height > 0:
+            yield column, row, across, down, width, height
+
+
+def _stride(head: Header, width: int) -> int:
+    """Return the bytes of a row: its filter and its samples."""
+    return 1 + (width * _SAMPLES[head.colour] * head.depth + 7) // 8
+
+
+def _rows(head: Header, chunks: list[tuple[bytes, bytes]]) -> bytes:
+    """Return the filtered rows, unpacked: exactly as many bytes as the header asks for, whatever the file holds."""
+    size = sum(height * _stride(head, width) for *_, width, height in _passes(head))
+    inflate = zlib.decompressobj()
+    rows = inflate.decompress(b"".join(body for kind, body in chunks if kind == b"IDAT"), size)
+    if len(rows) < size:
+        raise BadPicture("the file is cut short")
+    inflate.decompress(inflate.unconsumed_tail, 1)  # reads the checksum, where nothing superfluous comes before it
+    return rows
+
+
+def _name(kind: bytes) -> str:
+    return kind.decode("ascii") if kind.isalpha() else kind.hex()
 
 
 def _inflate(data: bytes) -> bytes | None:
