@@ -1,11 +1,14 @@
 """The entropy models: compressai's probabilities and table rows, in a logarithm that stays exact far out."""
 
+import copy
 import math
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
-from nic_nn.compressai_parts import EntropyBottleneck, GaussianConditional, LowerBound, light_compressai
+from nic_nn.compressai_parts import EntropyBottleneck, GaussianConditional, LowerBound
 from nic_nn.priors import FactorizedPrior, GaussianPrior, LikelihoodFloor, log_normal_cdf
 
 LADDER = GaussianPrior().scale_table
@@ -13,15 +16,13 @@ LADDER = GaussianPrior().scale_table
 
 def gaussian_conditional() -> GaussianConditional:
     """Return compressai's model on the same ladder."""
-    with light_compressai():
-        return GaussianConditional(LADDER.tolist())
+    return GaussianConditional(LADDER.tolist())
 
 
 def factorized(channels: int = 3) -> FactorizedPrior:
     """Return a prior with random densities."""
     torch.manual_seed(0)
-    with light_compressai():
-        prior = FactorizedPrior(channels, likelihood_floor=0)
+    prior = FactorizedPrior(channels, likelihood_floor=0)
     for name, parameter in prior.named_parameters():
         if name != "quantiles":
             parameter.data += 0.3 * torch.randn_like(parameter)
@@ -190,3 +191,16 @@ def test_the_normal_distributions_logarithm_has_a_gradient_everywhere() -> None:
     residual = torch.tensor([1e4, 1e7, 1e25]).requires_grad_()
     GaussianPrior().log_likelihood(residual, torch.full((3,), 0.11)).sum().backward()
     assert residual.grad is not None and residual.grad.isfinite().all()
+
+
+def test_priors_are_made_and_copied_in_several_threads() -> None:
+    barrier = threading.Barrier(4)
+
+    def make(_: int) -> int:
+        barrier.wait()
+        for _ in range(20):
+            prior = copy.deepcopy(FactorizedPrior(2))
+        return len(prior.tables().length) + len(GaussianPrior(levels=3).tables().length)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(make, range(4))) == [5] * 4

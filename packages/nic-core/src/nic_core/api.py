@@ -3,7 +3,6 @@
 import os
 import re
 from collections.abc import Mapping
-from threading import Lock
 from typing import Any
 
 from PIL import Image
@@ -47,15 +46,14 @@ def _explicit_weights(source: str | os.PathLike[str], codec: str) -> WeightsSpec
 
 
 _loaded: dict[tuple[str, str], Codec] = {}
-_loading = Lock()
 
 
 def _shared(codec: str, device: str) -> Codec:
     """Keep codecs between the module-level calls, since opening weights takes longer than coding a picture."""
-    with _loading:
-        if (codec, device) not in _loaded:
-            _loaded[codec, device] = load(codec, device=device)
-        return _loaded[codec, device]
+    if (codec, device) not in _loaded:
+        # Opens nothing yet, so that of two threads each may make one; the first is kept, and opens its weights once.
+        _loaded.setdefault((codec, device), load(codec, device=device))
+    return _loaded[codec, device]
 
 
 def encode(

@@ -108,9 +108,15 @@ def test_too_many_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NIC_MAX_PIXELS", "")
     with pytest.raises(UnsupportedFile):
         unpack(data)
-    monkeypatch.setenv("NIC_MAX_PIXELS", "many")
-    with pytest.raises(BadOption, match="NIC_MAX_PIXELS must be a whole number, not 'many'"):
-        unpack(data)
+    monkeypatch.setenv("NIC_MAX_PIXELS", " 1_000_000_000 ")
+    assert unpack(data).header.height == 10_000
+
+
+@pytest.mark.parametrize("text", ["many", "-1", "0", "1e9", "  ", "250,000,000", "9" * 5000, "\u0663"])
+def test_a_pixel_limit_that_is_none(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("NIC_MAX_PIXELS", text)
+    with pytest.raises(BadOption, match="NIC_MAX_PIXELS must be a whole number of pixels, such as 250000000, not '"):
+        unpack(small_file())
 
 
 @pytest.mark.parametrize("size", [(0, 3), (3, 0)])

@@ -3,9 +3,13 @@
 import logging
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import nic_core as nic
 import numpy as np
@@ -278,6 +282,63 @@ def test_how_codecs_are_written(text: str, parsed: tuple) -> None:
 def test_how_codecs_are_not_written(text: str) -> None:
     with pytest.raises(BadOption, match=r"is not of the form id\[@weights\]\[:key=value,...\]: '.' has no '='"):
         api.parse_codec(text)
+
+
+def in_threads(count: int, work: Callable[[int], Any]) -> list[Any]:
+    """Return what `work` returns for 0, 1, ... in as many threads that start at once."""
+    barrier = threading.Barrier(count)
+
+    def start(number: int) -> Any:
+        barrier.wait()
+        return work(number)
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(start, range(count)))
+
+
+def test_weights_are_opened_once_by_all_threads(fake: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = []
+
+    class Slow(fake.ZipCodec):
+        def __init__(self, *args: Any) -> None:
+            time.sleep(0.05)
+            opened.append(self)
+            super().__init__(*args)
+
+    monkeypatch.setattr(fake, "ZipCodec", Slow)
+    files = in_threads(4, lambda number: nic.encode(values(2, 2, 3), 10 + number))
+    assert [nic.inspect(file).quality for file in files] == [10, 11, 12, 13]
+    assert len(opened) == len(api._loaded) == 1
+
+
+def test_different_codecs_open_at_the_same_time(fake: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    both = threading.Barrier(2, timeout=10)
+
+    class Meeting(fake.ZipCodec):
+        def __init__(self, *args: Any) -> None:
+            both.wait()
+            super().__init__(*args)
+
+    monkeypatch.setattr(fake, "ZipCodec", Meeting)
+    codecs = [nic.load("zip"), nic.load("zip-rate")]
+    files = in_threads(2, lambda number: codecs[number].encode(values(2, 2, 3)))
+    assert [nic.inspect(file).codec for file in files] == ["zip", "zip-rate"]
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview, lambda data: np.frombuffer(data, np.uint8)])
+def test_files_are_any_run_of_bytes(fake: ModuleType, kind: Callable[[bytes], Any]) -> None:
+    data = nic.load("zip").encode(values(3, 5, 3), 100)
+    twice = bytes(byte for byte in data for _ in range(2))
+    for given in (kind(data), memoryview(twice)[::2]):
+        assert nic.inspect(given).width == 5
+        assert nic.decode(given).tobytes() == values(3, 5, 3).tobytes()
+
+
+@pytest.mark.parametrize("given", ["a.nic", Path("a.nic"), None, 5])
+def test_what_is_no_run_of_bytes(fake: ModuleType, given: Any) -> None:
+    for call in (nic.inspect, nic.decode, nic.load("zip").decode):
+        with pytest.raises(TypeError, match=f"is given as its bytes, not as {type(given).__name__}"):
+            call(given)
 
 
 def test_core_imports_no_torch(fake: ModuleType, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from nic_core.coding import Tables
 from torch import Tensor, nn
 
-from nic_nn.compressai_parts import EntropyBottleneck, GaussianConditional, LowerBound, light_compressai
+from nic_nn.compressai_parts import EntropyBottleneck, GaussianConditional, LowerBound
 
 TABLE_BUFFERS = ("_offset", "_quantized_cdf", "_cdf_length")
 
@@ -85,8 +85,7 @@ class FactorizedPrior(EntropyBottleneck):
         filters: tuple[int, ...] = (3, 3, 3, 3),
         centred: bool = False,
     ) -> None:
-        with light_compressai():
-            super().__init__(channels, filters=filters)
+        super().__init__(channels, filters=filters)  # type: ignore[call-arg]  # untyped bases hide it
         self.centred = centred
         if centred:
             del self.quantiles
@@ -114,8 +113,7 @@ class FactorizedPrior(EntropyBottleneck):
 
     def tables(self) -> Tables:
         """Return the integer tables, one row for each channel."""
-        with light_compressai():
-            frozen = copy.deepcopy(self)
+        frozen = copy.deepcopy(self)
         if self.centred:
             frozen._update_quantiles()
             frozen.quantiles[:, :, 1] = 0
@@ -169,8 +167,7 @@ class GaussianPrior(nn.Module):
 
     def tables(self) -> Tables:
         """Return the integer tables, one row for each step of the ladder."""
-        with light_compressai():
-            frozen = GaussianConditional(None)
+        frozen = GaussianConditional(None)  # type: ignore[arg-type]
         frozen.update_scale_table(self.scale_table.cpu(), force=True)
         return _as_tables(frozen)
 

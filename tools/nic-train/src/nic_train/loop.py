@@ -17,7 +17,6 @@ import torch
 import torch.distributed as dist
 from nic_core.errors import NicError
 from nic_nn.batch import Batch
-from nic_nn.compressai_parts import light_compressai
 from nic_nn.model import LatentModel
 from nic_nn.recipe import Networks, Optimizers, Recipe, Stage
 from torch import Tensor, nn
@@ -192,6 +191,4 @@ class Loop(lightning.LightningModule):
 
 def average_of(model: nn.Module, decay: float) -> AveragedModel:
     """Return an exponential moving average of a model's parameters; buffers follow the model's own."""
-    with light_compressai():  # copying its priors would import all of compressai
-        average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay))
-    return average.requires_grad_(False)
+    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay)).requires_grad_(False)

@@ -4,6 +4,7 @@ All integers are little-endian. Every length is checked against what is left of 
 """
 
 import os
+import re
 import struct
 import zlib
 from dataclasses import dataclass, field
@@ -30,10 +31,9 @@ LARGEST_CHUNK = 1 << 26
 def pixel_limit() -> int:
     """Return the largest number of pixels a reader accepts: NIC_MAX_PIXELS, or 250 million; BadOption for no number."""
     text = os.environ.get("NIC_MAX_PIXELS") or "250_000_000"
-    try:
-        return int(text)
-    except ValueError as error:
-        raise BadOption(f"NIC_MAX_PIXELS must be a whole number, not {text!r}") from error
+    if not re.fullmatch(r"\s*[1-9][0-9_]{0,18}\s*", text):
+        raise BadOption(f"NIC_MAX_PIXELS must be a whole number of pixels, such as 250000000, not {text[:40]!r}")
+    return int(text.replace("_", ""))
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,10 @@ def unpack(data: Data, max_pixels: int | None = None) -> File:
     `max_pixels` (by default `pixel_limit()`); nothing is allocated for the pixels before that is known. TypeError for
     what is no run of bytes, such as a path.
     """
-    data = bytes(memoryview(data))
+    try:
+        data = bytes(memoryview(data))
+    except TypeError as error:
+        raise TypeError(f"a .nic file is given as its bytes, not as {type(data).__name__} (a path: read it)") from error
     if not data:
         raise DamagedFile("the file is empty")
     if not data.startswith(MAGIC):

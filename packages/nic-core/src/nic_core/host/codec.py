@@ -142,10 +142,11 @@ class Codec:
 
     def opened(self, spec: WeightsSpec) -> PixelCodec:
         """Return the plugin's codec with these weights in place."""
+        target = resolve(self.spec.target)  # not under the lock: an import may wait for another thread's
         with self._opening:
             if spec.location not in self._open:
                 path = Path(weights.local(spec).location)
-                self._open[spec.location] = resolve(self.spec.target)(path, weights.read_info(path), self.device)
+                self._open[spec.location] = target(path, weights.read_info(path), self.device)
             return self._open[spec.location]
 
     def _file(self, picture: Picture, extra: dict[str, bytes], quality: float | None, options: dict[str, Any]) -> bytes:
