@@ -2,14 +2,19 @@
 
 import sys
 import urllib.error
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 from nic_core import plugins
+from nic_core.host.target import Target
 from nic_core.weights import WeightsInfo, fingerprint
+from nic_eval.contestants.contestant import Contestant, Setting
+from nic_eval.measuring import lanes
+from nic_eval.measuring.coder import Coded, Coder, judge
 from PIL import Image
 from safetensors.numpy import save_file
 
@@ -129,3 +134,51 @@ def pictures(tmp_path: Path, make_picture: Callable[..., np.ndarray]) -> Path:
     Image.fromarray(make_picture(width=41, seed=2)).save(folder / "b.png")
     Image.fromarray(make_picture(seed=3)[..., 0]).save(folder / "sub" / "c.png")
     return folder
+
+
+class Here:
+    """A lane without processes, which counts what it is asked for."""
+
+    calls: ClassVar[Counter[str]] = Counter()
+    stop_after: ClassVar[int | None] = None
+
+    def __init__(self, threads: int | None = None) -> None:
+        del threads
+
+    def enter(self, contestant: Contestant) -> None:
+        self.coder = Coder(contestant)
+
+    def code(self, source: Path, setting: Setting, target: Path) -> Coded:
+        if self.calls["code"] == self.stop_after:
+            raise KeyboardInterrupt
+        self.calls["code"] += 1
+        return self.coder.code(source, setting, target)
+
+    def decode(self, path: Path, setting: Setting) -> np.ndarray:
+        self.calls["decode"] += 1
+        return self.coder.decode(path, setting)
+
+    def gmacs(self, source: Path, setting: Setting) -> Mapping[str, float]:
+        self.calls["gmacs"] += 1
+        return {"encode": 1.5}
+
+    def nearest(self, source: Path, target: Target) -> tuple[Setting, str]:
+        return self.coder.nearest(source, target)
+
+    def judge(self, names: Sequence[str], source: Path, decoded: np.ndarray) -> dict[str, float]:
+        self.calls["judge"] += 1
+        return judge(names, source, decoded)
+
+    def unavailable(self, names: Sequence[str]) -> dict[str, str]:
+        return {}
+
+    def leave(self, *roles: str) -> None:
+        pass
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> type[Here]:
+    """Measure in this process."""
+    monkeypatch.setattr(lanes, "Lane", Here)
+    monkeypatch.setattr(Here, "calls", Counter())
+    return Here

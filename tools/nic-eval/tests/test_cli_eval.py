@@ -7,19 +7,21 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from nic_core.cli import run
-from nic_eval.results import read
+from nic_eval.results import Original, Results, read, write
 
 
 def test_a_report_from_start_to_end(
-    zip_codec: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    zip_codec: Path, here: Any, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "report"
     arguments = ["eval", "--data", str(pictures), "--metrics", "psnr", "--qualities", "20,50,90", "--out", str(out)]
     assert run([*arguments, "--codec", "zip", "--baseline", "jpeg", "--device", "cpu"]) == 0
-    assert f"wrote {out / 'report.html'}" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert f"wrote {out / 'report.html'}" in told and "Times are medians over the pictures, without start-up." in told
     found = read(out / "results.json")
     assert [curve.name for curve in found.curves] == ["zip", "jpeg"]
     assert [len(curve.points) for curve in found.curves] == [3, 8]
@@ -31,15 +33,20 @@ def test_a_report_from_start_to_end(
     ]
     assert kept and all((out / file).exists() for file in kept)
 
-    assert (
-        run(["eval", "--data", str(pictures), "--codec", "zip-bare", "--baseline", "jpeg,bpg", "--out", str(out)]) == 1
-    )
+    again = ["--codec", "zip-bare", "--baseline", "jpeg,bpg", "--metrics", "psnr", "--out", str(out)]
+    assert run(["eval", "--data", str(pictures), *again]) == 1
     told = capsys.readouterr().err
     assert "skipped zip-bare: no weights" in told and "skipped bpg: the baseline bpg needs the program bpgenc" in told
 
     both = tmp_path / "both"
     assert run(["report", str(out), str(out / "results.json"), "--anchor", "published:vtm", "--out", str(both)]) == 0
     assert {item.anchor for item in read(both / "results.json").differences} == {"published:vtm"}
+    lossless = f"base64,{base64.b64encode(next((both / 'pictures').iterdir()).read_bytes()).decode()}<"
+    assert lossless not in (both / "report.html").read_text()
+    capsys.readouterr()
+    assert run(["report", str(both), "--embed", "full", "--out", str(both)]) == 0
+    assert lossless in (both / "report.html").read_text()
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(
@@ -95,7 +102,7 @@ def test_no_pictures(zip_codec: Path, tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 def test_compare(
-    zip_codec: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    zip_codec: Path, here: Any, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "page.html"
     arguments = [str(pictures / "a.png"), "--codec", "zip", "--baseline", "jpeg", "--device", "cpu"]
@@ -106,6 +113,7 @@ def test_compare(
     assert len(rates) == 2 and all(2 < rate <= 4.5 for rate in rates)
     assert "psnr" in told.out and not told.err
     page = out.read_text()
+    assert page.index('id="viewer"') < page.index('id="chart"')  # the pictures come first
     assert page.count(base64.b64encode(b"RIFF")[:5].decode()) >= 3  # original and two decoded pictures, inside the page
     assert not [path for path in tmp_path.iterdir() if path.suffix in (".nic", ".webp", ".jpg")]
 
@@ -122,7 +130,7 @@ def test_compare(
 
 
 def test_compare_with_the_text_of_a_picture(
-    zip_codec: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    zip_codec: Path, here: Any, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     table = tmp_path / "captions.json"
     arguments = ["--codec", f"zip:captions={table}", "--device", "cpu", "--metrics", "psnr", "--bpp", "0.01"]
@@ -142,3 +150,16 @@ def test_report_of_something_else(zip_codec: Path, tmp_path: Path, capsys: pytes
     (tmp_path / "results.json").write_text(json.dumps({"hello": 1}))
     assert run(["report", str(tmp_path / "results.json"), "--out", str(tmp_path / "out")]) == 1
     assert "is no results.json of nic eval" in capsys.readouterr().err
+
+
+def test_a_report_takes_no_file_from_elsewhere(
+    zip_codec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "secret.png").write_bytes(b"secret")
+    (tmp_path / "theirs").mkdir()
+    theirs = Results("theirs", (Original("a.png", 8, 8, "../secret.png"),), ())
+    write(theirs, tmp_path / "theirs" / "results.json")
+    assert run(["report", str(tmp_path / "theirs"), "--out", str(tmp_path / "out")]) == 1
+    says = "names '../secret.png', which lies outside its folder"
+    assert capsys.readouterr().err == f"nic: the report in {tmp_path / 'theirs'} {says}\n"
+    assert not (tmp_path / "out").exists()

@@ -3,8 +3,8 @@ import math
 import pytest
 from nic_core.errors import BadOption
 from nic_eval.curves import published
-from nic_eval.curves.differences import decibels, default_anchors, difference, differences
-from nic_eval.results import Curve, Original, Point
+from nic_eval.curves.differences import decibels, default_anchors, difference, differences, doubt
+from nic_eval.results import Curve, Measurement, Original, Point
 
 
 def curve(name: str, rates: list[float], values: list[float], kind: str = "codec") -> Curve:
@@ -50,6 +50,44 @@ def test_every_curve_but_the_anchor_and_only_shared_metrics() -> None:
     }
 
 
+def test_what_is_of_other_pictures_cannot_be_compared() -> None:
+    kodak = [Original(f"kodim{i:02}.png", 768, 512) for i in range(1, 25)]
+    holiday = [Original(name, 8, 8) for name in "ab"]
+
+    def measured(name: str, *names: str) -> Curve:
+        return Curve(name, "codec", (Point("1", 1, 0.5, {"psnr": 30.0}, tuple(item(name) for name in names)),))
+
+    def item(name: str) -> Measurement:
+        return Measurement(name, 1, 1.0, {}, 0, 0, 0)
+
+    whole, part = measured("whole", "a", "b"), measured("part", "a")
+    paper, vtm = published.curve("cca"), published.curve("vtm")
+    assert doubt(whole, measured("other", "a", "b"), holiday) == doubt(paper, vtm, holiday) == ""
+    assert doubt(whole, part, holiday) == "some points are means over other pictures"
+    assert (
+        doubt(whole, vtm, holiday)
+        == doubt(vtm, whole, holiday)
+        == "published for the 24 Kodak pictures, measured on others"
+    )
+    on_kodak = measured("kodak", *(picture.name for picture in kodak))
+    assert doubt(on_kodak, vtm, kodak) == ""
+    assert doubt(measured("23", *(picture.name for picture in kodak[1:])), vtm, kodak)
+    assert [item.doubt for item in differences([whole, vtm], ["published:vtm"], holiday)] == [
+        doubt(whole, vtm, holiday)
+    ]
+
+
+def test_what_a_published_curve_lacks_is_named() -> None:
+    curves = [published.curve("vtm"), published.curve("cca")]
+    notes = published.remarks(curves, [Original("a.png", 8, 8)], ["psnr", "ms-ssim", "lpips"])
+    assert notes[1:] == [
+        "published:vtm has no published lpips",
+        "published:cca has no published ms-ssim or lpips",
+    ]
+    assert "other pictures" in notes[0]
+    assert published.remarks([], [], ["psnr"]) == []
+
+
 def test_unknown_names_list_the_known_ones() -> None:
     with pytest.raises(BadOption, match=r"'h264'.*published:vtm"):
         differences([published.curve("vtm")], ["h264"])
@@ -86,3 +124,4 @@ def test_is_kodak() -> None:
     names = [f"kodim{i:02}.png" for i in range(1, 25)]
     assert published.is_kodak([Original(name, 768, 512) for name in names])
     assert not published.is_kodak([Original(name, 768, 512) for name in names[:23]])
+    assert not published.is_kodak([Original(name, 384, 256) for name in names])

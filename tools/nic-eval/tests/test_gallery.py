@@ -62,11 +62,27 @@ def test_keeps_the_nearest_measurement_of_each_rate(originals, folder):
     decoder = Decoder()
     results = gallery.add(measured(folder, originals), folder, originals, decoder, rates=(0.25, 0.5, 9.0), count=2)
     kept = [[item.decoded != "" for item in point.measurements] for point in results.curves[0].points]
-    # 0.2 is nearest to 0.25, 0.4 to 0.5 (the first of two as near), 1.1 to 9; the third picture is beyond the count
-    assert kept == [[True, True, False], [True, True, False], [False, False, False], [True, True, False]]
+    # 0.2 is nearest to 0.25, 0.6 to 0.5 (by ratio), 1.1 to 9; the third picture is beyond the count
+    assert kept == [[True, True, False], [False, False, False], [True, True, False], [True, True, False]]
     assert len(decoder.calls) == 6
     assert [item.file != "" for item in results.pictures] == [True, True, False]
     assert results.notes == ()
+
+
+def test_other_curves_follow_the_codec_and_the_codec_what_they_can_match(originals, folder):
+    def curve(name: str, kind: str, rates: tuple[float, ...]) -> Curve:
+        items = [Measurement("a.png", 9, rate, {"psnr": 30.0}, 0.1, 0.1, 1, f"files/{name}-{rate}") for rate in rates]
+        return Curve(name, kind, tuple(Point(f"{item.bpp}", None, item.bpp, {}, (item,)) for item in items))
+
+    jpeg, mini = curve("jpeg", "baseline", (0.2, 0.34, 0.7, 3.0)), curve("mini", "codec", (0.22, 0.27, 0.35, 1.0))
+    chosen = gallery.matching([jpeg, mini], "a.png", (0.25, 0.9))
+    # 0.27 is nearest to 0.25, but jpeg comes nearer to 0.22; to 1.0 it has nothing nearer than 0.7
+    assert [(curve.name, item.bpp) for curve, item in chosen] == [
+        ("jpeg", 0.2),
+        ("jpeg", 0.7),
+        ("mini", 0.22),
+        ("mini", 1.0),
+    ]
 
 
 def test_one_measurement_for_several_rates_is_kept_once(originals, folder):

@@ -1,10 +1,11 @@
 import json
+import os
+import shutil
 import subprocess
 import sys
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import nic_core
 import numpy as np
@@ -13,62 +14,17 @@ from nic_core.errors import BadOption, NicError, WeightsNotFound
 from nic_core.pictures.picture import Picture
 from nic_eval.contestants import baselines
 from nic_eval.contestants.codecs import NicContestant
-from nic_eval.contestants.contestant import Contestant, Setting, read_original
+from nic_eval.contestants.contestant import Setting, read_original
 from nic_eval.files import file_hash, find_pictures
-from nic_eval.measuring import lanes
 from nic_eval.measuring.cache import Cache
-from nic_eval.measuring.coder import Coded, Coder, judge
+from nic_eval.measuring.coder import Coded, Coder
 from nic_eval.measuring.evaluation import Evaluated, evaluate
 from nic_eval.measuring.lanes import Lane
 from nic_eval.measuring.request import Request
 from nic_eval.metrics.catalogue import METRICS
-from nic_eval.results import Results
+from nic_eval.report.folder import write_report
+from nic_eval.results import Results, read
 from PIL import Image
-
-
-class Here:
-    """A lane without processes, which counts what it is asked for."""
-
-    calls: ClassVar[Counter[str]] = Counter()
-    stop_after: ClassVar[int | None] = None
-
-    def __init__(self, threads: int | None = None) -> None:
-        del threads
-
-    def enter(self, contestant: Contestant) -> None:
-        self.coder = Coder(contestant)
-
-    def code(self, source: Path, setting: Setting, target: Path) -> Coded:
-        if self.calls["code"] == self.stop_after:
-            raise KeyboardInterrupt
-        self.calls["code"] += 1
-        return self.coder.code(source, setting, target)
-
-    def decode(self, path: Path, setting: Setting) -> np.ndarray:
-        self.calls["decode"] += 1
-        return self.coder.decode(path, setting)
-
-    def gmacs(self, source: Path, setting: Setting) -> Mapping[str, float]:
-        self.calls["gmacs"] += 1
-        return {"encode": 1.5}
-
-    def judge(self, names: Sequence[str], source: Path, decoded: np.ndarray) -> dict[str, float]:
-        self.calls["judge"] += 1
-        return judge(names, source, decoded)
-
-    def unavailable(self, names: Sequence[str]) -> dict[str, str]:
-        return {}
-
-    def leave(self, *roles: str) -> None:
-        pass
-
-
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch) -> type[Here]:
-    """Measure in this process."""
-    monkeypatch.setattr(lanes, "Lane", Here)
-    monkeypatch.setattr(Here, "calls", Counter())
-    return Here
 
 
 @pytest.fixture
@@ -87,7 +43,7 @@ def by_picture(results: Results, point: int = 0) -> dict[str, Any]:
     return {item.picture: item for item in results.curves[0].points[point].measurements}
 
 
-def test_files_are_real_and_figures_are_theirs(run: Callable[..., Evaluated], here: Here, tmp_path: Path) -> None:
+def test_files_are_real_and_figures_are_theirs(run: Callable[..., Evaluated], here: Any, tmp_path: Path) -> None:
     found = run("zip")
     curve = found.results.curves[0]
     assert [point.label for point in curve.points] == ["quality 10", "quality 90"]
@@ -106,7 +62,7 @@ def test_files_are_real_and_figures_are_theirs(run: Callable[..., Evaluated], he
     assert items["a.png"].metrics["psnr"] == pytest.approx(expected, abs=1e-4)
 
 
-def test_a_second_run_measures_nothing(run: Callable[..., Evaluated], here: Here) -> None:
+def test_a_second_run_measures_nothing(run: Callable[..., Evaluated], here: Any) -> None:
     first = run("zip")
     assert here.calls == {"code": 6, "judge": 6, "gmacs": 1}
     here.calls.clear()
@@ -115,7 +71,7 @@ def test_a_second_run_measures_nothing(run: Callable[..., Evaluated], here: Here
 
 
 def test_only_what_changed_is_measured(
-    run: Callable[..., Evaluated], here: Here, tmp_path: Path, make_picture: Callable[..., np.ndarray]
+    run: Callable[..., Evaluated], here: Any, tmp_path: Path, make_picture: Callable[..., np.ndarray]
 ) -> None:
     first = run("zip")
     here.calls.clear()
@@ -137,7 +93,7 @@ def test_only_what_changed_is_measured(
     assert here.calls == {"code": 2, "judge": 2}
 
 
-def test_weights_and_options_are_part_of_the_key(run: Callable[..., Evaluated], here: Here, zip_codec: Path) -> None:
+def test_weights_and_options_are_part_of_the_key(run: Callable[..., Evaluated], here: Any, zip_codec: Path) -> None:
     run("zip")
     here.calls.clear()
     run("zip:level=1")
@@ -149,7 +105,7 @@ def test_weights_and_options_are_part_of_the_key(run: Callable[..., Evaluated], 
     assert here.calls["code"] == 6
 
 
-def test_decode_options_reach_the_decoder(run: Callable[..., Evaluated], here: Here) -> None:
+def test_decode_options_reach_the_decoder(run: Callable[..., Evaluated], here: Any) -> None:
     found = run("zip", "zip:invert=true")
     plain, inverted = found.results.curves
     assert [item.bytes for item in plain.points[1].measurements] == [
@@ -158,7 +114,7 @@ def test_decode_options_reach_the_decoder(run: Callable[..., Evaluated], here: H
     assert plain.points[1].metrics["psnr"] > 30 > 15 > inverted.points[1].metrics["psnr"]
 
 
-def test_single_rate_weights_give_a_point_each(run: Callable[..., Evaluated], here: Here) -> None:
+def test_single_rate_weights_give_a_point_each(run: Callable[..., Evaluated], here: Any) -> None:
     points = run("zip-rate").results.curves[0].points
     assert [(point.label, point.quality) for point in points] == [("quality 20", 20), ("quality 80", 80)]
     assert points[0].metrics["psnr"] < points[1].metrics["psnr"]
@@ -168,7 +124,7 @@ def test_single_rate_weights_give_a_point_each(run: Callable[..., Evaluated], he
 
 
 def test_what_cannot_be_measured_is_named_and_the_rest_is_done(
-    run: Callable[..., Evaluated], here: Here, tmp_path: Path
+    run: Callable[..., Evaluated], here: Any, tmp_path: Path
 ) -> None:
     whole = (tmp_path / "pictures" / "a.png").read_bytes()
     (tmp_path / "pictures" / "cut.png").write_bytes(whole[:200])
@@ -181,53 +137,53 @@ def test_what_cannot_be_measured_is_named_and_the_rest_is_done(
 
 
 def test_a_failing_picture_leaves_the_others(
-    run: Callable[..., Evaluated], here: Here, monkeypatch: pytest.MonkeyPatch
+    run: Callable[..., Evaluated], here: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def code(self: Here, source: Path, setting: Setting, target: Path) -> Coded:
+    def code(self: Any, source: Path, setting: Setting, target: Path) -> Coded:
         if source.name == "b.png":
             raise ZeroDivisionError("in the codec")
         return self.coder.code(source, setting, target)
 
-    monkeypatch.setattr(Here, "code", code)
+    monkeypatch.setattr(here, "code", code)
     found = run("zip")
     assert len(found.failures) == 2 and "b.png failed: ZeroDivisionError: in the codec" in found.failures[0]
     assert any("means over 2 of 3 pictures only" in note for note in found.results.notes)
 
 
 def test_an_interrupted_run_goes_on(
-    run: Callable[..., Evaluated], here: Here, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    run: Callable[..., Evaluated], here: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(Here, "stop_after", 4)
+    monkeypatch.setattr(here, "stop_after", 4)
     with pytest.raises(KeyboardInterrupt):
         run("zip")
     assert not (tmp_path / "report" / "results.json").exists()
-    monkeypatch.setattr(Here, "stop_after", None)
+    monkeypatch.setattr(here, "stop_after", None)
     here.calls.clear()
     assert len(run("zip").results.curves[0].points) == 2
     assert here.calls["code"] == 2
 
 
-def test_small_pictures_have_no_ms_ssim(run: Callable[..., Evaluated], here: Here) -> None:
+def test_small_pictures_have_no_ms_ssim(run: Callable[..., Evaluated], here: Any) -> None:
     found = run("zip", metrics=("psnr", "ms-ssim"))
     assert set(found.results.curves[0].points[0].metrics) == {"psnr"}
     assert "ms-ssim: no means, 3 of 3 pictures are too small for it" in found.results.notes
     assert not found.failures
 
 
-def test_too_few_patches_are_a_note(run: Callable[..., Evaluated], here: Here) -> None:
+def test_too_few_patches_are_a_note(run: Callable[..., Evaluated], here: Any) -> None:
     found = run("zip", metrics=("psnr", "fid"))
     assert any(note.startswith("fid is not measured: the pictures give 0 patches") for note in found.results.notes)
     assert not found.failures
 
 
-def test_published_curves_and_anchors(run: Callable[..., Evaluated], here: Here) -> None:
+def test_published_curves_and_anchors(run: Callable[..., Evaluated], here: Any) -> None:
     found = run("zip", anchors=("published:vtm",), published=("cca", "vtm"))
     assert [curve.name for curve in found.results.curves] == ["zip", "published:cca", "published:vtm"]
     assert {item.anchor for item in found.results.differences} == {"published:vtm"}
     assert any("other pictures" in note for note in found.results.notes)
 
 
-def test_bad_requests(run: Callable[..., Evaluated], here: Here, tmp_path: Path, zip_codec: Path) -> None:
+def test_bad_requests(run: Callable[..., Evaluated], here: Any, tmp_path: Path, zip_codec: Path) -> None:
     with pytest.raises(BadOption, match=r"'webp' is not measured; there are zip, .*published:vtm"):
         run("zip", anchors=("webp",))
     with pytest.raises(NicError, match="zip is given twice"):
@@ -267,7 +223,29 @@ def test_a_report_inside_the_data_does_not_measure_itself(pictures: Path) -> Non
     assert len(find_pictures(pictures, pictures)) == 4  # only folders that a report makes are left out
 
 
-def test_each_picture_has_its_own_text(run: Callable[..., Evaluated], here: Here, tmp_path: Path) -> None:
+def test_names_that_are_no_text_can_be_written(run: Callable[..., Evaluated], here: Any, tmp_path: Path) -> None:
+    for name in (b"\xff.png", b"\x1b[31m.png"):
+        shutil.copy(tmp_path / "pictures" / "a.png", tmp_path / "pictures" / os.fsdecode(name))
+    found = run("zip").results
+    assert {"\ufffd.png", "\ufffd[31m.png"} < {picture.name for picture in found.pictures}
+    write_report(found, tmp_path / "report")
+    assert read(tmp_path / "report" / "results.json") == found
+
+
+def test_a_cached_file_outside_the_report_is_not_taken(
+    run: Callable[..., Evaluated], here: Any, tmp_path: Path
+) -> None:
+    run("zip")
+    (tmp_path / "elsewhere.nic").write_bytes(
+        (tmp_path / "report" / "files" / "zip" / "quality_10" / "a.png.nic").read_bytes()
+    )
+    cache = tmp_path / "report" / "cache.jsonl"
+    cache.write_text(cache.read_text().replace("files/zip/quality_10/a.png.nic", "../elsewhere.nic"))
+    found = run("zip")
+    assert len(found.failures) == 1 and "'../elsewhere.nic', which lies outside its folder" in found.failures[0]
+
+
+def test_each_picture_has_its_own_text(run: Callable[..., Evaluated], here: Any, tmp_path: Path) -> None:
     table = tmp_path / "captions.json"
 
     def texts(found: Evaluated) -> dict[str, bytes]:
@@ -297,7 +275,7 @@ def test_each_picture_has_its_own_text(run: Callable[..., Evaluated], here: Here
     assert set(found.failures) == {f"{codec}, quality {quality}: {says}" for quality in (10, 90)}
 
 
-def test_no_text_for_the_first_picture(run: Callable[..., Evaluated], here: Here, tmp_path: Path) -> None:
+def test_no_text_for_the_first_picture(run: Callable[..., Evaluated], here: Any, tmp_path: Path) -> None:
     (tmp_path / "captions.json").write_text(json.dumps({"b.png": "a b"}))
     found = run(f"zip:captions={tmp_path / 'captions.json'}")
     assert set(by_picture(found.results)) == {"b.png"}

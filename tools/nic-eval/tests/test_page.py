@@ -6,11 +6,14 @@ import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
+from nic_core.errors import NicError
 from nic_core.pictures import image_files
 from nic_core.pictures.picture import Picture
+from nic_eval.curves.ranges import view
 from nic_eval.report.page import LISTED, write_page
 from nic_eval.results import Curve, Difference, Measurement, Original, Point, Results
 
@@ -18,18 +21,22 @@ BROWSER = Path(__file__).parent / "browser"
 
 
 class Page(HTMLParser):
-    """The page's data blocks by id, what it would load, and its visible text."""
+    """The page's data blocks by id, its tags, what it would load, and its visible text."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.blocks: dict[str, str] = {}
         self.loads: list[str] = []
+        self.tags: set[str] = set()
+        self.scripts: list[dict[str, str | None]] = []
         self.text = ""
         self._open: dict[str, str | None] = {}
         self.feed(path.read_text())
 
     def handle_starttag(self, tag, attributes):
         self._open = {"tag": tag, **dict(attributes)}
+        self.tags.add(tag)
+        self.scripts += [self._open] if tag == "script" else []
         self.loads += [self._open[key] for key in ("src", "href", "srcset", "action") if self._open.get(key)]
 
     def handle_endtag(self, tag):
@@ -48,6 +55,12 @@ class Page(HTMLParser):
 
 def measured(picture: str, bpp: float, metrics: dict[str, float], decoded: str = "") -> Measurement:
     return Measurement(picture, int(bpp * 768), bpp, metrics, 0.12, 0.09, 300 << 20, f"files/{picture}-{bpp}", decoded)
+
+
+def picture_of(page: Page, block: str) -> bytes:
+    uri = page.blocks[block]
+    assert uri.startswith("data:image/webp;base64,")
+    return base64.b64decode(uri.split(",")[1])
 
 
 def store(folder: Path, name: str, pixels: np.ndarray) -> str:
@@ -93,38 +106,95 @@ def results(tmp_path: Path) -> Results:
         (
             Difference("mini <b>", "jpeg", "psnr", -34.0, 2.0),
             Difference("single", "jpeg", "psnr", None, None),
-            Difference("vtm", "jpeg", "psnr", -12.0, 1.0),
+            Difference("vtm", "jpeg", "psnr", -52.0, 1.0, "published for the 24 Kodak pictures, measured on others"),
         ),
         ("bpg: no encoder found <here>",),
         {"nic-core": "0.1.0", "torch": "2.6.0"},
     )
 
 
-def test_the_page_is_one_file_that_loads_nothing(results, tmp_path):
+def test_the_page_loads_nothing_by_itself(results, tmp_path):
     path = write_page(results, tmp_path)
     assert path == tmp_path / "report.html"
     page = Page(path)
     assert page.loads == ["data:,"]
     text = path.read_text()
-    assert not re.findall(r"""(?:src|href)\s*=\s*["'](?!data:)|url\(|@import|\bimport\s|fetch\(""", text)
-    assert "<script>alert" not in text  # the folder's name stays a name
+    assert not re.findall(r"""(?:src|href)\s*=\s*["'](?!data:)|url\((?!#)|@import|\bimport\s|fetch\(""", text)
     assert "nic-core 0.1.0 · torch 2.6.0" in page.text
     assert "bpg: no encoder found <here>" in page.text
 
 
-def test_the_page_holds_figures_and_lossless_pictures(results, tmp_path):
+HOSTILE = "</script><script>alert(1)</script>"
+
+
+def test_no_text_of_a_report_becomes_markup(tmp_path):
+    name = f"{HOSTILE}<img src=x onerror=alert(2)>\"'&$title.webp"
+    folder = tmp_path / "report"
+    (folder / "</script><script>alert(1)<").mkdir(parents=True)
+    image_files.write(Picture(np.zeros((8, 8, 3), np.uint8)), folder / name)
+    point = Point(name, None, 0.5, {"psnr": 30.0, name: 1.0}, (measured(name, 0.5, {"psnr": 30.0}, name),))
+    curve = Curve(name, "codec", (point,), name, {name: 1.0}, name)
+    hostile = Results(
+        name,
+        (Original(name, 8, 8, name),),
+        (curve,),
+        (Difference(name, name, name, 1.0, 1.0, name),),
+        (name,),
+        {name: name},
+    )
+    page = Page(write_page(hostile, folder))
+    assert page.data["curves"][0]["name"] == name
+    assert len(page.scripts) == 1 + 1 + 1 + 1  # no-script, data, one picture of original and decoded, the page's own
+    assert page.tags.isdisjoint({"iframe", "object"}) and page.loads == ["data:,"]
+    exact = page.data["pictures"][0]["file"]["exact"]
+    assert not set(exact) & set("<>\"'&?#:") and unquote(exact) == name
+
+
+def test_the_page_holds_figures_and_previews(results, tmp_path):
     page = Page(write_page(results, tmp_path))
     curves = page.data["curves"]
     assert [len(curve["points"]) for curve in curves] == [3, 3, 1, 2]
     assert curves[0]["points"][1]["metrics"] == {"psnr": 30.0, "ms-ssim": 0.95, "lpips": 0.1}
     assert curves[0]["points"][1]["encode_s"] == pytest.approx(0.12)
     assert curves[3]["points"][0]["encode_s"] is None
-    block = curves[1]["points"][2]["measurements"][1]["decoded"]
-    uri = page.blocks[block]
-    assert uri.startswith("data:image/webp;base64,")
-    stored = tmp_path / results.curves[1].points[2].measurements[1].decoded
-    assert base64.b64decode(uri.split(",")[1]) == stored.read_bytes()
+    stored = results.curves[1].points[2].measurements[1].decoded
+    shown = curves[1]["points"][2]["measurements"][1]["decoded"]
+    assert shown["exact"] == stored
+    preview = image_files.read_bytes(picture_of(page, shown["block"]))
+    assert (preview.width, preview.height) == (64, 96)
+    assert len(picture_of(page, shown["block"])) < (tmp_path / stored).stat().st_size / 2
     assert len([block for block in page.blocks if block.startswith("picture-")]) == 2 + 12
+
+
+def test_everything_in_one_file_if_asked_for(results, tmp_path):
+    page = Page(write_page(results, tmp_path, embed="full"))
+    stored = results.curves[1].points[2].measurements[1].decoded
+    shown = page.data["curves"][1]["points"][2]["measurements"][1]["decoded"]
+    assert shown["exact"] is None
+    assert picture_of(page, shown["block"]) == (tmp_path / stored).read_bytes()
+
+
+def test_only_pictures_of_the_folder_go_into_the_page(results, tmp_path):
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "keys.webp").write_text("no picture")
+    for embed in ("previews", "full"):
+        taken = replace(results, pictures=(Original("a.png", 8, 8, "keys.webp"),), curves=())
+        page = Page(write_page(taken, tmp_path / "report", embed=embed))
+        assert page.data["pictures"][0]["file"] is None
+        assert "1 picture could not be read when this page was made, the first being keys.webp" in page.text
+        outside = replace(results, pictures=(Original("a.png", 8, 8, "../one.webp"),), curves=())
+        with pytest.raises(NicError, match=r"names '\.\./one\.webp', which lies outside its folder"):
+            write_page(outside, tmp_path / "report", "other.html", embed)
+    assert not (tmp_path / "report" / "other.html").exists()
+
+
+def test_the_page_has_the_axes_of_the_plots(results, tmp_path):
+    views = Page(write_page(results, tmp_path)).data["views"]
+    shown = view(results.curves, "psnr")
+    assert views["psnr"] == {
+        "rate": list(shown.rate), "value": list(shown.value), "least": shown.least, "strays": []
+    }  # fmt: skip
+    assert set(views) == {"psnr", "ms-ssim", "lpips"}
 
 
 def test_the_same_results_give_the_same_bytes(results, tmp_path):
@@ -182,8 +252,31 @@ def browser(pytestconfig) -> list[str]:
     return [node, str(folder / "check_page.mjs"), chromium]
 
 
+def long_names(results: Results) -> Results:
+    """The results with names as long as paths of weights make them, and a point that went wrong."""
+    bad = Point("quality 75", 75, 0.7, {"psnr": 3.0, "ms-ssim": 0.1}, ())
+    more = f"-swint-charm@/data/runs/2026-04-01/long/weights.safetensors:realism=0.5,text={30 * 'x'}"
+    long = [replace(curve, name=curve.name + more) for curve in results.curves]
+    first, second, third = long[0].points
+    curves = (replace(long[0], points=(first, second, bad, third)), *long[1:])
+    pairs = ((curves[0], curves[1]), (curves[3], curves[1]), (curves[0], curves[3]))
+    doubts = (
+        "",
+        "published for the 24 Kodak pictures, measured on others",
+        "some points are means over other pictures",
+    )
+    found = [
+        Difference(curve.name, anchor.name, metric, -34.0, 2.0, doubt)
+        for (curve, anchor), doubt in zip(pairs, doubts, strict=True)
+        for metric in ("psnr", "ms-ssim")
+    ]
+    return replace(results, curves=curves, differences=tuple(found), data="a folder with " + 8 * "long_names_")
+
+
 def test_a_browser_uses_the_page(results, tmp_path, browser):
     mini, jpeg, single, vtm = results.curves
+    alone = tmp_path / "alone"  # without the pictures that lie beside it
+    alone.mkdir()
     unseen = tuple(replace(item, file="") for item in results.pictures)
     gaps = [
         Results("empty", (), ()),
@@ -192,7 +285,10 @@ def test_a_browser_uses_the_page(results, tmp_path, browser):
         replace(results, pictures=unseen, curves=(jpeg,), differences=()),
         replace(results, curves=(single, mini), pictures=results.pictures[:1]),
     ]
-    pages = [write_page(results, tmp_path)]
+    pages = [write_page(results, tmp_path), write_page(long_names(results), tmp_path, "long.html")]
+    for place, embed in enumerate(("previews", "full")):
+        pages.append(alone / f"{place}.html")
+        shutil.copy(write_page(results, tmp_path, "moved.html", embed), pages[-1])
     pages += [write_page(gap, tmp_path, f"gap-{place}.html") for place, gap in enumerate(gaps)]
     done = subprocess.run([*browser, *map(str, pages)], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"

@@ -11,6 +11,7 @@ from nic_core.errors import BadOption
 if TYPE_CHECKING:
     from nic_eval.contestants.contestant import Contestant
     from nic_eval.measuring.evaluation import Evaluated
+    from nic_eval.report.pictures import Embed
 
 BASELINES = "jpeg, webp, avif, jpeg2000, jxl, heic; bpg, vtm, x265 where their programs are on the PATH"
 
@@ -29,6 +30,13 @@ anchor_option = click.option(
     multiple=True,
     metavar="NAME",
     help="Curve that BD-rates are against, or published:NAME; repeatable. [default: jpeg, or the first baseline]",
+)
+embed_option = click.option(
+    "--embed",
+    type=click.Choice(["previews", "full"]),
+    default="previews",
+    show_default=True,
+    help="What report.html holds: previews, with the exact pictures beside it in pictures/, or all in one file.",
 )
 published_option = click.option(
     "--published", metavar="NAME,...", default="", help="Published Kodak curves to show, such as vtm,elic2022."
@@ -52,6 +60,7 @@ published_option = click.option(
 @anchor_option
 @published_option
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the report.")
+@embed_option
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Pictures at once; times need 1.")
 @device_option
 def evaluate(
@@ -63,6 +72,7 @@ def evaluate(
     anchors: tuple[str, ...],
     published: str,
     out: Path,
+    embed: "Embed",
     workers: int,
     device: str,
 ) -> int:
@@ -80,7 +90,7 @@ def evaluate(
     from nic_eval.measuring.evaluation import evaluate as run
     from nic_eval.measuring.request import Request
     from nic_eval.metrics import catalogue
-    from nic_eval.report import folder, gallery
+    from nic_eval.report import folder, gallery, tables
 
     points = tuple(_quality(text) for text in names_of(qualities)) if qualities else QUALITIES
     request = Request(
@@ -95,8 +105,8 @@ def evaluate(
     evaluated = run(request)
     originals = {source.name: source.path for source in evaluated.sources}
     results = gallery.add(evaluated.results, out, originals, decoder(request.contestants, evaluated))
-    page = folder.write_report(results, out)
-    if text := folder.summary(results):
+    page = folder.write_report(results, out, embed)
+    if text := tables.summary(results):
         click.echo(text)
     for note in results.notes:
         if note not in evaluated.failures:
@@ -174,18 +184,19 @@ def fid(reference: Path, decoded: Path, device: str) -> None:
 @anchor_option
 @published_option
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the report.")
-def report(files: tuple[Path, ...], anchors: tuple[str, ...], published: str, out: Path) -> None:
+@embed_option
+def report(files: tuple[Path, ...], anchors: tuple[str, ...], published: str, out: Path, embed: "Embed") -> None:
     """Make one report of several evaluations of the same pictures, or make one anew.
 
     \b
     nic report mine/results.json theirs/results.json --out both
     nic report mine/results.json --anchor published:vtm --out mine
     """
-    from nic_eval.report import folder as reporting  # slow to import; --help can do without
+    from nic_eval.report import folder, merge  # slow to import; --help can do without
 
     paths = [path / "results.json" if path.is_dir() else path for path in files]
-    merged = reporting.merge(paths, out, anchors, names_of(published))
-    click.echo(f"wrote {reporting.write_report(merged, out)}")
+    merged = merge.merge(paths, out, anchors, names_of(published))
+    click.echo(f"wrote {folder.write_report(merged, out, embed)}")
 
 
 def contestants(

@@ -18,7 +18,7 @@ from nic_eval.measuring.coder import Coded
 from nic_eval.measuring.lanes import open_lanes
 from nic_eval.measuring.request import Log
 from nic_eval.metrics.catalogue import Metric, versions
-from nic_eval.names import slug
+from nic_eval.names import printable, slug
 from nic_eval.report import page
 from nic_eval.results import Curve, Measurement, Original, Point, Results
 from nic_eval.terminal import status
@@ -47,37 +47,37 @@ def compare(
     log = Log()
     curves: list[Curve] = []
     console = Console(stderr=True)
-    with (
-        open_lanes(1) as (lane,),
-        tempfile.TemporaryDirectory() as name,
-        status(console, "loading metrics") as shown,
-    ):
+    with open_lanes(1) as (lane,), tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         image_files.write(Picture(rgb(original.pixels)), folder / "original.webp")
-        picture = Original(source.name, original.width, original.height, "original.webp")
-        missing = lane.unavailable([metric.name for metric in metrics])
-        measured = [metric.name for metric in metrics if metric.name not in missing]
-        log.notes.extend(missing.values())
-        for contestant in contestants:
-            shown.update(Text(f"{contestant.name}: looking for {target}"))
-            try:
-                contestant.settings()  # says what is missing, before a process is started
-                lane.enter(contestant)
-                setting, note = lane.nearest(source, target)
-                coded = lane.code(source, setting, folder / f"{slug(contestant.name)}.{contestant.suffix}")
-                values = lane.judge(measured, source, coded.decoded)
-                decoded = f"{slug(contestant.name)}.decoded.webp"
-                image_files.write(Picture(coded.decoded), folder / decoded)
-                curves.append(_curve(contestant, setting, coded, values, picture, decoded))
-                log.notes.extend([note] if note else [])
-            except Exception as error:  # a codec may raise anything; the others are still shown
-                log.fail(f"skipped {contestant.name}", error)
+        picture = Original(printable(source.name), original.width, original.height, "original.webp")
+        with status(console, "loading metrics") as shown:
+            missing = lane.unavailable([metric.name for metric in metrics])
+            measured = [metric.name for metric in metrics if metric.name not in missing]
+            log.notes.extend(missing.values())
+            for contestant in contestants:
+                shown.update(Text(f"{contestant.name}: looking for {target}"))
+                try:
+                    contestant.settings()  # says what is missing, before a process is started
+                    lane.enter(contestant)
+                    setting, note = lane.nearest(source, target)
+                    coded = lane.code(source, setting, folder / f"{slug(contestant.name)}.{contestant.suffix}")
+                    values = lane.judge(measured, source, coded.decoded)
+                    decoded = f"{slug(contestant.name)}.decoded.webp"
+                    image_files.write(Picture(coded.decoded), folder / decoded)
+                    curves.append(_curve(contestant, setting, coded, values, picture, decoded))
+                    log.notes.extend([note] if note else [])
+                except Exception as error:  # a codec may raise anything; the others are still shown
+                    log.fail(f"skipped {contestant.name}", error)
         if not curves:
             raise NicError("; ".join(log.failures) or "no codec to compare is named")
-        title = f"{source.name} at {bpp:g} bpp"
+        title = f"{picture.name} at {bpp:g} bpp"
         notes = (*log.failures, *log.notes)
         results = Results(title, (picture,), tuple(curves), (), notes, versions(metrics))
-        atomic_write(out, page.write_page(results, folder).read_bytes())
+        data = page.page_bytes(
+            results, folder, "full", "nic · one picture at one rate", ("pictures", "chart", "differences")
+        )
+        atomic_write(out, data)
     return Compared(results, tuple(log.failures))
 
 

@@ -19,16 +19,31 @@ def file_hash(path: Path) -> str:
     return digest.hexdigest()
 
 
+def file_below(folder: Path, name: str) -> Path:
+    """Return the path of a file that a report names, links followed; NicError where it is not below the folder.
+
+    A report may come from anyone: what it names must not reach other files of the reader's.
+    """
+    try:
+        path = (folder / name).resolve()
+    except (OSError, ValueError, RuntimeError) as error:  # a zero byte in the name, a circle of links
+        raise NicError(f"the report in {folder} names {name!r}, which is no file") from error
+    if not path.is_relative_to(folder.resolve()):
+        raise NicError(f"the report in {folder} names {name!r}, which lies outside its folder")
+    return path
+
+
 def find_pictures(folder: Path, report: Path | None = None) -> list[Path]:
     """Return the picture files below a folder by name, without those of a report; NicError where there are none."""
     if not folder.is_dir():
         raise NicError(f"{folder} is no folder")
+    suffixes = image_files.READABLE_SUFFIXES
     made = {(report / name).resolve() for name in ("files", "pictures", "plots")} if report else set()
     found = sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in image_files.SUFFIXES and path.is_file() and not made & set(path.resolve().parents)
+        if path.suffix.lower() in suffixes and path.is_file() and not made & set(path.resolve().parents)
     )
     if not found:
-        raise NicError(f"no {' '.join(sorted(image_files.SUFFIXES))} files below {folder}")
+        raise NicError(f"no {' '.join(sorted(suffixes))} files below {folder}")
     return found

@@ -12,4 +12,9 @@ def slug(name: str) -> str:
     if len(name) <= 80 and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.=@,: -]*", name):
         return name.replace(" ", "_").replace(":", "+")
     short = re.sub(r"[^A-Za-z0-9.=@,-]+", "_", name).strip("_.")[:80]
-    return f"{short}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
+    return f"{short}-{hashlib.sha256(name.encode(errors='surrogateescape')).hexdigest()[:6]}"
+
+
+def printable(text: str) -> str:
+    """Return a text that any file and terminal takes: control characters and bytes that are no text become U+FFFD."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)

@@ -1,15 +1,23 @@
 """What a report holds, as frozen records, and the JSON file they travel in."""
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import msgspec
 from nic_core.errors import NicError
 from nic_core.files.atomic import atomic_write
+from nic_core.files.json_files import read_json
+
+from nic_eval.files import file_below
 
 FORMAT = 1
+
+Kind = Literal["codec", "baseline", "published"]
+"""What a curve is of; "published" figures were not measured here."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +62,13 @@ class Point:
 class Curve:
     """A codec's points, ordered by bpp.
 
-    name: unique in a report. kind: "codec", "baseline", or "published" for figures that were not measured here.
+    name: unique in a report.
     gmacs: multiply-accumulates of encoding and decoding one picture of the set's first size, in units of 1e9.
     source: where published figures come from; description: codec, weights fingerprint, version.
     """
 
     name: str
-    kind: str
+    kind: Kind
     points: tuple[Point, ...]
     description: str = ""
     gmacs: Mapping[str, float] = field(default_factory=dict)
@@ -82,6 +90,7 @@ class Difference:
     """Bjontegaard figures of a curve against an anchor, from one metric; None where the curves do not overlap.
 
     rate: percent, negative where the curve needs fewer bits. gain: in the metric's own unit (dB for "psnr").
+    doubt: why the two cannot be compared, such as other pictures; empty where they can.
     """
 
     curve: str
@@ -89,6 +98,7 @@ class Difference:
     metric: str
     rate: float | None
     gain: float | None
+    doubt: str = ""
 
 
 @dataclass(frozen=True)
@@ -123,28 +133,42 @@ def as_compressai(curve: Curve) -> dict[str, Any]:
 
 
 def read(path: Path) -> Results:
-    """Return the results of a file; NicError where it is none."""
+    """Return the results of a file, which may come from anyone.
+
+    NicError where it is none, holds figures that nothing can have, or names a file that is not below its folder.
+    """
     try:
-        record = json.loads(path.read_text())
-        if record["format"] != FORMAT:
-            raise NicError(f"{path} has format {record['format']}; this nic-eval reads {FORMAT}")
-        return Results(
-            record["data"],
-            tuple(Original(**item) for item in record["pictures"]),
-            tuple(_curve(item) for item in record["curves"]),
-            tuple(Difference(**item) for item in record["differences"]),
-            tuple(record["notes"]),
-            record["versions"],
-        )
-    except OSError as error:
-        raise NicError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise NicError(f"{path} is no results.json of nic eval") from error
+        record = read_json(path)
+        if record.get("format", FORMAT) != FORMAT:
+            raise NicError(f"{path} has format {record['format']!r}; this nic-eval reads {FORMAT}")
+        json.dumps(record, ensure_ascii=False).encode()  # half a surrogate pair cannot be written anywhere
+        results = msgspec.convert(record, Results)
+        _check(results)
+    except (msgspec.ValidationError, ValueError, RecursionError) as error:
+        raise NicError(f"{path} is no results.json of nic eval: {error}") from error
+    for name in _files(results):
+        file_below(path.parent, name)
+    return results
 
 
-def _curve(record: dict[str, Any]) -> Curve:
-    return Curve(**{**record, "points": tuple(_point(item) for item in record["points"])})
+def _check(results: Results) -> None:
+    """Raise ValueError, saying what is wrong, for results that fit the records and cannot be."""
+    sizes = {picture.name: picture for picture in results.pictures}
+    for curve in results.curves:
+        for point in curve.points:
+            if not 0 < point.bpp < math.inf:
+                raise ValueError(f"{curve.name}, {point.label} has {point.bpp} bpp")
+            for item in point.measurements:
+                if item.picture not in sizes:
+                    raise ValueError(f"{curve.name}, {point.label} has a picture {item.picture!r} that is not listed")
+                if not (0 < item.bpp < math.inf and math.isfinite(item.encode_s) and math.isfinite(item.decode_s)):
+                    raise ValueError(f"{curve.name}, {point.label} has no finite rate or times for {item.picture}")
 
 
-def _point(record: dict[str, Any]) -> Point:
-    return Point(**{**record, "measurements": tuple(Measurement(**item) for item in record["measurements"])})
+def _files(results: Results) -> Iterator[str]:
+    items = [item for curve in results.curves for point in curve.points for item in point.measurements]
+    names = [
+        *(picture.file for picture in results.pictures),
+        *(name for item in items for name in (item.file, item.decoded)),
+    ]
+    return (name for name in names if name)

@@ -1,12 +1,13 @@
-// Opens a page of nic-eval in Chromium and uses it as a reader would. Arguments: the browser, the page, and further
-// pages, with gaps, of which every point is only selected once.
+// Opens pages of nic-eval in Chromium and uses them as a reader would. Arguments: the browser; the page; one with long
+// names and a bad point; one without the exact pictures beside it; one that holds them; and further pages, with gaps, of
+// which every point is only selected once.
 // Prints one line for each check that held; the first that does not ends with its name and an exit code of 1.
 
 import assert from "node:assert/strict";
 import { pathToFileURL } from "node:url";
 import { chromium } from "playwright-core";
 
-const [executablePath, file, ...others] = process.argv.slice(2);
+const [executablePath, file, long, alone, full, ...others] = process.argv.slice(2);
 const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
 const complaints = [];
 
@@ -14,7 +15,7 @@ const open = async (options = {}, path = file) => {
   const context = await browser.newContext({ viewport: { width: 1200, height: 900 }, ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(15000);
-  page.on("console", (message) => ["error", "warning"].includes(message.type()) && complaints.push(message.text()));
+  page.on("console", (message) => ["error", "warning"].includes(message.type()) && path !== alone && complaints.push(message.text()));
   page.on("pageerror", (error) => complaints.push(String(error)));
   page.on("request", (request) => /^(file|data):/.test(request.url()) || complaints.push(`loads ${request.url()}`));
   await page.goto(pathToFileURL(path).href);
@@ -108,11 +109,35 @@ await check("legend, metric and axis change the chart", async () => {
 
 await check("the differences sort, unknown ones last", async () => {
   const names = () => page.locator("#differences tbody tr td:first-child").allInnerTexts();
-  assert.deepEqual(await names(), ["mini <b>", "vtm", "single"]);
+  const doubtful = "vtm\nnot comparable: published for the 24 Kodak pictures, measured on others";
+  assert.deepEqual(await names(), ["mini <b>", "single", doubtful]);
   assert.match(await text("#differences tbody"), /−34\.0 %/);
-  await page.locator("#differences th button").nth(1).click();
-  assert.deepEqual(await names(), ["vtm", "mini <b>", "single"]);
-  assert.equal(await page.locator("#differences th").nth(1).getAttribute("aria-sort"), "descending");
+  await page.locator("#differences th button").nth(0).click();
+  await page.locator("#differences th button").nth(0).click();
+  assert.deepEqual(await names(), ["single", "mini <b>", doubtful]);
+  assert.equal(await page.locator("#differences th").nth(0).getAttribute("aria-sort"), "descending");
+});
+
+await check("only figures that can be compared are praised", async () => {
+  const classes = (row) => page.locator("#differences tbody tr", { hasText: row }).locator("td:not(:first-child)").evaluateAll((cells) => cells.map((cell) => cell.className));
+  assert.deepEqual(await classes("mini"), ["better", "better"]);
+  assert.deepEqual(await classes("vtm"), ["", ""]);
+});
+
+await check("the pictures open at the rate at which both sides match best", async () => {
+  const fresh = await open();
+  await fresh.waitForFunction(() => document.querySelector(".captions").innerText.includes("bpp"));
+  const rates = (await fresh.locator(".captions").innerText()).match(/[\d.]+(?= bpp)/g).map(Number);
+  assert.deepEqual(rates, [0.912, 0.96]); // of 0.288 and 0.24, 0.528 and 0.48, 0.912 and 0.96
+  await fresh.context().close();
+});
+
+await check("exact pictures take the places of their previews, and only these are loaded", async () => {
+  await page.waitForFunction(() => [...document.querySelectorAll(".layer img")].every((image) => !image.src.startsWith("data:")));
+  const [left, right] = await page.locator(".layer img").evaluateAll((images) => images.map((image) => image.getAttribute("src")));
+  assert.match(left, /^(codec|baseline)-\d-(one|two)\.webp$/);
+  assert.notEqual(left, right);
+  assert.equal(await page.locator("#show-difference").isEnabled(), true);
 });
 
 await check("pictures show both sides with figures of that very picture", async () => {
@@ -190,6 +215,34 @@ await check("the original can be laid over both", async () => {
   assert.equal(await page.locator("[data-side=original]").isVisible(), false);
 });
 
+await check("the difference of both sides is dark where they agree", async () => {
+  const blank = await (await browser.newContext()).newPage(); // where the page's policy does not hold
+  await page.bringToFront();
+  const shade = async () => {
+    const shot = await stage.screenshot({ animations: "disabled" });
+    return blank.evaluate(async (base64) => {
+      const image = await createImageBitmap(await (await fetch(`data:image/png;base64,${base64}`)).blob());
+      const canvas = new OffscreenCanvas(image.width, image.height).getContext("2d");
+      canvas.drawImage(image, 0, 0);
+      const { data } = canvas.getImageData(image.width / 4, image.height / 4, image.width / 8, image.height / 8);
+      return data.filter((_, index) => index % 4 < 3).reduce((sum, value) => sum + value, 0) / data.length;
+    }, shot.toString("base64"));
+  };
+  await page.locator("#left").selectOption("original");
+  await page.locator("#right").selectOption("original");
+  const plain = await shade();
+  await stage.focus();
+  await page.keyboard.press("d");
+  assert.ok((await shade()) < plain / 10, `${await shade()} of ${plain}`);
+  await page.locator("#right").selectOption("0");
+  await page.waitForFunction(() => /mini/.test(document.querySelector(".captions [data-side=right]").innerText));
+  assert.ok((await shade()) > 5);
+  await page.locator("#show-difference").click();
+  assert.equal(await handle.isVisible(), true);
+  await page.locator("#left").selectOption("1");
+  await blank.context().close();
+});
+
 await check("another picture keeps the choices; gaps leave the page whole", async () => {
   await page.locator("#picture").selectOption({ index: 1 });
   await page.waitForFunction(() => document.querySelector("[data-side=left] img").naturalWidth === 64);
@@ -224,6 +277,54 @@ await check("a phone has no sideways scrolling and takes a touch", async () => {
   }
   assert.ok(Number(await border.getAttribute("aria-valuenow")) < 40, "the border follows the finger");
   await phone.context().close();
+});
+
+for (const width of [420, 700, 1280]) {
+  await check(`everything fits into ${width} pixels, also with long names`, async () => {
+    for (const path of [file, long]) {
+      const narrow = await open({ viewport: { width, height: 900 } }, path);
+      await narrow.locator(".point").first().waitFor();
+      await narrow.waitForFunction(() => document.querySelector(".captions").innerText.includes("bpp"));
+      const wide = await narrow.evaluate(() => {
+        const right = document.documentElement.clientWidth;
+        const parts = [...document.querySelectorAll("section, select, button, td, h1, h2, p, .scroll, svg")].filter((node) => node.checkVisibility());
+        const out = parts.filter((node) => node.getBoundingClientRect().right > right + 0.5 || node.getBoundingClientRect().left < -0.5);
+        const hidden = [...document.querySelectorAll("#differences .scroll")].filter((node) => node.scrollWidth > node.clientWidth);
+        return [...out, ...hidden].map((node) => `${node.tagName} ${node.id} ${node.className}`);
+      });
+      assert.deepEqual(wide, []);
+      await narrow.context().close();
+    }
+  });
+}
+
+await check("a bad point is marked at the border and named, and seen if asked for", async () => {
+  const shown = await open({}, long);
+  await shown.locator(".point.stray").waitFor();
+  assert.equal(await shown.locator(".point.stray").count(), 1);
+  assert.match(await shown.locator("#outside").innerText(), /Off the axes, at the border: mini .*, quality 75 \(0\.700 bpp, PSNR 3\.00 dB\)/);
+  const ticks = () => shown.locator('#chart text[text-anchor="end"]').allTextContents();
+  const lowest = async () => Math.min(...(await ticks()).map(Number).filter(Number.isFinite));
+  assert.ok((await lowest()) > 20);
+  await shown.locator(".point.stray").focus();
+  await shown.keyboard.press("Enter");
+  assert.match(await shown.locator("#details").innerText(), /quality 75/);
+  await shown.locator("#extent").selectOption("all");
+  assert.ok((await lowest()) <= 5);
+  assert.equal(await shown.locator(".point.stray").count(), 0);
+  await shown.locator("#metric").selectOption("lpips");
+  assert.match(await shown.locator("#outside").innerText(), /Without LPIPS: jpeg.*, single.*, vtm/);
+  await shown.context().close();
+});
+
+await check("a page without its pictures shows previews and says so; one that holds them does not need to", async () => {
+  for (const [path, says] of [[alone, true], [full, false]]) {
+    const shown = await open({}, path);
+    await shown.waitForFunction(() => document.querySelector("[data-side=left] img").naturalWidth === 96);
+    await shown.waitForFunction((previewed) => /Shown are previews/.test(document.querySelector("#match").innerText) === previewed, says);
+    assert.equal(await shown.locator("#show-difference").isDisabled(), says);
+    await shown.context().close();
+  }
 });
 
 await check("without scripts there is a table of points", async () => {

@@ -17,6 +17,7 @@ from PIL import Image, features
 
 from nic_eval.contestants import programs
 from nic_eval.contestants.contestant import Contestant, Setting
+from nic_eval.results import Kind
 
 
 class MissingEncoder(NicError):
@@ -38,7 +39,7 @@ class PillowBaseline:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     feature: str = ""
     package: str = ""
-    kind: str = field(default="baseline", init=False)
+    kind: Kind = field(default="baseline", init=False)
 
     @property
     def description(self) -> str:

@@ -16,6 +16,7 @@ from nic_core.spec import WeightsSpec
 
 from nic_eval.contestants.contestant import FilePicture, Setting, rgb
 from nic_eval.files import file_hash
+from nic_eval.results import Kind
 
 QUALITIES = (1.0, 10.0, 25.0, 40.0, 55.0, 70.0, 85.0, 100.0)
 """What weights that cover a range are measured at."""
@@ -32,7 +33,7 @@ class NicContestant:
     text: str
     device: str = "auto"
     qualities: tuple[float, ...] = QUALITIES
-    kind: str = field(default="codec", init=False)
+    kind: Kind = field(default="codec", init=False)
     suffix: str = field(default="nic", init=False)
 
     def __reduce__(self) -> tuple[Any, ...]:

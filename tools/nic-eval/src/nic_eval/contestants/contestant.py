@@ -9,6 +9,8 @@ import numpy as np
 from nic_core.pictures import image_files
 from nic_core.pictures.picture import Picture
 
+from nic_eval.results import Kind
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -41,7 +43,7 @@ class Contestant(Protocol):
         """See the class."""
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> Kind:
         """See the class."""
 
     @property

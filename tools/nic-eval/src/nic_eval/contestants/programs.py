@@ -13,6 +13,7 @@ from nic_core.pictures import image_files
 from nic_core.pictures.picture import Picture
 
 from nic_eval.contestants.contestant import Setting, rgb
+from nic_eval.results import Kind
 
 WEIGHTS = (0.2126, 0.7152, 0.0722)
 """BT.709's shares of red, green and blue in the luma."""
@@ -35,13 +36,13 @@ class Program:
     encoders: tuple[str, ...]
     decoders: tuple[str, ...]
     steps: tuple[float, ...] = (47, 42, 37, 32, 27, 22)
-    kind: str = field(default="baseline", init=False)
+    kind: Kind = field(default="baseline", init=False)
     picture_suffix = "y4m"
 
     @property
     def description(self) -> str:
-        """The programs, by path."""
-        return f"{self.program(self.encoders)}, {self.program(self.decoders)}, 4:4:4"
+        """The programs, by path, and what their times include."""
+        return f"{self.program(self.encoders)}, {self.program(self.decoders)}, 4:4:4; times include starting them"
 
     def settings(self) -> list[Setting]:
         """See `Contestant`; MissingProgram where a program is not there."""

@@ -1,7 +1,7 @@
 """Published rate-distortion figures on the Kodak pictures, for anchors and for dashed lines in plots."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -41,5 +41,23 @@ def curve(name: str) -> Curve:
 
 
 def is_kodak(pictures: Iterable[Original]) -> bool:
-    """Whether these are the pictures that the published figures were measured on."""
-    return {picture.name.rpartition("/")[2].partition(".")[0] for picture in pictures} == KODAK
+    """Whether these are the pictures that the published figures were measured on, by their names and sizes."""
+    names, sizes = set(), set()
+    for picture in pictures:
+        names.add(picture.name.rpartition("/")[2].partition(".")[0])
+        sizes.add(frozenset((picture.width, picture.height)))
+    return names == KODAK and sizes == {frozenset((768, 512))}
+
+
+def remarks(curves: Iterable[Curve], pictures: Iterable[Original], metrics: Sequence[str]) -> list[str]:
+    """Return what a report of these curves must say of the published ones: other pictures, metrics that they lack."""
+    shown = [curve for curve in curves if curve.kind == "published"]
+    notes = []
+    if shown and not is_kodak(pictures):
+        notes.append("published curves are means over the 24 Kodak pictures; this report is of other pictures")
+    lacking = {curve.name: _lacking(curve, metrics) for curve in shown}
+    return notes + [f"{name} has no published {' or '.join(missing)}" for name, missing in lacking.items() if missing]
+
+
+def _lacking(curve: Curve, metrics: Sequence[str]) -> list[str]:
+    return [metric for metric in metrics if not any(metric in point.metrics for point in curve.points)]

@@ -31,7 +31,7 @@ class Cache:
             try:
                 record = json.loads(line)
                 self._merge(record.pop("key"), record)
-            except (ValueError, KeyError, AttributeError, TypeError):
+            except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
                 continue
 
     def get(self, key: str) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from nic_eval.measuring.request import Log, Request
 from nic_eval.measuring.sources import Source, survey
 from nic_eval.measuring.task import Bench, Done, Task
 from nic_eval.metrics.catalogue import Metric, versions
+from nic_eval.names import printable
 from nic_eval.results import Curve, Original, Results
 from nic_eval.terminal import progress, status
 
@@ -158,16 +159,15 @@ def _results(request: Request, sources: Sequence[Source], measured: Sequence[Cur
     shown = request.published_curves()
     curves = [*measured, *shown]
     pictures = tuple(Original(source.name, source.width, source.height) for source in sources)
-    if shown and not published.is_kodak(pictures):
-        log.notes.append("published curves are means over the 24 Kodak pictures; this report is of other pictures")
+    log.notes.extend(published.remarks(shown, pictures, [metric.name for metric in request.metrics]))
     anchors = list(request.anchors) or default_anchors(measured)
     known = {curve.name for curve in curves}
     anchors = [name for name in anchors if name in known]  # one that failed is among the failures
     return Results(
-        request.data.resolve().name,
+        printable(request.data.resolve().name),
         pictures,
         tuple(curves),
-        differences(curves, anchors),
+        differences(curves, anchors, pictures),
         (*log.failures, *log.notes),
         versions(request.metrics),
     )

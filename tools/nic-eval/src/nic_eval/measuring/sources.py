@@ -11,6 +11,7 @@ from nic_eval.contestants.contestant import read_original
 from nic_eval.files import file_hash
 from nic_eval.measuring.cache import Cache
 from nic_eval.measuring.request import Log
+from nic_eval.names import printable
 from nic_eval.terminal import progress
 
 
@@ -33,7 +34,7 @@ def survey(folder: Path, paths: Sequence[Path], cache: Cache, log: Log, console:
     sources = []
     with progress(console, "reading pictures", len(paths)) as advance:
         for path in paths:
-            name = path.relative_to(folder).as_posix()
+            name = printable(path.relative_to(folder).as_posix())
             try:
                 digest = file_hash(path)
                 size = cache.get(digest)

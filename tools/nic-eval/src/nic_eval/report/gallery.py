@@ -1,9 +1,11 @@
 """The pictures that the page compares: lossless copies of a few originals and of what the codecs make of them."""
 
 import hashlib
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +14,9 @@ from nic_core.files.atomic import atomic_write, make_folder
 from nic_core.pictures import image_files
 from nic_core.pictures.picture import Picture
 from rich.console import Console
-from rich.progress import Progress
 
 from nic_eval.results import Curve, Measurement, Results
+from nic_eval.terminal import progress
 
 LARGEST = 1024
 """Pixels that a copy has at most on each side; of larger pictures the middle is kept, so that the page stays usable."""
@@ -36,20 +38,18 @@ def add(
 ) -> Results:
     """Return the results with copies of their first `count` pictures, written to folder/pictures.
 
-    For each rate (bpp), each curve gives the measurement that is nearest on that very picture. Copies are lossless
-    WebP, upright, with the original's colour profile; those that an earlier run made of the same files are kept.
+    For each rate (bpp) there is a copy of each curve, see `matching`. Copies are lossless WebP, upright, with the
+    original's colour profile; those that an earlier run made of the same files are kept.
 
     folder: of results.json. originals: their files, by name. What cannot be read or decoded becomes a note.
     """
     make_folder(folder / FOLDER)
     names = [item.name for item in results.pictures[:count] if item.name in originals]
-    chosen = [(curve, item) for curve in results.curves for name in names for item in nearest(curve, name, rates)]
+    chosen = [pair for name in names for pair in matching(results.curves, name, rates)]
     sources: dict[str, Picture] = {}
     copies: dict[str, str] = {}  # of an original by its name, of a decoded picture by its coded file
     notes = list(results.notes)
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("pictures for the page", total=len(names) + len(chosen))
+    with progress(Console(stderr=True), "pictures for the page", len(names) + len(chosen)) as advance:
         for name in names:
             try:
                 picture = image_files.read(originals[name])
@@ -57,14 +57,14 @@ def add(
                 sources[name] = picture
             except (NicError, OSError) as error:
                 notes.append(f"{name} is not among the page's pictures: {error}")
-            progress.advance(task)
+            advance(name)
         for curve, item in chosen:
             try:
                 if item.picture in sources:
                     copies[item.file] = _copy_decoded(folder, curve, item, sources[item.picture], decode)
             except (NicError, OSError) as error:
                 notes.append(f"{item.picture} by {curve.name} is not among the page's pictures: {error}")
-            progress.advance(task)
+            advance(item.picture)
     return replace(
         results,
         pictures=tuple(replace(item, file=copies.get(item.name, item.file)) for item in results.pictures),
@@ -73,14 +73,37 @@ def add(
     )
 
 
-def nearest(curve: Curve, picture: str, rates: Sequence[float]) -> list[Measurement]:
-    """Return the curve's measurements of a picture that are nearest to the rates (bpp), each once, lowest rate first.
+def matching(curves: Sequence[Curve], picture: str, rates: Sequence[float]) -> list[tuple[Curve, Measurement]]:
+    """Return measurements of a picture that can be compared, about one for each rate (bpp) and curve.
 
-    Only those whose coded files were kept.
+    The first codec, or else the first curve, leads: for each rate its measurement that is near to it and that the
+    other curves come near to; of each other curve the one nearest to that. Only those whose coded files were kept.
     """
-    found = [item for point in curve.points for item in point.measurements if item.picture == picture and item.file]
-    places = {min(range(len(found)), key=lambda place: abs(found[place].bpp - rate)) for rate in rates if found}
-    return sorted((found[place] for place in places), key=lambda item: item.bpp)
+    kept = [(curve, found) for curve in curves if (found := _kept(curve, picture))]
+    if not kept:
+        return []
+    lead, own = next((pair for pair in kept if pair[0].kind == "codec"), kept[0])
+    others = [found for curve, found in kept if curve is not lead]
+
+    def fit(rate: float, item: Measurement) -> float:
+        return _apart(item.bpp, rate) + sum(_apart(_nearest(found, item.bpp).bpp, item.bpp) for found in others)
+
+    leading = [min(own, key=partial(fit, rate)) for rate in rates]
+    chosen = [(curve, _nearest(found, item.bpp)) for curve, found in kept for item in leading]
+    unique = {(curve.name, item.file): (curve, item) for curve, item in chosen}
+    return sorted(unique.values(), key=lambda pair: (pair[0].name, pair[1].bpp))
+
+
+def _kept(curve: Curve, picture: str) -> list[Measurement]:
+    return [item for point in curve.points for item in point.measurements if item.picture == picture and item.file]
+
+
+def _nearest(found: Sequence[Measurement], bpp: float) -> Measurement:
+    return min(found, key=lambda item: _apart(item.bpp, bpp))
+
+
+def _apart(rate: float, other: float) -> float:
+    return abs(math.log(rate / other))
 
 
 def _copy_original(folder: Path, name: str, picture: Picture, data: bytes) -> str:

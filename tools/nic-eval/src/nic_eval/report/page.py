@@ -1,14 +1,12 @@
-"""report.html: one file with an interactive rate-distortion chart, the BD table and pictures to compare.
+"""report.html: an interactive rate-distortion chart, the BD table and pictures to compare.
 
 The page's markup, style and script are the files in page_assets; this module puts them, the results and the pictures
-into one file that loads nothing else.
+into one file that loads nothing else but exact pictures from its own folder.
 """
 
-import base64
 import json
 import math
-import mimetypes
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from html import escape
 from importlib import resources
@@ -18,7 +16,15 @@ from typing import Any
 
 from nic_core.files.atomic import atomic_write
 
+from nic_eval.curves.ranges import View, view
+from nic_eval.metrics.catalogue import METRICS
+from nic_eval.report.pictures import Embed, Pictures
 from nic_eval.results import Curve, Measurement, Point, Results
+
+KIND = "nic · rate and distortion"
+
+SECTIONS = ("chart", "differences", "pictures")
+"""The parts of the page, as files of page_assets, in the order of reading."""
 
 SCRIPTS = ("format.js", "dom.js", "chart.js", "details.js", "differences.js", "viewer.js", "main.js")
 """The page's script, in the order of use: later files call earlier ones."""
@@ -27,70 +33,48 @@ LISTED = 200
 """Pictures whose own figures the page holds, so that thousands do not make it too large to open."""
 
 
-def write_page(results: Results, folder: Path, name: str = "report.html") -> Path:
+def write_page(results: Results, folder: Path, name: str = "report.html", embed: Embed = "previews") -> Path:
     """Write the page of the results into the folder, and return its path.
 
     folder: of results.json; the pictures that the results name are read from there, and those missing are noted on
-    the page. CannotWrite where the page cannot be written.
+    the page. embed: whether the page holds previews of them and loads the exact ones from there, or all of it.
+
+    CannotWrite where the page cannot be written, NicError where the results name a file outside the folder.
     """
-    pictures = Pictures(folder)
+    path = folder / name
+    atomic_write(path, page_bytes(results, folder, embed))
+    return path
+
+
+def page_bytes(
+    results: Results, folder: Path, embed: Embed, kind: str = KIND, sections: Sequence[str] = SECTIONS
+) -> bytes:
+    """Return the page, see `write_page`. kind: what its head calls it. sections: in the order of reading."""
+    pictures = Pictures(folder, embed)
+    pictures.add_all(list(_files(results)))
     data = as_data(results, pictures)
-    page = Template(_asset("page.html")).substitute(
+    table = _table(results.curves)
+    text = Template(_asset("page.html")).substitute(
+        kind=escape(kind),
         title=escape(results.data),
+        sections="\n".join(Template(_asset(f"{section}.html")).substitute(table=table) for section in sections),
         summary=escape(_summary(results)),
         style=_asset("page.css"),
-        table=_table(results.curves),
         notes=_notes([*results.notes, *pictures.notes()]),
         versions=escape(" · ".join(f"{key} {value}" for key, value in results.versions.items())),
         data=_json(data),
         pictures="\n".join(pictures.scripts),
         script="\n".join(_asset(script) for script in SCRIPTS),
     )
-    path = folder / name
-    atomic_write(path, page.encode())
-    return path
-
-
-class Pictures:
-    """Collects the pictures that go into the page.
-
-    scripts: one data block for each, which browsers neither decode nor show before the page's script asks for it.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.scripts: list[str] = []
-        self.missing: list[str] = []
-
-    def add(self, file: str) -> str | None:
-        """Return the id of a picture's data block; None where there is no file."""
-        if not file:
-            return None
-        try:
-            data = (self.folder / file).read_bytes()
-        except OSError:
-            self.missing.append(file)
-            return None
-        kind = mimetypes.guess_type(file)[0] or "image/webp"  # which older Pythons do not know
-        block = f"picture-{len(self.scripts)}"
-        uri = f"data:{kind};base64,{base64.b64encode(data).decode()}"
-        self.scripts.append(f'<script type="text/plain" id="{block}">{uri}</script>')
-        return block
-
-    def notes(self) -> list[str]:
-        """Return what to tell about missing files."""
-        if not self.missing:
-            return []
-        count = "1 picture" if len(self.missing) == 1 else f"{len(self.missing)} pictures"
-        return [f"{count} could not be read when this page was made, the first being {self.missing[0]}"]
+    return text.encode(errors="replace")
 
 
 def as_data(results: Results, pictures: Pictures) -> dict[str, Any]:
-    """Return what the page's script reads; files are replaced by the ids of data blocks."""
+    """Return what the page's script reads; files are replaced by what `Pictures.get` returns."""
     listed = {item.name for item in results.pictures[:LISTED]}
     return {
         "count": len(results.pictures),
-        "pictures": [{**asdict(item), "file": pictures.add(item.file)} for item in results.pictures[:LISTED]],
+        "pictures": [{**asdict(item), "file": pictures.get(item.file)} for item in results.pictures[:LISTED]],
         "curves": [
             {
                 "name": curve.name,
@@ -103,7 +87,22 @@ def as_data(results: Results, pictures: Pictures) -> dict[str, Any]:
             for curve in results.curves
         ],
         "differences": [asdict(item) for item in results.differences],
+        "views": {metric: _view_data(shown) for metric in METRICS if (shown := view(results.curves, metric))},
     }
+
+
+def _files(results: Results) -> Iterator[str]:
+    """Yield the names of the pictures that the page shows."""
+    listed = {item.name for item in results.pictures[:LISTED]}
+    yield from (item.file for item in results.pictures[:LISTED])
+    for curve in results.curves:
+        for point in curve.points:
+            yield from (item.decoded for item in point.measurements if item.picture in listed)
+
+
+def _view_data(shown: View) -> dict[str, Any]:
+    strays = [[place.curve, place.point] for place in shown.strays]
+    return {"rate": shown.rate, "value": shown.value, "least": shown.least, "strays": strays}
 
 
 def _point_data(point: Point, listed: set[str], pictures: Pictures) -> dict[str, Any]:
@@ -121,7 +120,7 @@ def _point_data(point: Point, listed: set[str], pictures: Pictures) -> dict[str,
 
 
 def _measurement_data(item: Measurement, pictures: Pictures) -> dict[str, Any]:
-    record = {**asdict(item), "decoded": pictures.add(item.decoded)}
+    record = {**asdict(item), "decoded": pictures.get(item.decoded)}
     del record["file"]
     return record
 

@@ -4,11 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from nic_core.files.atomic import atomic_path, make_folder
 
 from nic_eval.curves.differences import series
+from nic_eval.curves.ranges import View, view
 from nic_eval.metrics.catalogue import METRICS
+from nic_eval.names import printable
 from nic_eval.results import Curve, Results
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#7f7f7f")
@@ -26,8 +29,8 @@ def write_plots(results: Results, folder: Path) -> list[Path]:
     names = [name for name in METRICS if any(series(curve, name)[0] for curve in results.curves)]
     written = []
     for name in names:
-        # Text stays text in SVG; ids come from a fixed salt instead of a random one.
-        with rc_context({"svg.fonttype": "none", "svg.hashsalt": "nic", "font.size": 10}):
+        # Text stays text in SVG, also a name with dollar signs; ids come from a fixed salt instead of a random one.
+        with rc_context({"svg.fonttype": "none", "svg.hashsalt": "nic", "font.size": 10, "text.parse_math": False}):
             figure = plot(results.curves, name, results.data)
             for suffix in ("svg", "png"):
                 path = folder / f"{name}.{suffix}"
@@ -39,7 +42,7 @@ def write_plots(results: Results, folder: Path) -> list[Path]:
 
 
 def plot(curves: Sequence[Curve], metric: str, title: str) -> Figure:
-    """Return a figure of one metric over bits per pixel."""
+    """Return a figure of one metric over bits per pixel, with the axes that the page has (`ranges`)."""
     figure = Figure(figsize=(8, 5.5), layout="constrained")
     axes = figure.subplots()
     for i, curve in enumerate(curves):
@@ -50,7 +53,7 @@ def plot(curves: Sequence[Curve], metric: str, title: str) -> Figure:
         axes.plot(
             bpp,
             values,
-            label=curve.name,
+            label=printable(curve.name),
             color=COLOURS[i % len(COLOURS)],
             marker=None if published else MARKERS[i % len(MARKERS)],
             markersize=4,
@@ -59,12 +62,25 @@ def plot(curves: Sequence[Curve], metric: str, title: str) -> Figure:
         )
     axes.set_xlabel("bits per pixel")
     axes.set_ylabel("MS-SSIM (dB)" if metric == "ms-ssim" else METRICS[metric].label)
-    axes.set_title(title)
+    axes.set_title(printable(title))
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8)
-    # Published curves reach rates that nobody measured here.
-    measured = [bpp for curve in curves if curve.kind != "published" for bpp in series(curve, metric)[0]]
-    if measured:
-        axes.set_xlim(0, 1.05 * max(measured))
+    if shown := view(curves, metric):
+        axes.set_xlim(shown.rate)
+        axes.set_ylim(shown.value)
+        _mark_strays(axes, shown, curves)
     return figure
+
+
+def _mark_strays(axes: Axes, shown: View, curves: Sequence[Curve]) -> None:
+    """Put a cross on the border where a point lies that the axes leave out, and name it."""
+    lines = []
+    for place in shown.strays:
+        curve = curves[place.curve]
+        at = [min(max(place.rate, shown.rate[0]), shown.rate[1]), min(max(place.value, shown.value[0]), shown.value[1])]
+        axes.plot(*([x] for x in at), "x", color=COLOURS[place.curve % len(COLOURS)], clip_on=False, markersize=7)
+        label = printable(f"{curve.name}, {curve.points[place.point].label}")
+        lines.append(f"outside: {label}: {place.rate:.3g} bpp, {place.value:.4g}")
+    if lines:
+        axes.annotate("\n".join(lines), (0.01, 0.99), xycoords="axes fraction", va="top", fontsize=7, color="0.4")

@@ -26,11 +26,13 @@ const logTicks = (low, high) => {
 };
 
 class Chart {
-  // curves: as in the page's data. onSelect(curve, point): called with indices when a reader selects a point.
-  constructor(root, legend, curves, onSelect) {
-    Object.assign(this, { root, curves, onSelect });
+  // curves, views: as in the page's data. outside: where points are named that the chart leaves out.
+  // onSelect(curve, point): called with indices when a reader selects a point.
+  constructor({ root, legend, outside }, { curves, views }, onSelect) {
+    Object.assign(this, { root, outside, curves, views, onSelect });
     this.metric = "psnr";
     this.logarithmic = false;
+    this.everything = false; // all points, instead of the rates that can be compared
     this.hidden = new Set();
     this.selected = null; // the key of a point, as are the next two
     this.focused = null;
@@ -69,8 +71,13 @@ class Chart {
     for (const group of this.root.querySelectorAll(".curve")) group.classList.toggle("lit", Number(group.dataset.curve) === curve);
   }
 
-  // Points that the chart shows now, in the order of curves and rates.
-  visiblePoints() {
+  // The axes' first extent, which the report's plots have too; null where the chart shows all points.
+  get view() {
+    return this.everything ? null : (this.views[this.metric] ?? null);
+  }
+
+  // Points of the curves that are switched on, in the order of curves and rates.
+  pointsOn() {
     return this.curves.flatMap((curve, curveIndex) =>
       curve.points
         .map((point, pointIndex) => ({
@@ -83,21 +90,33 @@ class Chart {
 
   draw() {
     this.width = this.root.clientWidth;
+    if (!this.width) return; // not laid out yet: it is drawn when it is
     this.height = Math.round(Math.min(520, Math.max(300, this.width * 0.5)));
-    this.points = this.visiblePoints();
+    const all = this.pointsOn();
+    const [inside, strays] = [all.filter((item) => this.holds(item)), all.filter((item) => this.isStray(item))];
+    this.points = all.filter((item) => inside.includes(item) || strays.includes(item));
     const hadFocus = this.root.contains(document.activeElement);
     this.tooltip.hidden = true;
+    this.nameOutside(strays, all.length - this.points.length);
     if (!this.points.length) {
       this.root.replaceChildren(element("p", { class: "empty" }, "No points to show."));
       return;
     }
-    this.setScales();
-    for (const item of this.points) Object.assign(item, { x: this.x(item.rate), y: this.y(item.value) });
+    this.setScales(inside.length ? inside : this.points);
+    const [right, bottom] = [this.width - MARGIN.right, this.height - MARGIN.bottom];
+    for (const item of all) Object.assign(item, { x: this.x(item.rate), y: this.y(item.value) });
+    const lines = all.map((item) => ({ ...item }));
+    for (const item of strays) { // at the border
+      Object.assign(item, { x: Math.min(Math.max(item.x, MARGIN.left), right), y: Math.min(Math.max(item.y, MARGIN.top), bottom) });
+    }
     const label = `${metricTitle(this.metric)} against rate in bits per pixel. Arrow keys move among points, Enter selects.`;
     this.svg = shape("svg", { height: this.height, viewBox: `0 0 ${this.width} ${this.height}`, role: "group", "aria-label": label });
+    this.svg.append(
+      shape("clipPath", { id: "plot" }, shape("rect", { x: MARGIN.left, y: MARGIN.top - 4, width: right - MARGIN.left + 4, height: bottom - MARGIN.top + 8 })),
+    );
     this.drawAxes();
     for (const kind of ["published", "baseline", "codec"]) { // codecs lie on top
-      this.curves.forEach((curve, index) => curve.kind === kind && this.drawCurve(index));
+      this.curves.forEach((curve, index) => curve.kind === kind && this.drawCurve(index, lines));
     }
     this.svg.addEventListener("pointermove", (event) => this.hover(this.nearest(event)));
     this.svg.addEventListener("pointerleave", () => this.hover(null));
@@ -107,14 +126,41 @@ class Chart {
     if (hadFocus) this.node(this.focused)?.focus();
   }
 
-  setScales() {
-    const rates = this.points.map(({ rate }) => rate);
-    const values = this.points.map(({ value }) => value);
+  holds({ rate, value }) {
+    if (!this.view) return true;
+    const { rate: [, last], value: [low, high] } = this.view;
+    return rate >= this.firstRate && rate <= last && low <= value && value <= high;
+  }
+
+  // Where the rate axis begins in the first extent; a logarithmic one has no zero.
+  get firstRate() {
+    return this.logarithmic ? this.view.least / 1.15 : 0;
+  }
+
+  isStray({ curve, point }) {
+    return this.view?.strays.some(([one, other]) => one === curve && other === point) ?? false;
+  }
+
+  // What the chart does not show, in words. beyond: how many points are left out for their rate.
+  nameOutside(strays, beyond) {
+    const metric = metricOf(this.metric);
+    const texts = strays.map(({ curve, record }) =>
+      `Off the axes, at the border: ${this.curves[curve].name}, ${record.label} (${formatRate(record.bpp)}, ${metric.name} ${formatMetric(record.metrics, this.metric)}).`,
+    );
+    if (beyond) texts.push(`${beyond === 1 ? "1 point lies" : `${beyond} points lie`} beyond the rates that are compared: choose “all points” to see ${beyond === 1 ? "it" : "them"}.`);
+    const lacking = this.curves.filter(({ points }) => points.every(({ metrics }) => plottedValue(metrics, this.metric) === null));
+    if (lacking.length) texts.push(`Without ${metric.name}: ${lacking.map(({ name }) => name).join(", ")}.`);
+    this.outside.textContent = texts.join(" ");
+  }
+
+  setScales(points) {
+    const rates = points.map(({ rate }) => rate);
+    const values = points.map(({ value }) => value);
     const [bottom, top] = [Math.min(...values), Math.max(...values)];
     const room = (top - bottom) * 0.06 || Math.abs(top) * 0.05 || 1; // a single point lies in the middle
-    const [low, high] = [bottom - room, top + room];
-    const first = this.logarithmic ? Math.min(...rates) / 1.15 : 0;
-    const last = Math.max(...rates) * (this.logarithmic ? 1.15 : 1.06);
+    const [low, high] = this.view?.value ?? [bottom - room, top + room];
+    const first = this.view ? this.firstRate : this.logarithmic ? Math.min(...rates) / 1.15 : 0;
+    const last = this.view?.rate[1] ?? Math.max(...rates) * (this.logarithmic ? 1.15 : 1.06);
     const way = this.logarithmic ? Math.log : (rate) => rate;
     const [plotWidth, plotHeight] = [this.width - MARGIN.left - MARGIN.right, this.height - MARGIN.top - MARGIN.bottom];
     this.x = (rate) => MARGIN.left + (plotWidth * (way(rate) - way(first))) / (way(last) - way(first));
@@ -143,19 +189,21 @@ class Chart {
     this.svg.append(lines);
   }
 
-  drawCurve(index) {
+  // lines: all points, also those outside, which lines lead to.
+  drawCurve(index, lines) {
     const points = this.points.filter(({ curve }) => curve === index);
-    if (!points.length) return;
+    const ends = lines.filter(({ curve }) => curve === index);
+    if (!ends.length) return;
     const { kind, name } = this.curves[index];
-    const line = points.map(({ x, y }) => `${x.toFixed(1)} ${y.toFixed(1)}`).join("L");
-    const group = shape("g", { class: `curve ${kind}`, "data-curve": index, style: colourOf(index) }, shape("path", { class: "line", d: `M${line}` }));
+    const line = ends.map(({ x, y }) => `${x.toFixed(1)} ${y.toFixed(1)}`).join("L");
+    const group = shape("g", { class: `curve ${kind}`, "data-curve": index, style: colourOf(index) }, shape("path", { class: "line", "clip-path": "url(#plot)", d: `M${line}` }));
     for (const item of points) {
       const figures = `${formatRate(item.rate)}, ${metricOf(this.metric).name} ${formatMetric(item.record.metrics, this.metric)}`;
       group.append(
         shape(
           "g",
           {
-            class: "point", role: "button", "data-key": item.key, transform: `translate(${item.x.toFixed(1)} ${item.y.toFixed(1)})`,
+            class: this.isStray(item) ? "point stray" : "point", role: "button", "data-key": item.key, transform: `translate(${item.x.toFixed(1)} ${item.y.toFixed(1)})`,
             tabindex: item.key === this.tabStop() ? 0 : -1, "aria-pressed": String(item.key === this.selected),
             "aria-label": `${name}, ${item.record.label}: ${figures}`,
           },

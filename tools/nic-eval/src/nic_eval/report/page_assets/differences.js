@@ -14,11 +14,12 @@ class DifferenceTable {
     this.draw();
   }
 
-  // One row for each curve: its name, then rate and gain for each metric; null where curves do not overlap.
+  // One row for each curve. cells: its name, then rate and gain for each metric; null where curves do not overlap.
+  // doubt: why the row's figures cannot be compared, if so.
   rows(metrics, shown) {
     return [...new Set(shown.map(({ curve }) => curve))].map((curve) => {
       const found = metrics.map((metric) => shown.find((item) => item.curve === curve && item.metric === metric));
-      return [curve, ...found.flatMap((item) => [item?.rate ?? null, item?.gain ?? null])];
+      return { curve, doubt: found.find((item) => item?.doubt)?.doubt ?? "", cells: [curve, ...found.flatMap((item) => [item?.rate ?? null, item?.gain ?? null])] };
     });
   }
 
@@ -31,16 +32,23 @@ class DifferenceTable {
     const rows = this.rows(metrics, shown).sort((one, other) => this.compare(one, other));
     this.table.replaceChildren(
       element("thead", {}, element("tr", {}, ...head.map((text, column) => this.headCell(text, column)))),
-      element("tbody", {}, ...rows.map((row) => element("tr", {}, ...row.map((value, column) => this.cell(value, column, metrics[(column - 1) >> 1]))))),
+      element("tbody", {}, ...rows.map((row) => this.row(row, head, metrics))),
     );
   }
 
   compare(one, other) {
+    if (!one.doubt !== !other.doubt) return one.doubt ? 1 : -1; // what cannot be compared stays apart
     const { column, down } = this.sort;
-    const [a, b] = [one[column], other[column]];
+    const [a, b] = [one.cells[column], other.cells[column]];
     if (a === null || b === null) return (a === null) - (b === null); // unknown ones stay at the end
     const order = column ? a - b : a.localeCompare(b);
     return down ? -order : order;
+  }
+
+  row({ cells, doubt }, head, metrics) {
+    const made = cells.map((value, column) => this.cell(value, column, metrics[(column - 1) >> 1], doubt));
+    made.forEach((cell, column) => column && cell.setAttribute("data-head", head[column])); // narrow screens show it
+    return element("tr", { class: doubt ? "doubtful" : null }, ...made);
   }
 
   headCell(text, column) {
@@ -54,17 +62,18 @@ class DifferenceTable {
     return element("th", { scope: "col", "aria-sort": order }, button);
   }
 
-  cell(value, column, metric) {
+  cell(value, column, metric, doubt) {
     if (!column) {
       const place = this.curves.findIndex(({ name }) => name === value);
       const swatch = place < 0 ? [] : [element("span", { class: "swatch", style: this.curves[place].colour })];
-      return element("td", {}, ...swatch, value);
+      const remark = doubt ? [element("small", {}, `not comparable: ${doubt}`)] : [];
+      return element("td", {}, ...swatch, value, ...remark);
     }
     if (value === null) return element("td", { title: "The curves do not overlap" }, "–");
     const isRate = column % 2 === 1;
     const good = value < 0 === (isRate || !metricOf(metric).higher);
     const sign = value > 0 ? "+" : "";
     const text = isRate ? `${sign}${fixed(value, 1)} %` : `${sign}${fixed(value, 2)}`;
-    return element("td", { class: value === 0 ? "" : good ? "better" : "worse" }, text);
+    return element("td", { class: value === 0 || doubt ? "" : good ? "better" : "worse" }, text);
   }
 }

@@ -3,7 +3,7 @@
 // digits: of the plain value. plotted: the value's place on the axis, where that is another unit.
 const METRICS = {
   psnr: { name: "PSNR", unit: "dB", digits: 2, higher: true },
-  "ms-ssim": { name: "MS-SSIM", unit: "dB", digits: 4, higher: true, plotted: (value) => (value < 1 ? -10 * Math.log10(1 - value) : null) },
+  "ms-ssim": { name: "MS-SSIM", unit: "dB", digits: 4, higher: true, plotted: (value) => Math.min(-10 * Math.log10(Math.max(1 - value, 1e-10)), 100) },
   lpips: { name: "LPIPS", unit: "", digits: 4, higher: false },
   dists: { name: "DISTS", unit: "", digits: 4, higher: false },
   clip: { name: "CLIP similarity", unit: "", digits: 4, higher: true },
@@ -11,7 +11,7 @@ const METRICS = {
   kid: { name: "KID", unit: "", digits: 5, higher: false },
 };
 
-const metricOf = (key) => METRICS[key] ?? { name: key, unit: "", digits: 4, higher: true };
+const metricOf = (key) => (Object.hasOwn(METRICS, key) ? METRICS[key] : null) ?? { name: key, unit: "", digits: 4, higher: true };
 
 const metricTitle = (key) => {
   const { name, unit } = metricOf(key);

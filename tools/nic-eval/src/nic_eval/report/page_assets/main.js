@@ -19,7 +19,8 @@ new DifferenceTable(byId("differences"), data.differences, data.curves);
 
 const details = byId("details");
 details.textContent = "Select a point of the chart to see its figures.";
-const chart = new Chart(byId("chart"), byId("legend"), data.curves, (curveIndex, pointIndex) => {
+const places = { root: byId("chart"), legend: byId("legend"), outside: byId("outside") };
+const chart = new Chart(places, data, (curveIndex, pointIndex) => {
   const curve = data.curves[curveIndex];
   const point = curve.points[pointIndex];
   const rateOn = (name) => point.measurements.find(({ picture }) => picture === name)?.bpp ?? point.bpp;
@@ -38,6 +39,10 @@ byId("metric").addEventListener("change", ({ target }) => {
 });
 byId("rate-axis").addEventListener("change", ({ target }) => {
   chart.logarithmic = target.value === "log";
+  chart.draw();
+});
+byId("extent").addEventListener("change", ({ target }) => {
+  chart.everything = target.value === "all";
   chart.draw();
 });
 chart.metric = metrics[0] ?? "psnr";

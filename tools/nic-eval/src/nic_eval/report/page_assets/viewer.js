@@ -16,6 +16,8 @@ class Viewer {
     this.images = Object.fromEntries([...this.stage.querySelectorAll(".layer")].map((layer) => [layer.dataset.side, layer.querySelector("img")]));
     this.split = 0.5;
     this.loading = 0;
+    this.exact = new Map(); // whether a picture could be loaded, by its address
+    this.previewed = false;
     this.place = { zoom: 1, x: 0, y: 0 };
     setOptions(byId("picture"), this.entries.map(({ picture }, index) => [index, picture.name]), 0);
     this.choosePicture();
@@ -50,7 +52,6 @@ class Viewer {
     const rateIndex = byId("rate").selectedIndex;
     const rates = this.rates();
     setOptions(byId("rate"), rates.map((rate) => [rate, `about ${rate.toFixed(2)} bpp`]));
-    byId("rate").selectedIndex = rateIndex < 0 ? 0 : Math.min(rateIndex, rates.length - 1);
     byId("rate").disabled = rates.length < 2;
     const items = [...versions.keys()].map((index) => [index, this.curves[index].name]);
     if (picture.file) items.unshift([ORIGINAL, "Original"]);
@@ -59,6 +60,7 @@ class Viewer {
       const chosen = byId(side).value || preset[side];
       setOptions(byId(side), items, chosen);
     }
+    byId("rate").selectedIndex = rateIndex < 0 ? this.bestMatch(rates) : Math.min(rateIndex, rates.length - 1);
     byId("show-original").hidden = !picture.file;
     this.show(true);
   }
@@ -69,6 +71,15 @@ class Viewer {
     const right = ofKind("codec") ?? ofKind("baseline") ?? ORIGINAL;
     const left = ofKind("baseline") ?? ORIGINAL;
     return { left: left === right ? ORIGINAL : left, right };
+  }
+
+  // The index of the rate at which left and right are nearest to each other.
+  bestMatch(rates) {
+    const apart = (rate) => {
+      const [left, right] = ["left", "right"].map((side) => this.versionOf(side, rate)?.bpp);
+      return left && right ? Math.abs(Math.log(left / right)) : 0;
+    };
+    return rates.reduce((best, rate, index) => (apart(rate) < apart(rates[best]) ? index : best), 0);
   }
 
   // Show a curve on the right, at a rate, of a picture if given, as a reader asked for in the chart or its table.
@@ -86,10 +97,9 @@ class Viewer {
   }
 
   // The version that a side shows: a measurement, or null for the original.
-  versionOf(side) {
+  versionOf(side, rate = Number(byId("rate").value)) {
     const choice = byId(side).value;
     if (choice === ORIGINAL || choice === "") return null;
-    const rate = Number(byId("rate").value);
     return this.entry.versions.get(Number(choice)).reduce((one, other) => (Math.abs(other.bpp - rate) < Math.abs(one.bpp - rate) ? other : one));
   }
 
@@ -97,20 +107,40 @@ class Viewer {
     const loading = ++this.loading;
     const { picture } = this.entry;
     const versions = { left: this.versionOf("left"), right: this.versionOf("right"), original: null };
-    const shown = Object.entries(versions).map(([side, version]) => {
-      const image = this.images[side];
-      const block = version ? version.decoded : picture.file;
-      if (block && image.dataset.block !== block) {
-        image.src = byId(block).textContent;
-        image.dataset.block = block;
-      }
-      image.alt = `${picture.name}, ${version ? this.nameOf(side) : "original"}`;
-      return block ? image.decode() : null;
-    });
-    await Promise.allSettled(shown);
+    const files = Object.entries(versions).map(([side, version]) => [side, version ? version.decoded : picture.file]).filter(([, file]) => file);
+    for (const [side] of files) this.images[side].alt = `${picture.name}, ${versions[side] ? this.nameOf(side) : "original"}`;
+    await Promise.allSettled(files.map(([side, file]) => this.showBlock(this.images[side], file)));
     if (loading !== this.loading) return; // another choice was made meanwhile
     this.layOut(reset);
     this.showCaptions(versions);
+    const exact = await Promise.all(files.map(([, file]) => this.loadExact(file)));
+    if (loading !== this.loading) return;
+    files.forEach(([side, file], index) => exact[index] && this.showExact(this.images[side], file));
+    this.previewed = !exact.every(Boolean);
+    this.showCaptions(versions);
+  }
+
+  // Show what the page holds of a picture: a preview, unless all pictures are in the page.
+  showBlock(image, file) {
+    if (image.dataset.block === file.block) return null;
+    image.src = byId(file.block).textContent;
+    image.dataset.block = file.block;
+    return image.decode();
+  }
+
+  // Load the exact picture from beside the page; false where it is not there.
+  loadExact({ exact }) {
+    if (exact === null) return true;
+    if (!this.exact.has(exact)) {
+      const image = new Image();
+      image.src = exact;
+      this.exact.set(exact, image.decode().then(() => true, () => false));
+    }
+    return this.exact.get(exact);
+  }
+
+  showExact(image, { exact }) {
+    if (exact !== null && image.getAttribute("src") !== exact) image.src = exact;
   }
 
   nameOf(side) {
@@ -138,6 +168,8 @@ class Viewer {
       const percent = Math.round(100 * (Math.max(left.bpp, right.bpp) / Math.min(left.bpp, right.bpp) - 1));
       remarks.push(`No closer match was kept: the ${more} takes ${percent} % more bits than the ${less}.`);
     }
+    if (this.previewed) remarks.push("Shown are previews: the exact pictures are not beside this page, in its folder pictures/.");
+    byId("show-difference").disabled = this.previewed;
     if (cut !== size) remarks.push(`Shown is ${cut}; figures are of the whole.`);
     byId("match").textContent = remarks.join(" ");
     this.showSplit();
@@ -211,6 +243,12 @@ class Viewer {
     this.handle.setAttribute("aria-valuetext", `${percent} % ${this.nameOf("left")}, ${100 - percent} % ${this.nameOf("right")}`);
   }
 
+  // What left and right differ in, eight times as bright.
+  showDifference(on) {
+    byId("show-difference").setAttribute("aria-pressed", String(on));
+    this.stage.classList.toggle("difference", on);
+  }
+
   showOriginal(on) {
     byId("show-original").setAttribute("aria-pressed", String(on));
     this.images.original.parentElement.hidden = !on;
@@ -229,6 +267,8 @@ class Viewer {
     byId("zoom-reset").addEventListener("click", () => this.zoomBy(0));
     const original = byId("show-original");
     original.addEventListener("click", () => this.showOriginal(original.getAttribute("aria-pressed") === "false"));
+    const difference = byId("show-difference");
+    difference.addEventListener("click", () => this.showDifference(difference.getAttribute("aria-pressed") === "false"));
     this.section.addEventListener("keydown", (event) => this.onKey(event));
     this.stage.addEventListener("wheel", (event) => this.onWheel(event), { passive: false });
     this.stage.addEventListener("pointerdown", (event) => this.onPress(event));
@@ -244,6 +284,7 @@ class Viewer {
       "-": () => this.zoomStep(false),
       0: () => this.zoomBy(0),
       o: () => byId("show-original").click(),
+      d: () => byId("show-difference").click(),
     };
     const step = shiftKey ? 0.1 : 0.02;
     if (target === this.handle) {

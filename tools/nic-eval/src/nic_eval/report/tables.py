@@ -1,0 +1,88 @@
+"""A report's figures as CSV, and as a table for a terminal or a README."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from statistics import median
+from typing import Any
+
+from nic_eval import results
+from nic_eval.metrics.catalogue import METRICS
+from nic_eval.results import Curve, Measurement, Results
+
+DIGITS = {"psnr": ".2f"}
+
+TIMES = ("encode (s)", "decode (s)")
+
+
+def measurements_csv(report: Results) -> str:
+    """Return one row for each measurement: sizes in bytes, times in seconds, memory in bytes."""
+    names = [name for name in METRICS if any(name in item.metrics for _, _, item in _measurements(report))]
+    sizes = {picture.name: (picture.width, picture.height) for picture in report.pictures}
+    head = ["curve", "kind", "point", "quality", "picture", "width", "height", "bytes", "bpp", *names]
+    rows = (
+        [
+            *(curve.name, curve.kind, point.label, point.quality, item.picture, *sizes[item.picture]),
+            *(item.bytes, item.bpp, *(item.metrics.get(name) for name in names)),
+            *(item.encode_s, item.decode_s, item.peak_memory),
+        ]
+        for curve, point, item in _measurements(report)
+    )
+    return _csv([*head, "encode_s", "decode_s", "peak_memory"], rows)
+
+
+def points_csv(report: Results) -> str:
+    """Return one row for each point: means over the pictures."""
+    points = [(curve, point) for curve in report.curves for point in curve.points]
+    names = [name for name in METRICS if any(name in point.metrics for _, point in points)]
+    rows = (
+        [curve.name, curve.kind, point.label, point.quality, point.bpp, *(point.metrics.get(name) for name in names)]
+        for curve, point in points
+    )
+    return _csv(["curve", "kind", "point", "quality", "bpp", *names], rows)
+
+
+def summary(report: Results) -> str:
+    """Return Markdown for a terminal or a README: the points of every codec, then the BD-rates from PSNR."""
+    lines = []
+    for curve in report.curves:
+        if curve.kind != "codec":
+            continue
+        names = [name for name in METRICS if any(name in point.metrics for point in curve.points)]
+        lines += _table([[curve.name, "bpp", *names, *TIMES], *(_cells(point, names) for point in curve.points)])
+        lines.append("")
+    if lines:
+        lines += ["Times are medians over the pictures, without start-up.", ""]
+    for item in report.differences:
+        if item.metric == "psnr" and item.rate is not None:
+            doubt = f"; not comparable: {item.doubt}" if item.doubt else ""
+            lines.append(f"{item.curve}: BD-rate {item.rate:+.1f} % against {item.anchor} (PSNR){doubt}")
+    return "\n".join(lines)
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the lines of a Markdown table with its columns in line; none is ever cut or broken."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
+    ]
+    return [lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]]
+
+
+def _cells(point: results.Point, names: Sequence[str]) -> list[str]:
+    """Return a point's row of the summary: means of bpp and metrics, medians of the times."""
+    values = [f"{point.metrics[name]:{DIGITS.get(name, '.4f')}}" if name in point.metrics else "" for name in names]
+    encode, decode = (median(getattr(item, key) for item in point.measurements) for key in ("encode_s", "decode_s"))
+    return [point.label, f"{point.bpp:.3f}", *values, f"{encode:.2f}", f"{decode:.2f}"]
+
+
+def _measurements(report: Results) -> list[tuple[Curve, results.Point, Measurement]]:
+    return [(curve, point, item) for curve in report.curves for point in curve.points for item in point.measurements]
+
+
+def _csv(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(head)
+    writer.writerows(rows)
+    return out.getvalue()
