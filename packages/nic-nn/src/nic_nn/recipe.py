@@ -12,14 +12,17 @@ from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 import torch
 import torch.nn.functional as F
-from nic_core.errors import BadOption, NicError
+from nic_core.errors import BadOption
 from torch import Tensor, nn
 
 from nic_nn.batch import Batch
 from nic_nn.model import LatentModel
+from nic_nn.optimizers import adam, muon, soap
 from nic_nn.priors import FactorizedPrior
 
 AnyRecipe = TypeVar("AnyRecipe", bound="Recipe")
+Schedule = Literal["constant", "drop", "linear", "cosine", "cooldown"]
+Optimizer = Literal["adam", "muon", "soap"]
 
 
 @dataclass(frozen=True)
@@ -159,11 +162,12 @@ class RateDistortion:
     lr, aux_lr: Adam's rates for the networks and for the priors' quantiles; clip: largest gradient norm.
     warmup: steps over which the rates rise from zero.
     schedule: "constant"; "drop" divides the rates by ten for the last tenth of the steps; "linear" lowers them to
-        zero; "cosine" lowers them to a hundredth.
+        zero; "cosine" lowers them to a hundredth; "cooldown" keeps them until the last fifth of the steps, which
+        lowers them to zero: such a run can be given more steps at any time before that.
     ema: decay of the averaged weights that are validated and exported; 0 for none.
     optimizer: "adam", or "muon", which orthogonalises the updates of convolutions (Jordan et al., 2024) and learns
         several times as fast: the model's convolutions then take `lr`, for which 2e-3 is good, and everything else
-        learns by AdamW at `other_lr`.
+        learns by AdamW at `other_lr`; or "soap" (Vyas et al., 2024), for which an `lr` of 3e-3 is the authors'.
     """
 
     codec: str
@@ -176,10 +180,10 @@ class RateDistortion:
     aux_lr: float = 1e-4
     clip: float = 10.0
     warmup: int = 0
-    schedule: Literal["constant", "drop", "linear", "cosine"] = "drop"
+    schedule: Schedule = "drop"
     metric: Literal["mse", "ms-ssim"] = "mse"
     ema: float = 0.0
-    optimizer: Literal["adam", "muon"] = "adam"
+    optimizer: Optimizer = "adam"
     other_lr: float = 3e-4
 
     quality_range: ClassVar[tuple[float, float] | None] = None
@@ -208,11 +212,11 @@ class RateDistortion:
         return Networks(self.build_model())
 
     def optimizers(self, networks: Networks) -> Optimizers:
-        """Return Adam or Muon, and the quantiles' Adam; NicError where Muon is not installed."""
-        if self.optimizer == "adam":
-            main = adam(networks.parameters("model", "auxiliary"), self.lr)
-        else:
+        """Return the optimizer of this name, and the quantiles' Adam; NicError where its package is not installed."""
+        if self.optimizer == "muon":
             main = muon(networks.parameters("model"), networks.parameters("auxiliary"))
+        else:
+            main = {"adam": adam, "soap": soap}[self.optimizer](networks.parameters("model", "auxiliary"), self.lr)
         return Optimizers(main, self.quantile_optimizer(networks))
 
     def quantile_optimizer(self, networks: Networks) -> torch.optim.Optimizer:
@@ -268,33 +272,9 @@ class RateDistortion:
             "drop": 1.0 if share < 0.9 else 0.1,
             "linear": 1 - share,
             "cosine": 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)),
+            "cooldown": min(1.0, 5 * (1 - share)),
         }
         return factors[self.schedule]
-
-
-def adam(parameters: list[nn.Parameter], rate: float, name: str = "lr") -> torch.optim.Optimizer:
-    """Return Adam at the rate that the recipe's field `name` holds."""
-    return torch.optim.Adam([{"params": parameters, "rate": name}], rate, fused=True)
-
-
-def muon(parameters: list[nn.Parameter], others: list[nn.Parameter]) -> torch.optim.Optimizer:
-    """Return Muon for convolutions' weights ("lr"), with its AdamW for all other parameters ("other_lr").
-
-    others: parameters that AdamW takes whatever they are. Muon's steps are as large for vanishing gradients as for any,
-    so what has reached the end of its loss would be driven on and on.
-    """
-    try:
-        from pytorch_optimizer import Muon  # an optional dependency
-    except ImportError as error:
-        raise NicError("optimizer=muon needs a package: pip install 'nic-nn[muon]'") from error
-    matrices = [p for p in parameters if p.ndim == 4 and len(p) > 1]  # (1, C, 1, 1) holds gains
-    rest = [p for p in parameters if p.ndim != 4 or len(p) == 1]
-    return Muon(
-        [
-            {"params": matrices, "use_muon": True, "rate": "lr"},
-            {"params": [*rest, *others], "use_muon": False, "rate": "other_lr"},
-        ]
-    )
 
 
 def bits_per_pixel(output: dict[str, Any], x: Tensor) -> Tensor:

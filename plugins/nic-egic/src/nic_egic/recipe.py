@@ -7,8 +7,9 @@ import torch
 from nic_core.errors import BadOption, NicError
 from nic_nn.batch import Batch
 from nic_nn.model import LatentModel
+from nic_nn.optimizers import adam
 from nic_nn.perceptual import lpips
-from nic_nn.recipe import Networks, Optimizers, RateDistortion, Stage, adam, bits_per_pixel
+from nic_nn.recipe import Networks, Optimizers, RateDistortion, Stage, bits_per_pixel
 from torch import Tensor
 
 from nic_egic.config import EgicConfig

@@ -22,9 +22,11 @@ class MiniConfig:
     """Sizes of the model.
 
     widths, blocks: channels and residual blocks at 1/4, 1/8 and 1/16 of the picture.
+    analysis_widths, analysis_blocks: those of g_a, where only encoders pay for more; None for the same.
+    kernels: at each scale, the side of depthwise kernels in the blocks; 0 for blocks of two plain 3x3 convolutions.
     slices: channels of each slice of y, in coding order.
     hyper: channels of z; features: channels that the hyper-synthesis hands to the context.
-    context: width of the nets that predict parameters.
+    context: width of the nets that predict parameters; around: side of the kernel that looks at a slice's anchors.
     lambdas: rate-distortion trade-off (on 255^2 MSE) of quality 1 and 100; levels: trained gains between them.
     """
 
@@ -36,6 +38,10 @@ class MiniConfig:
     context: int = 96
     lambdas: tuple[float, float] = (0.0008, 0.05)
     levels: int = 6
+    analysis_widths: tuple[int, int, int] | None = None
+    analysis_blocks: tuple[int, int, int] | None = None
+    kernels: tuple[int, int, int] = (0, 0, 0)
+    around: int = 5
 
 
 def activation() -> nn.Module:
@@ -57,14 +63,66 @@ class ResidualBlock(nn.Module):
         return x + self.body(x)
 
 
-def residual_blocks(channels: int, count: int) -> list[nn.Module]:
-    """Return `count` residual blocks."""
-    return [ResidualBlock(channels) for _ in range(count)]
+class DepthwiseBlock(nn.Module):
+    """x + conv(act(conv(depthwise(x)))): a large depthwise kernel, then 1x1 to twice the width and back.
+
+    After ConvNeXt (Liu et al., CVPR 2022), without its normalisation, which hurts compression.
+    """
+
+    def __init__(self, channels: int, kernel: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, channels, kernel, padding=kernel // 2, groups=channels),
+            nn.Conv2d(channels, 2 * channels, 1),
+            activation(),
+            nn.Conv2d(2 * channels, channels, 1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Keep the shape."""
+        return x + self.body(x)
+
+
+def stage(channels: int, count: int, kernel: int) -> list[nn.Module]:
+    """Return `count` blocks, of plain convolutions where `kernel` is 0."""
+    return [DepthwiseBlock(channels, kernel) if kernel else ResidualBlock(channels) for _ in range(count)]
 
 
 def upsample(inputs: int, outputs: int, factor: int, kernel: int) -> list[nn.Module]:
     """Return a convolution and a pixel shuffle."""
     return [nn.Conv2d(inputs, outputs * factor**2, kernel, padding=kernel // 2), nn.PixelShuffle(factor)]
+
+
+def analysis(
+    widths: tuple[int, int, int], blocks: tuple[int, int, int], kernels: tuple[int, int, int], latent: int
+) -> nn.Sequential:
+    """Return g_a: 3 channels to `latent` at 1/16."""
+    first, second, third = widths
+    return nn.Sequential(
+        nn.Conv2d(3, first, 4, stride=4),
+        *stage(first, blocks[0], kernels[0]),
+        nn.Conv2d(first, second, 3, stride=2, padding=1),
+        *stage(second, blocks[1], kernels[1]),
+        nn.Conv2d(second, third, 3, stride=2, padding=1),
+        *stage(third, blocks[2], kernels[2]),
+        nn.Conv2d(third, latent, 1),
+    )
+
+
+def synthesis(
+    widths: tuple[int, int, int], blocks: tuple[int, int, int], kernels: tuple[int, int, int], latent: int
+) -> nn.Sequential:
+    """Return g_s: `latent` channels at 1/16 to 3."""
+    first, second, third = widths
+    return nn.Sequential(
+        nn.Conv2d(latent, third, 1),
+        *stage(third, blocks[2], kernels[2]),
+        *upsample(third, second, 2, 1),
+        *stage(second, blocks[1], kernels[1]),
+        *upsample(second, first, 2, 1),
+        *stage(first, blocks[0], kernels[0]),
+        *upsample(first, 3, 4, 3),
+    )
 
 
 def keep_variance(transform: nn.Module) -> None:
@@ -74,7 +132,7 @@ def keep_variance(transform: nn.Module) -> None:
             nn.init.kaiming_normal_(module.weight, 0.1, nonlinearity="leaky_relu")
             nn.init.zeros_(module.bias)
     for module in transform.modules():
-        if isinstance(module, ResidualBlock):
+        if isinstance(module, (ResidualBlock, DepthwiseBlock)):
             weaken(module.body[-1], 0.2)  # nearly the identity at first
 
 
@@ -111,14 +169,19 @@ class SliceContext(nn.Module):
     """Predicts one slice of y: its anchors (parity 0) first, the rest with the anchors around each position.
 
     inputs: channels of what all passes see (hyper features and earlier slices); channels: of the slice.
+    around: side of the kernel over the anchors.
     """
 
-    def __init__(self, inputs: int, channels: int, width: int) -> None:
+    def __init__(self, inputs: int, channels: int, width: int, around: int) -> None:
         super().__init__()
         self.support = nn.Sequential(nn.Conv2d(inputs, width, 3, padding=1), activation())
         self.anchors = nn.Conv2d(width, 2 * channels, 1)
-        self.around = nn.Conv2d(channels, width, 5, padding=2)
-        self.rest = nn.Sequential(nn.Conv2d(2 * width, width, 1), activation(), nn.Conv2d(width, 2 * channels, 1))
+        self.around = nn.Conv2d(channels, width, around, padding=around // 2)
+        last = nn.Conv2d(width, 2 * channels, 1)
+        self.rest = nn.Sequential(nn.Conv2d(2 * width, width, 1), activation(), last)
+        for bias in (self.anchors.bias, last.bias):  # start from scales as wide as y: far outliers teach nothing
+            assert bias is not None
+            nn.init.constant_(bias[:channels], 4.0)
 
     def steps(self, seen: Tensor, channels: slice) -> Context:
         """Code the slice in two passes and return it whole."""
@@ -137,25 +200,10 @@ class Mini(LatentModel):
         latent = sum(config.slices)
         super().__init__((latent, config.hyper))
         self.config = config
-        first, second, third = config.widths
-        self.g_a = nn.Sequential(
-            nn.Conv2d(3, first, 4, stride=4),
-            *residual_blocks(first, config.blocks[0]),
-            nn.Conv2d(first, second, 3, stride=2, padding=1),
-            *residual_blocks(second, config.blocks[1]),
-            nn.Conv2d(second, third, 3, stride=2, padding=1),
-            *residual_blocks(third, config.blocks[2]),
-            nn.Conv2d(third, latent, 1),
+        self.g_a = analysis(
+            config.analysis_widths or config.widths, config.analysis_blocks or config.blocks, config.kernels, latent
         )
-        self.g_s = nn.Sequential(
-            nn.Conv2d(latent, third, 1),
-            *residual_blocks(third, config.blocks[2]),
-            *upsample(third, second, 2, 1),
-            *residual_blocks(second, config.blocks[1]),
-            *upsample(second, first, 2, 1),
-            *residual_blocks(first, config.blocks[0]),
-            *upsample(first, 3, 4, 3),
-        )
+        self.g_s = synthesis(config.widths, config.blocks, config.kernels, latent)
         hyper, features = config.hyper, config.features
         self.h_a = nn.Sequential(
             nn.Conv2d(latent, features, 3, padding=1),
@@ -175,11 +223,11 @@ class Mini(LatentModel):
         self.gains = Gains(latent, config.levels, config.lambdas)
         self.slices = slices_of(config.slices)
         self.contexts = nn.ModuleList(
-            SliceContext(features + s.start, s.stop - s.start, config.context) for s in self.slices
+            SliceContext(features + s.start, s.stop - s.start, config.context, config.around) for s in self.slices
         )
         for transform in (self.g_a, self.g_s, self.h_a, self.h_s):
             keep_variance(transform)
-        weaken(self.g_s[-2], 0.1)  # start from a gray picture, not from noise
+        weaken(self.g_s[-2], 0.01)  # start from a gray picture, not from noise
 
     def context(self, hyper: Tensor) -> Context:
         """Slice after slice; each sees the hyper features and all slices before it."""

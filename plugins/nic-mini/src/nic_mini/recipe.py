@@ -1,21 +1,23 @@
 """How mini is trained: every picture of a batch at a quality of its own."""
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from dataclasses import dataclass, fields
+from typing import ClassVar
 
 from nic_nn.batch import Batch
-from nic_nn.recipe import Networks, RateDistortion, bits_per_pixel
+from nic_nn.recipe import Networks, Optimizer, RateDistortion, Schedule, bits_per_pixel
 from torch import Tensor
 
 from nic_mini.model import Mini, MiniConfig
 
 
 @dataclass(frozen=True)
-class MiniRecipe(RateDistortion):
+class MiniRecipe(MiniConfig, RateDistortion):
     """Rate-distortion training over the whole range of qualities at once; `lmbda` is not used.
 
     Each picture draws a quality from 1 to 100, which sets its lambda. Its loss is divided by the square root of that
     lambda: rate and weighted distortion both grow about so, and every quality then weighs the same.
+
+    The values of the model's shape are `MiniConfig`'s.
 
     power: qualities are drawn as 1 + 99 u^power, u uniform; below 1 favours high ones, which learn slowest.
 
@@ -28,16 +30,16 @@ class MiniRecipe(RateDistortion):
     aux_lr: float = 1e-3
     clip: float = 1.0
     warmup: int = 500
-    schedule: Literal["constant", "drop", "linear", "cosine"] = "cosine"
+    schedule: Schedule = "cosine"
     steps: int = 100_000
-    optimizer: Literal["adam", "muon"] = "muon"
+    optimizer: Optimizer = "muon"
     power: float = 1.0
 
     quality_range: ClassVar[tuple[float, float] | None] = (1.0, 100.0)
 
     def build_model(self) -> Mini:
-        """Return a fresh model."""
-        return Mini(MiniConfig())
+        """Return a fresh model of this shape."""
+        return Mini(MiniConfig(**{field.name: getattr(self, field.name) for field in fields(MiniConfig)}))
 
     def loss(self, networks: Networks, batch: Batch) -> dict[str, Tensor]:
         """Return scalars for one batch."""
