@@ -130,14 +130,22 @@ def make_weights() -> Callable[..., Path]:
 
     def make(path: Path, codec: str, name: str, *, synthesis: int = 0, **fields: object) -> Path:
         config = {"name": name}
-        entropy_id = fingerprint({"a": np.arange(3, dtype=np.float32)}, config)
-        synthesis_id = fingerprint({"b": np.full(2, synthesis, np.float32)}, config)
-        info = WeightsInfo(codec, name, config, entropy_id, synthesis_id, **fields)
+        deciding = {"a": np.arange(3, dtype=np.float32)}
+        rest = {"g_s.b": np.full(2, synthesis, np.float32)}
+        info = WeightsInfo(codec, name, config, fingerprint(deciding, config), fingerprint(rest, config), **fields)
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file({"a": np.arange(3, dtype=np.float32)}, path, info.to_metadata())
+        save_file(deciding | rest, path, info.to_metadata())
         return path
 
     return make
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the file in which sound weights are remembered, of this test only."""
+    path = tmp_path / "cache" / "verified.json"
+    monkeypatch.setattr("nic_core.weights.verification._cache", lambda: path)
+    return path
 
 
 @pytest.fixture

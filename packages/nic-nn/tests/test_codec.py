@@ -156,11 +156,14 @@ def test_fingerprints_follow_what_they_cover(install: Callable[..., Path]) -> No
 
 
 def altered(path: Path, change: Callable[[dict[str, Tensor]], object], **record: Any) -> Path:
-    """Write a weights file with other entries or another record beside it."""
+    """Write a weights file with other entries or another record beside it, and the fingerprints that belong to them."""
     state = load_file(path)
     change(state)
     target = path.parent.parent.parent / "altered.safetensors"
-    save_file(state, target, replace(weights.read_info(path), **record).to_metadata())
+    info = replace(weights.read_info(path), **record)
+    save_file(state, target, info.to_metadata())
+    entropy, synthesis = weights.fingerprints(target, info)
+    save_file(state, target, replace(info, entropy_id=entropy, synthesis_id=synthesis).to_metadata())
     return target
 
 
@@ -195,11 +198,44 @@ def test_a_config_that_fits_no_model(install: Callable[..., Path]) -> None:
             codec.encode(values(4, 4, 3))
 
 
+def test_a_config_of_a_larger_model(install: Callable[..., Path]) -> None:
+    codec = nic.load("tiny", altered(install(), lambda state: None, config={"main": 50_000, "hyper": 50_000}))
+    with pytest.raises(BadWeights, match="it describes a larger model than the file holds"):
+        codec.encode(values(4, 4, 3))
+
+
+def test_fingerprints_of_other_parts_are_refused(install: Callable[..., Path]) -> None:
+    codec = nic.load("tiny", altered(install(), lambda state: None, scope=weights.Scope(("g_s", "h_s"))))
+    with pytest.raises(BadWeights, match="cover other parts than those of tiny's models"):
+        codec.encode(values(4, 4, 3))
+
+
+def test_tables_are_bounded(install: Callable[..., Path]) -> None:
+    for change, says in (
+        (lambda s: s["tables.y.offset"].fill_(1 << 28), "no table may start further than"),
+        (
+            lambda s: s.update({"tables.y.offset": s["tables.y.offset"].float()}),
+            "the offset of tables must be integers",
+        ),
+        (
+            lambda s: s.update(
+                {
+                    "tables.y.length": torch.tensor([2] * 63 + [2**21 - 126], dtype=torch.int32),
+                    "tables.y.cdf": torch.zeros(2**21, dtype=torch.int32),
+                }
+            ),
+            "together they have more than",
+        ),
+    ):
+        with pytest.raises(BadWeights, match=f"holds damaged entropy tables for y: {says}"):
+            nic.load("tiny", altered(install(), change)).encode(values(4, 4, 3))
+
+
 def test_weights_cut_short(install: Callable[..., Path]) -> None:
     path = install()
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(BadWeights, match="cannot be read"):
-        nic.load("tiny").encode(values(4, 4, 3))
+    with pytest.raises(BadWeights, match="its tensors overlap, leave gaps or end elsewhere than the file"):
+        nic.load("tiny", path).encode(values(4, 4, 3))
 
 
 def test_unexported_models_do_not_code() -> None:

@@ -17,7 +17,7 @@ from nic_core.errors import BadOption, BadPicture, DamagedFile, NicError, Weight
 from nic_core.format.container import File, Header, pack, unpack
 from nic_core.pictures.picture import Picture
 from nic_core.progress import Listener
-from nic_core.weights import read_info
+from nic_core.weights import fingerprints, read_info
 from nic_textsketch.message import Message
 from PIL import Image
 from safetensors.numpy import load_file, save_file
@@ -226,9 +226,12 @@ def test_another_sketch_model_does_not_decode(generators, weights, photo, tmp_pa
     loaded = nic.load(PICS, generators[PICS], "cpu")
     data = loaded.encode(photo, **options(PICS, text="noise", candidates=1, select="mse"))
     other = tmp_path / "other.safetensors"
-    record = replace(read_info(weights), entropy_id="01234567")
-    save_file(load_file(weights), other, record.to_metadata())
-    with pytest.raises(WeightsNotFound, match=r"not installed \(there: 01234567\)"):
+    tensors = load_file(weights)
+    tensors["h_s.0.bias"] += 1
+    save_file(tensors, other, read_info(weights).to_metadata())
+    entropy, synthesis = fingerprints(other, read_info(other))
+    save_file(tensors, other, replace(read_info(other), entropy_id=entropy, synthesis_id=synthesis).to_metadata())
+    with pytest.raises(WeightsNotFound, match=rf"not installed \(there: {entropy}\)"):
         loaded.decode(data, sketch_weights=other)
 
 

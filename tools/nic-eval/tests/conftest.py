@@ -83,11 +83,10 @@ def zip_codec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     (info / "entry_points.txt").write_text("[nic]\nfake = nic_fake\n")
     for name, codec, quality in (("any", "zip", (1.0, 100.0)), ("low", "zip-rate", 20.0), ("high", "zip-rate", 80.0)):
         config = {"name": name}
-        ids = [fingerprint({key: np.zeros(1, np.float32)}, config) for key in ("entropy", "synthesis")]
+        tensors = {key: np.zeros(1, np.float32) for key in ("entropy", "g_s.weight", "h_a.weight")}
+        ids = [fingerprint({key: tensors[key]}, config) for key in ("entropy", "g_s.weight")]
         record = WeightsInfo(codec, name, config, *ids, quality=quality, rank=1)
-        save_file(
-            {"a": np.zeros(1, np.float32)}, site / "nic_fake" / "weights" / f"{name}.safetensors", record.to_metadata()
-        )
+        save_file(tensors, site / "nic_fake" / "weights" / f"{name}.safetensors", record.to_metadata())
     monkeypatch.syspath_prepend(site)
     monkeypatch.setenv("PYTHONPATH", str(site))
     monkeypatch.setenv("NIC_PLUGINS", "fake,eval")

@@ -41,7 +41,9 @@ def load(codec: str | None = None, weights: str | os.PathLike[str] | None = None
 def _explicit_weights(source: str | os.PathLike[str], codec: str) -> WeightsSpec:
     found = known_weights.resolve(source, codec)
     if found.codec != codec:
-        raise WeightsNotFound(f"{os.fspath(source)} holds weights of {found.codec}, not of {codec}")
+        raise WeightsNotFound(
+            f"{known_weights.shown(os.fspath(source))} holds weights of {found.codec}, not of {codec}"
+        )
     return found
 
 

@@ -135,6 +135,8 @@ class CodecSpec:
     summary: one line; paper: citation or URL.
     options: settings beyond the quality.
     gray: whether it codes gray pictures only; colour is then converted to gray, as Pillow does, before it is coded.
+    fingerprints: "module:function" for a codec whose weights files are not fingerprinted by their tensors and config as
+    `nic_core.weights.fingerprint` does; called with the file's record, returns (entropy_id, synthesis_id).
     upright: whether it codes what a picture shows, so that it must see it upright: an EXIF orientation is then applied
     to the pixels, which otherwise are coded as they lie in the file.
 
@@ -148,6 +150,7 @@ class CodecSpec:
     options: tuple[Option, ...] = ()
     gray: bool = False
     upright: bool = False
+    fingerprints: str = ""
 
     def __post_init__(self) -> None:
         """Check the names."""

@@ -27,6 +27,11 @@ def test_tables_become_int32_and_lists() -> None:
         (CDF - 1, [3, 4], [0, 0], "rise strictly"),
         ([[0, 7, 7, 65536]], [4], [0], "rise strictly"),
         ([[0, 9, 7, 65536]], [4], [0], "rise strictly"),
+        (CDF, [3, 4], [0, 1 << 28], "may start further than 16777216 from zero"),
+        (CDF, [3, 4], [0, -(1 << 24) - 1], "may start further than 16777216 from zero"),
+        (CDF, [3, 4], [0, 1 << 40], "the offset of tables must be integers of 32 bits"),
+        (CDF, [3, 4], [0.0, 1.0], "the offset of tables must be integers of 32 bits"),
+        (CDF, [True, True], [0, 1], "the length of tables must be integers of 32 bits"),
     ],
 )
 def test_contradictions_are_refused(cdf: object, length: list, offset: list, says: str) -> None:

@@ -1,22 +1,18 @@
-"""Weights files: their record, their fingerprints, the store, and fetching."""
+"""Weights files: their record, their fingerprints, and the store."""
 
 import hashlib
-import http.server
 import json
-import os
 import struct
-import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 from nic_core import weights
-from nic_core.errors import BadWeights, CannotWrite, WeightsNotFound
-from nic_core.spec import WeightsSpec
+from nic_core.errors import BadOption, BadWeights, CannotWrite, WeightsNotFound
 from nic_core.weights import WeightsInfo, fingerprint
 from safetensors.numpy import save_file
 
@@ -81,6 +77,34 @@ def test_unknown_entries_of_a_record_are_ignored(tmp_path: Path) -> None:
         RECORD | {"entropy_id": ""},
         RECORD | {"entropy_id": "XYZ01234"},
         RECORD | {"quality": 0.5},
+        RECORD | {"codec": "x" * 64},
+        RECORD | {"codec": "zip\n"},
+        RECORD | {"name": ""},
+        RECORD | {"name": "\ud800"},
+        RECORD | {"name": "\x1b[2Jw"},
+        RECORD | {"name": "w\u202e"},
+        RECORD | {"name": "w" * 256},
+        RECORD | {"licence": "MIT\n"},
+        RECORD | {"licence": ["MIT"]},
+        RECORD | {"provenance": {"summary": "\x07"}},
+        RECORD | {"provenance": {"summary": 5}},
+        RECORD | {"quality": True},
+        RECORD | {"quality": [80, 20]},
+        RECORD | {"quality": [1, "2"]},
+        RECORD | {"quality": [20, 40, 60]},
+        RECORD | {"quality": []},
+        RECORD | {"lmbda": -1},
+        RECORD | {"lmbda": "small"},
+        RECORD | {"rank": True},
+        RECORD | {"rank": 1.0},
+        RECORD | {"rank": 10**400},
+        RECORD | {"scope": ["g_s"]},
+        RECORD | {"scope": {"synthesis": "g_s"}},
+        RECORD | {"scope": {"synthesis": [1]}},
+        RECORD | {"scope": {"others": []}},
+        json.dumps(RECORD)[:-1] + ', "lmbda": NaN}',
+        json.dumps(RECORD)[:-1] + ', "lmbda": 1e999}',
+        json.dumps(RECORD)[:-1] + ', "name": "other"}',
         RECORD | {"quality": [1, 101]},
         RECORD | {"quality": [1]},
         RECORD | {"quality": "high"},
@@ -141,9 +165,28 @@ def test_the_store(tmp_path: Path, make_weights: Make, store: Path, monkeypatch:
 
 def test_a_store_that_cannot_be_written(tmp_path: Path, make_weights: Make, store: Path) -> None:
     made = make_weights(tmp_path / "made", "zip", "w")
-    store.write_text("a file")
+    store.mkdir()
+    (store / "zip").write_text("a file")
     with pytest.raises(CannotWrite, match="cannot make the folder"):
         weights.add(made)
+
+
+def test_a_store_that_is_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NIC_WEIGHTS", "~/mine")
+    assert weights.store_folder() == tmp_path / "mine"
+    (tmp_path / "mine").write_text("a file")
+    with pytest.raises(BadOption, match=r"NIC_WEIGHTS must be a folder, .*mine is a file"):
+        weights.available()
+    monkeypatch.setenv("NIC_WEIGHTS", "~nobody-of-that-name/weights")
+    with pytest.raises(BadOption, match=r"NIC_WEIGHTS must be a folder, '~nobody.*' is none"):
+        weights.available()
+
+
+def test_names_that_no_file_can_have(fake: ModuleType) -> None:
+    for name in ("w" * 300, "w\0", "\ud800"):
+        with pytest.raises(WeightsNotFound, match="is neither a file nor known weights"):
+            weights.resolve(name, "zip")
 
 
 def test_where_weights_are_named(
@@ -162,93 +205,11 @@ def test_where_weights_are_named(
         weights.resolve("any", "zip-bare")
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder; one name is cut short."""
-
-    def do_GET(self) -> None:
-        if self.path == "/cut.safetensors":
-            self.send_response(200)
-            self.send_header("Content-Length", "100000")
-            self.end_headers()
-            self.wfile.write(Path(self.directory, "w.safetensors").read_bytes())
-        else:
-            super().do_GET()
-
-    def log_message(self, *args: object) -> None:
-        pass
-
-
-@pytest.fixture
-def served(tmp_path: Path, make_weights: Make) -> Iterator[tuple[str, bytes]]:
-    """Serve a weights file (w.safetensors) and a junk file; return the address and the weights' bytes."""
-    path = make_weights(tmp_path / "served" / "w.safetensors", "zip", "w", quality=(1.0, 100.0))
-    (path.parent / "junk.safetensors").write_bytes(b"junk")
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), lambda *args: Quiet(*args, directory=str(path.parent)))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", path.read_bytes()
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-def files_in(folder: Path) -> list[Path]:
-    """Return all files below a folder."""
-    return [path for path in folder.rglob("*") if path.is_file()]
-
-
-def test_weights_are_fetched_once(
-    served: tuple[str, bytes], store: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
-) -> None:
-    address, data = served
-    spec = WeightsSpec("zip", "w", f"{address}/w.safetensors", sha256=hashlib.sha256(data).hexdigest())
-    here = weights.local(spec)
-    assert Path(here.location).read_bytes() == data
-    assert files_in(store) == [Path(here.location)]
-    monkeypatch.setattr("nic_core.weights.store.fetch", lambda *_: pytest.fail("fetched again"))
-    assert weights.local(spec) == here
-    assert weights.resolve(spec.location, "zip") == here
-    assert capfd.readouterr() == ("", "")
-
-
-@pytest.mark.parametrize(
-    ("name", "sha256", "error", "says"),
-    [
-        ("w.safetensors", "0" * 64, BadWeights, "does not have the expected SHA-256; nothing was kept"),
-        ("junk.safetensors", "", BadWeights, "is no nic weights file"),
-        ("absent.safetensors", "", WeightsNotFound, "cannot fetch .*404"),
-        ("cut.safetensors", "", WeightsNotFound, "the connection ended after"),
-    ],
-)
-def test_nothing_is_kept_of_a_failed_fetch(
-    served: tuple[str, bytes], store: Path, name: str, sha256: str, error: type, says: str
-) -> None:
-    with pytest.raises(error, match=says):
-        weights.local(WeightsSpec("zip", "w", f"{served[0]}/{name}", sha256=sha256))
-    assert files_in(store) == []
-
-
-@pytest.mark.parametrize("location", ["http://127.0.0.1:1/w", "http://", "http://a:b/w", "hf://owner/repository"])
-def test_addresses_that_lead_nowhere(store: Path, location: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    hub = SimpleNamespace(hf_hub_download=lambda *_: pytest.fail("asked"))
-    monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
-    with pytest.raises(WeightsNotFound, match=f"cannot fetch {location}"):
-        weights.resolve(location, "zip")
-
-
-def test_hugging_face(tmp_path: Path, make_weights: Make, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = make_weights(tmp_path / "cached", "zip", "w")
-    asked = []
-    hub = SimpleNamespace(hf_hub_download=lambda *names: asked.append(names) or os.fspath(path))
-    monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
-    spec = weights.local(WeightsSpec("zip", "w", "hf://owner/repository/folder/w.safetensors"))
-    assert asked == [("owner/repository", "folder/w.safetensors")]
-    assert Path(spec.location).read_bytes() == path.read_bytes()
-    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(WeightsNotFound, match=r"pip install 'nic-core\[hub\]'"):
-        weights.local(WeightsSpec("zip", "w", "hf://owner/repository/other"))
-
-
 def test_metadata_is_one_json_record() -> None:
     info = WeightsInfo("zip", "w", {"a": (1, 2)}, "0" * 8, "1" * 8)
-    assert json.loads(info.to_metadata()["nic"])["config"] == {"a": [1, 2]}
+    record = json.loads(info.to_metadata()["nic"])
+    assert record["config"] == {"a": [1, 2]}
+    assert record["scope"] == {"synthesis": ["g_s"], "analysis": ["g_a", "h_a"], "synthesis_config": []}
+    with pytest.raises(ValueError, match="name has a value that it cannot have"):
+        replace(info, name="\x1b").to_metadata()
+    assert weights.plain("\x1b[2Jw\ud800" + 300 * "w") == "_[2Jw_" + 249 * "w"

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from nic_core.errors import BadWeights
-from nic_core.weights import WeightsInfo
+from nic_core.weights import WeightsInfo, plain
 from torch import Tensor, nn
 
 from nic_nn.export import export, mismatch
@@ -105,6 +105,6 @@ class Importer:
     def __call__(self, codec: str, source: Path, output: Path) -> WeightsInfo:
         """Write a checkpoint as a weights file with frozen tables; BadWeights as `load` says."""
         source = Path(source)
-        provenance = {"summary": f"imported from {source.name}", "importer": self.build.__module__}
-        info = WeightsInfo(codec, source.stem, {}, "", "", provenance=provenance)
+        provenance = {"summary": plain(f"imported from {source.name}"), "importer": self.build.__module__}
+        info = WeightsInfo(codec, plain(source.stem), {}, "", "", provenance=provenance)
         return export(self.load(source), Path(output), info)

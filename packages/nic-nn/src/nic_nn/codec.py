@@ -11,9 +11,11 @@ from nic_core.codec import Coded, PixelCodec
 from nic_core.errors import BadWeights, DamagedFile, NicError, OutOfMemory, UnsupportedFile
 from nic_core.format.container import Header
 from nic_core.weights import WeightsInfo
+from nic_core.weights.tensors import read_head
 from torch import Tensor
 
-from nic_nn.export import load_model
+from nic_nn.config import no_larger_than
+from nic_nn.export import load_model, scope_of
 from nic_nn.memory import keep_freed_memory
 from nic_nn.model import Compressed, LatentModel
 from nic_nn.rans import Rans
@@ -33,9 +35,12 @@ class LatentCodec(PixelCodec):
         if self.torch_device.type == "cpu":
             keep_freed_memory()
         try:
-            fresh = self.build(info.config)
-        except (KeyError, TypeError, ValueError) as error:
+            with no_larger_than(read_head(path)):
+                fresh = self.build(info.config)
+        except Exception as error:  # sizes that fit nothing break a model anywhere
             raise BadWeights(f"{path.name} has a config that {info.codec} cannot be built from: {error}") from error
+        if scope_of(fresh) != info.scope:
+            raise BadWeights(f"the fingerprints of {path.name} cover other parts than those of {info.codec}'s models")
         model = load_model(fresh, path).to(self.torch_device)
         self.model: LatentModel = model.to(memory_format=torch.channels_last)  # what convolutions are fastest on
 

@@ -3,14 +3,13 @@
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from nic_core.coding import Tables
 from nic_core.errors import BadWeights
 from nic_core.files.atomic import atomic_path
-from nic_core.weights import WeightsInfo, fingerprint
+from nic_core.weights import Scope, WeightsInfo, fingerprint
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -18,6 +17,8 @@ from torch import Tensor
 from nic_nn.model import LatentModel
 
 TABLES = "tables"
+LARGEST_TABLES = 1 << 26
+"""Entries of all tables of a latent, each as long as the longest."""
 
 
 def export(model: LatentModel, path: Path, info: WeightsInfo, *, half: bool = False) -> WeightsInfo:
@@ -39,19 +40,26 @@ def export(model: LatentModel, path: Path, info: WeightsInfo, *, half: bool = Fa
         # Rows end to end: padded to one length they would be eight times as large.
         arrays = {"cdf": np.concatenate(tables.rows), "length": tables.length, "offset": tables.offset}
         state |= {f"{TABLES}.{latent}.{name}": torch.from_numpy(array) for name, array in arrays.items()}
-    config = dataclasses.asdict(model.config)
-    roles = {name: _role(model, name) for name in state}
-    entries = {name: value.numpy() for name, value in state.items()}
-    deciding = {name: value for name, value in config.items() if name not in model.synthesis_config}
+    config, scope = dataclasses.asdict(model.config), scope_of(model)
+    parts: dict[str, dict[str, np.ndarray]] = {"entropy": {}, "synthesis": {}, "analysis": {}}
+    for name, value in state.items():
+        parts[scope.role(name)][name] = value.numpy()
+    deciding = {name: value for name, value in config.items() if name not in scope.synthesis_config}
     info = dataclasses.replace(
         info,
         config=config,
-        entropy_id=fingerprint(_having(entries, roles, "entropy"), deciding),
-        synthesis_id=fingerprint(_having(entries, roles, "synthesis"), config),
+        entropy_id=fingerprint(parts["entropy"], deciding),
+        synthesis_id=fingerprint(parts["synthesis"], config),
+        scope=scope,
     )
     with atomic_path(path) as temporary:
         save_file(state, temporary, info.to_metadata())
     return info
+
+
+def scope_of(model: LatentModel) -> Scope:
+    """Return what the fingerprints of a model's weights cover."""
+    return Scope(tuple(model.synthesis_modules), tuple(model.analysis_modules), tuple(model.synthesis_config))
 
 
 def load_model(model: LatentModel, path: Path) -> LatentModel:
@@ -74,20 +82,21 @@ def _tables(fields: dict[str, np.ndarray], latent: str, rows: int, path: Path) -
     """Return the tables of a latent; BadWeights where there are none or not `rows` of them."""
     try:
         cdf, length, offset = (fields[f"{TABLES}.{latent}.{name}"] for name in ("cdf", "length", "offset"))
-        tables = Tables(_padded(cdf, length), length, offset)
+        if len(length) != rows:
+            raise BadWeights(f"{path.name} holds {len(length)} entropy tables for {latent} instead of {rows}")
+        return Tables(_padded(cdf, length), length, offset)
     except KeyError as error:
         raise BadWeights(f"{path.name} holds no entropy tables for {latent}: {error} is missing") from error
     except (TypeError, ValueError) as error:
         raise BadWeights(f"{path.name} holds damaged entropy tables for {latent}: {error}") from error
-    if len(tables.length) != rows:
-        raise BadWeights(f"{path.name} holds {len(tables.length)} entropy tables for {latent} instead of {rows}")
-    return tables
 
 
 def _padded(cdf: np.ndarray, length: np.ndarray) -> np.ndarray:
     """Return rows that lie end to end as a rectangle; ValueError where their lengths do not add up."""
     if length.min(initial=0) < 0 or length.sum() != cdf.size:
         raise ValueError(f"the lengths of the rows add up to {length.sum()}, not {cdf.size}")
+    if len(length) * length.max(initial=0) > LARGEST_TABLES:
+        raise ValueError(f"together they have more than {LARGEST_TABLES} entries")
     rows = np.zeros((len(length), length.max(initial=0)), np.int32)
     rows[np.arange(rows.shape[1]) < length[:, None]] = cdf
     return rows
@@ -112,14 +121,3 @@ def mismatch(shapes: Mapping[str, torch.Size], state: Mapping[str, Tensor]) -> s
         for what, names in problems.items()
         if names
     )
-
-
-def _role(model: LatentModel, name: str) -> str:
-    top = name.partition(".")[0]
-    if top in model.synthesis_modules:
-        return "synthesis"
-    return "analysis" if top in model.analysis_modules else "entropy"
-
-
-def _having(arrays: dict[str, Any], roles: dict[str, str], role: str) -> dict[str, Any]:
-    return {name: array for name, array in arrays.items() if roles[name] == role}

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from nic_core.errors import BadWeights
+from nic_core.weights import WeightsInfo, is_plain
+
 
 @dataclass(frozen=True)
 class SketchConfig:
@@ -69,12 +72,12 @@ class GeneratorConfig:
     def __post_init__(self) -> None:
         """Check the values."""
         _check(self, scheduler=str, steps=int, guidance=(int, float), suffix=str, negative=str, size=int)
-        if not math.isfinite(self.guidance):
-            raise ValueError(f"guidance must be a number, not {self.guidance}")
-        if self.size < 64 or self.size % 64:
-            raise ValueError(f"size must be a multiple of 64, not {self.size}")
-        if self.steps < 1:
-            raise ValueError(f"steps must be at least 1, not {self.steps}")
+        if not math.isfinite(self.guidance) or abs(self.guidance) > 1000:
+            raise ValueError(f"guidance must be a number up to 1000, not {self.guidance}")
+        if not 64 <= self.size <= 4096 or self.size % 64:
+            raise ValueError(f"size must be a multiple of 64 up to 4096, not {self.size}")
+        if not 1 <= self.steps <= 1000:
+            raise ValueError(f"steps must be from 1 to 1000, not {self.steps}")
 
     def to_json(self) -> dict[str, Any]:
         """Return what `from_json` reads."""
@@ -102,6 +105,20 @@ class GeneratorConfig:
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:8]
 
 
+def fingerprints(info: WeightsInfo) -> tuple[str, str]:
+    """Return both fingerprints of a generator's weights file, which holds no tensors; BadWeights for no config."""
+    found = config_of(info).fingerprint
+    return found, found
+
+
+def config_of(info: WeightsInfo) -> GeneratorConfig:
+    """Return the config in the record of a generator's weights file; BadWeights where it is none."""
+    try:
+        return GeneratorConfig.from_json(info.config)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadWeights(f"the weights {info.name} hold no config of a generator: {error}") from error
+
+
 def source(value: str | dict[str, Any]) -> Source:
     """Return a source of JSON: a name, or an object with the fields of `Source`. TypeError or ValueError."""
     if not isinstance(value, str | dict):
@@ -114,7 +131,9 @@ def _check(record: Any, **types: Any) -> None:
         value = getattr(record, name)
         if not isinstance(value, kind) or isinstance(value, bool):
             expected = {str: "a text", int: "a whole number"}.get(kind, "a number")
-            raise ValueError(f"{name} must be {expected}, not {value!r}")
+            raise ValueError(f"{name} must be {expected}, not {repr(value)[:80]}")
+        if kind is str and not is_plain(value):
+            raise ValueError(f"{name} must be a text of at most 255 characters that print, not {value[:80]!r}")
 
 
 BASE = Source(

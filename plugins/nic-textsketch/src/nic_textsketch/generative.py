@@ -17,7 +17,7 @@ import nic_core as nic
 import numpy as np
 from nic_core import progress
 from nic_core.codec import Coded, PixelCodec
-from nic_core.errors import BadOption, BadWeights, DamagedFile, WeightsNotFound
+from nic_core.errors import BadOption, DamagedFile, WeightsNotFound
 from nic_core.format.container import File, Header, pack, unpack
 from nic_core.pictures import image_files
 from nic_core.pictures.picture import Picture
@@ -26,7 +26,7 @@ from nic_nn.codec import pick_device
 from PIL import Image
 from platformdirs import user_cache_path
 
-from nic_textsketch.config import GeneratorConfig
+from nic_textsketch.config import config_of
 from nic_textsketch.generation import Generator, Running
 from nic_textsketch.geometry import resized, sharpened, working_size
 from nic_textsketch.message import Message, Sketching
@@ -65,12 +65,7 @@ class PicCodec(PixelCodec):
     def __init__(self, path: Path, info: WeightsInfo, device: str) -> None:
         super().__init__(path, info, device)
         self.torch_device = pick_device(device)
-        try:
-            self.config = GeneratorConfig.from_json(info.config)
-        except (KeyError, TypeError, ValueError) as error:
-            raise BadWeights(f"{path.name} holds no config of a generator: {error}") from error
-        if self.config.fingerprint != info.entropy_id:
-            raise BadWeights(f"the config in {path.name} is not the one that its fingerprint {info.entropy_id} is of")
+        self.config = config_of(info)
         self._generators: dict[tuple[str | None, Running], Generator] = {}
 
     def compress(self, pixels: np.ndarray, quality: float | None, options: dict[str, Any]) -> Coded:

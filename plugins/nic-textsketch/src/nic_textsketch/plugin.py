@@ -49,6 +49,7 @@ def nic_codecs() -> Iterator[CodecSpec]:
         paper=PAPER,
         options=(*ENCODING, *running("encode"), *running("decode")),
         upright=True,
+        fingerprints="nic_textsketch.config:fingerprints",
     )
     yield CodecSpec(
         id="textsketch-pics",
@@ -64,6 +65,7 @@ def nic_codecs() -> Iterator[CodecSpec]:
             Option("sketch-weights", str, "", SKETCH_WEIGHTS, "decode"),
         ),
         upright=True,
+        fingerprints="nic_textsketch.config:fingerprints",
     )
     yield CodecSpec(
         id="textsketch-ntc",

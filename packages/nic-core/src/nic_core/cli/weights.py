@@ -51,6 +51,8 @@ def add(file: Path) -> None:
     """Copy a weights file into your store, so that files made with it decode without --weights."""
     spec = store.add(file)
     click.echo(f"added {spec.codec} {spec.name} (entropy {spec.entropy_id}, synthesis {spec.synthesis_id})")
+    if spec.rank > 0 and store.available()[0].location == spec.location:
+        click.echo(f"their rank, {spec.rank}, is the highest: from now on they are what 'nic encode' takes by default")
 
 
 @weights.command()
@@ -91,5 +93,5 @@ def import_(codec: str, source: Path, output: Path | None) -> None:
     elif not target.parent.is_dir():
         raise CannotWrite(f"cannot write {target}: the folder {target.parent} does not exist")
     resolve(importers[0].target)(codec, source, target)
-    info = store.read_info(target)
+    info = store.verified(target)
     click.echo(f"wrote {target} ({codec}, entropy {info.entropy_id}, synthesis {info.synthesis_id})")

@@ -9,6 +9,10 @@ PRECISION = 16
 """Bits of a table's total frequency: every row of `Tables.cdf` ends at 2**16."""
 
 
+LARGEST_OFFSET = 1 << 24
+"""How far from zero a table may start: coders write the distance of what it does not reach in 28 bits."""
+
+
 @dataclass(frozen=True)
 class Tables:
     """Frozen cumulative-frequency tables, one row for each distribution.
@@ -18,7 +22,7 @@ class Tables:
     length: int32 (T,), number of used entries of each row, at least 3.
     offset: int32 (T,), the integer that the first interval of a row stands for.
 
-    Raises ValueError where the arrays contradict that.
+    Raises ValueError where the arrays contradict that, are no whole numbers, or start further than 2**24 from zero.
     """
 
     cdf: np.ndarray
@@ -28,12 +32,18 @@ class Tables:
     def __post_init__(self) -> None:
         """Bring the arrays to int32 and check them, since a damaged table would corrupt silently."""
         for name in ("cdf", "length", "offset"):
-            object.__setattr__(self, name, np.ascontiguousarray(getattr(self, name), dtype=np.int32))
+            array = np.asarray(getattr(self, name))
+            fits = not array.size or -(1 << 31) <= array.min() <= array.max() < 1 << 31
+            if not fits or (array.size and array.dtype.kind not in "iu"):
+                raise ValueError(f"the {name} of tables must be integers of 32 bits")
+            object.__setattr__(self, name, np.ascontiguousarray(array, dtype=np.int32))
         rows = len(self.cdf)
         if self.cdf.ndim != 2 or self.length.shape != (rows,) or self.offset.shape != (rows,):
             raise ValueError("tables need a cdf of shape (T, L) and T lengths and offsets")
         if rows == 0 or self.length.min() < 3 or self.length.max() > self.cdf.shape[1]:
             raise ValueError("each table needs between 3 and L entries")
+        if not -LARGEST_OFFSET <= self.offset.min() <= self.offset.max() <= LARGEST_OFFSET:
+            raise ValueError(f"no table may start further than {LARGEST_OFFSET} from zero")
         for row in self.rows:
             if row[0] != 0 or row[-1] != 1 << PRECISION or (np.diff(row) <= 0).any():
                 raise ValueError(f"each table must rise strictly from 0 to {1 << PRECISION}")

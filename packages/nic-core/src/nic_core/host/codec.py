@@ -146,7 +146,7 @@ class Codec:
         with self._opening:
             if spec.location not in self._open:
                 path = Path(weights.local(spec).location)
-                self._open[spec.location] = target(path, weights.read_info(path), self.device)
+                self._open[spec.location] = target(path, weights.verified(path), self.device)
             return self._open[spec.location]
 
     def _file(self, picture: Picture, extra: dict[str, bytes], quality: float | None, options: dict[str, Any]) -> bytes:

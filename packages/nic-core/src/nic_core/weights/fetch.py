@@ -1,22 +1,56 @@
 """Fetching a weights file from a URL or from a Hugging Face repository."""
 
+import base64
+import hashlib
+import os
+import re
 import shutil
-import urllib.request
 from http.client import HTTPException
 from pathlib import Path
+from typing import IO, Any
+from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from nic_core.errors import WeightsNotFound
 
+LARGEST = 4 << 30
+"""Bytes that are fetched at most."""
+PIECE = 1 << 20
 
-def fetch(location: str, target: Path) -> None:
-    """Write what lies at a URL or in a Hugging Face repository to `target`; WeightsNotFound where it is not whole."""
+
+def is_remote(location: str) -> bool:
+    """Whether a location must be fetched."""
+    return location.lower().startswith(("https://", "http://", "hf://"))
+
+
+def shown(location: str) -> str:
+    """Return a location for people to read: a URL without what may be secret in it, its user, password and query."""
+    return re.sub("^([a-zA-Z]+://)[^/]*@|[?#].*", r"\1", location) if is_remote(location) else location
+
+
+def fetch(location: str, target: Path) -> str:
+    """Write what lies at a URL or in a Hugging Face repository to `target`; return its SHA-256.
+
+    WeightsNotFound where it is not whole, larger than 4 GB, or not to be had by https alone; NIC_ALLOW_HTTP=1 allows
+    http too.
+    """
     try:
-        if location.startswith("hf://"):
+        if location.lower().startswith("hf://"):
             _fetch_from_hub(location, target)
         else:
             _fetch_from_web(location, target)
+        return sha256_of(target)
     except (OSError, HTTPException, ValueError) as error:
-        raise WeightsNotFound(f"cannot fetch {location}: {error}") from error
+        raise WeightsNotFound(f"cannot fetch {shown(location)}: {error}") from error
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(PIECE):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 def _fetch_from_hub(location: str, target: Path) -> None:
@@ -24,10 +58,38 @@ def _fetch_from_hub(location: str, target: Path) -> None:
         from huggingface_hub import hf_hub_download  # an optional dependency
     except ImportError as error:
         raise WeightsNotFound(f"{location} needs huggingface_hub: pip install 'nic-core[hub]'") from error
-    parts = location.removeprefix("hf://").split("/", 2)
+    parts = location[len("hf://") :].split("/", 2)
     if len(parts) != 3:
         raise ValueError("it must be hf://owner/repository/file")
     shutil.copyfile(hf_hub_download("/".join(parts[:2]), parts[2]), target)
+
+
+class Redirects(HTTPRedirectHandler):
+    """Follows redirects to addresses that could have been given at first."""
+
+    def redirect_request(self, req: Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str) -> Any:
+        """See `HTTPRedirectHandler`; ValueError for another scheme."""
+        _check_scheme(newurl)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _check_scheme(url: str) -> None:
+    scheme = urlsplit(url).scheme.lower()
+    if scheme == "https" or (scheme == "http" and os.environ.get("NIC_ALLOW_HTTP") == "1"):
+        return
+    hint = "; NIC_ALLOW_HTTP=1 allows http, which anyone on the way can alter" if scheme == "http" else ""
+    raise ValueError(f"weights come by https, not by {scheme}{hint}")
+
+
+def _request(url: str) -> Request:
+    """Return the request for a URL; a user and password in it become a header, which no redirect carries on."""
+    _check_scheme(url)
+    parts = urlsplit(url)
+    user, mark, host = parts.netloc.rpartition("@")
+    request = Request(urlunsplit(parts._replace(netloc=host)))
+    if mark:
+        request.add_unredirected_header("Authorization", f"Basic {base64.b64encode(unquote(user).encode()).decode()}")
+    return request
 
 
 def _fetch_from_web(location: str, target: Path) -> None:
@@ -35,9 +97,11 @@ def _fetch_from_web(location: str, target: Path) -> None:
     from rich.markup import escape
     from rich.progress import wrap_file
 
-    name = escape(location.rpartition("/")[2])
-    with urllib.request.urlopen(location, timeout=30) as response, target.open("wb") as out:
+    name = escape(shown(location).rpartition("/")[2])
+    with build_opener(Redirects).open(_request(location), timeout=30) as response, target.open("wb") as out:
         size = int(response.headers.get("Content-Length") or 0)
+        if size > LARGEST:
+            raise ValueError(f"it has {size} bytes, more than {LARGEST}")
         console = Console(stderr=True)  # standard output may be a picture
         with wrap_file(
             response,
@@ -46,7 +110,10 @@ def _fetch_from_web(location: str, target: Path) -> None:
             transient=True,
             console=console,
             disable=not console.is_terminal,
-        ) as shown:
-            shutil.copyfileobj(shown, out)
+        ) as coming:
+            while piece := coming.read(PIECE):
+                out.write(piece)
+                if out.tell() > LARGEST:
+                    raise ValueError(f"it has more than {LARGEST} bytes")
     if size and target.stat().st_size != size:
         raise OSError(f"the connection ended after {target.stat().st_size} of {size} bytes")

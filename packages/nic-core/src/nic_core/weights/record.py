@@ -7,9 +7,8 @@ touches no tensor and needs no torch.
 import hashlib
 import json
 import re
-import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,32 @@ from typing import Any
 import numpy as np
 
 from nic_core.errors import BadWeights, WeightsNotFound
+from nic_core.files.json_files import parse_json
 from nic_core.spec import WeightsSpec
+from nic_core.weights.tensors import read_head
 
 KEY = "nic"
-LARGEST_HEADER = 1 << 26
+LONGEST_TEXT = 255
+HIGHEST_RANK = 1000
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What each fingerprint covers, by the first parts of tensors' names (before a dot) and by fields of the config.
+
+    synthesis: tensors under the synthesis fingerprint; analysis: tensors under neither, which only encoders need. All
+    others decide symbols and are under the entropy fingerprint.
+    synthesis_config: fields of the config that the entropy fingerprint leaves out.
+    """
+
+    synthesis: tuple[str, ...] = ("g_s",)
+    analysis: tuple[str, ...] = ("g_a", "h_a")
+    synthesis_config: tuple[str, ...] = ()
+
+    def role(self, name: str) -> str:
+        """Return "synthesis", "analysis" or "entropy" for a tensor's name."""
+        top = name.partition(".")[0]
+        return "synthesis" if top in self.synthesis else "analysis" if top in self.analysis else "entropy"
 
 
 @dataclass(frozen=True)
@@ -31,6 +52,7 @@ class WeightsInfo:
     quality: one number, or (lowest, highest) where the weights cover a range, or None if unknown.
     lmbda: the rate-distortion trade-off they were trained for, None where there is no single one.
     entropy_id: fingerprint of all that decides the symbols; synthesis_id: of the synthesis transform.
+    scope: what each of them covers.
     rank, licence, provenance: see `WeightsSpec`; provenance says data, steps, command and versions.
     """
 
@@ -44,9 +66,11 @@ class WeightsInfo:
     rank: int = 0
     licence: str = ""
     provenance: dict[str, Any] = field(default_factory=dict)
+    scope: Scope = Scope()
 
     def to_metadata(self) -> dict[str, str]:
-        """Return the safetensors metadata."""
+        """Return the safetensors metadata; ValueError for a record that could not be read again."""
+        checked(self)
         return {KEY: json.dumps(asdict(self), sort_keys=True)}
 
     @property
@@ -68,45 +92,84 @@ def fingerprint(tensors: Mapping[str, np.ndarray], config: Mapping[str, Any]) ->
     return digest.hexdigest()[:8]
 
 
-def read_info(path: Path) -> WeightsInfo:
-    """Return the record of a weights file; BadWeights where it is none."""
+def read_info(path: Path, name: str = "") -> WeightsInfo:
+    """Return the record of a weights file, believed as it is; BadWeights where it is none. See `verification.verified`.
+
+    name: what errors call the file, if not by its name.
+    """
     try:
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            if length > LARGEST_HEADER:
-                raise ValueError
-            head = json.loads(file.read(length))
-        return _info(json.loads(head["__metadata__"][KEY]))
+        return _info(parse_json(read_head(path).metadata[KEY]))
     except OSError as error:
         raise WeightsNotFound(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, struct.error) as error:
-        raise BadWeights(f"{path.name} is no nic weights file (see 'nic weights import --help' for others)") from error
+    except (ValueError, KeyError, TypeError) as error:
+        reason = "it holds no record of nic" if isinstance(error, KeyError) else error
+        raise BadWeights(
+            f"{name or path.name} is no nic weights file: {reason} (see 'nic weights import --help' for others)"
+        ) from error
 
 
-def _info(record: dict[str, Any]) -> WeightsInfo:
-    """Return a record read from a file; an error of any kind where it has another form. Unknown entries are ignored."""
+def _info(record: Any) -> WeightsInfo:
+    """Return the record that JSON makes; ValueError or TypeError for another form. Unknown entries are ignored."""
+    if not isinstance(record, dict):
+        raise ValueError("its record is no JSON object")
     known = {field.name for field in fields(WeightsInfo)}
-    info = WeightsInfo(**{key: value for key, value in record.items() if key in known})
-    if isinstance(info.quality, list):
-        low, high = info.quality
-        info = replace(info, quality=(low, high))
-    qualities = info.quality if isinstance(info.quality, tuple) else (info.quality or 1,)
-    texts, tables = (info.name, info.licence), (info.config, info.provenance)
-    if not (
-        re.fullmatch("[a-z0-9-]+", info.codec)
-        and all(re.fullmatch("[0-9a-f]{8}", text) for text in (info.entropy_id, info.synthesis_id))
-        and all(1 <= quality <= 100 for quality in qualities)
-        and all(isinstance(text, str) for text in texts)
-        and all(isinstance(table, dict) for table in tables)
-        and isinstance(info.rank, int)
-    ):
-        raise ValueError("a value is not of its type or out of its range")
+    values = {key: _frozen(value) for key, value in record.items() if key in known and key != "scope"}
+    return checked(WeightsInfo(**values, scope=_scope(record.get("scope", {}))))
+
+
+def checked(info: WeightsInfo) -> WeightsInfo:
+    """Return a record whose every value has its type and range; ValueError otherwise."""
+    if wrong := next((name for name, fits in _checks(info) if not fits), ""):
+        raise ValueError(f"{wrong} has a value that it cannot have")
     return info
 
 
-def spec_of(path: Path) -> WeightsSpec:
-    """Return the record of a weights file as a plugin would yield it."""
-    info = read_info(path)
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _scope(record: Any) -> Scope:
+    lists = list(record.values()) if isinstance(record, dict) else [None]
+    if not all(isinstance(names, list) and all(map(is_plain, names)) for names in lists):
+        raise ValueError("scope has a value that it cannot have")
+    return Scope(**{name: tuple(names) for name, names in record.items()})
+
+
+def _checks(info: WeightsInfo) -> Iterator[tuple[str, bool]]:
+    """Yield every field of a record with whether its value has the right type and range."""
+    yield "codec", isinstance(info.codec, str) and re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", info.codec) is not None
+    yield "name", is_plain(info.name) and info.name != ""
+    yield "licence", is_plain(info.licence)
+    for name in ("entropy_id", "synthesis_id"):
+        value = getattr(info, name)
+        yield name, isinstance(value, str) and re.fullmatch("[0-9a-f]{8}", value) is not None
+    for name in ("config", "provenance"):
+        yield name, isinstance(getattr(info, name), dict)
+    qualities = info.quality if isinstance(info.quality, tuple) else () if info.quality is None else (info.quality,)
+    yield "quality", all(_is_number(value, 1, 100) for value in qualities)
+    yield "quality", not isinstance(info.quality, tuple) or (len(qualities) == 2 and qualities[0] <= qualities[1])
+    yield "lmbda", info.lmbda is None or _is_number(info.lmbda, 0, 1e12)
+    yield "rank", type(info.rank) is int and abs(info.rank) <= HIGHEST_RANK
+    yield "provenance's summary", is_plain(info.provenance.get("summary", ""))
+
+
+def _is_number(value: Any, low: float, high: float) -> bool:
+    return type(value) in (int, float) and low <= value <= high  # bool is another type, NaN is nowhere between
+
+
+def is_plain(text: Any) -> bool:
+    """Whether something is text of at most 255 characters that all print, and do nothing else to a terminal."""
+    return isinstance(text, str) and len(text) <= LONGEST_TEXT and text.isprintable()
+
+
+def plain(text: str) -> str:
+    """Return text as a record's name: characters that do not print replaced, what is too long cut."""
+    return "".join(character if character.isprintable() else "_" for character in text)[:LONGEST_TEXT] or "_"
+
+
+def spec_of(path: Path, info: WeightsInfo | None = None) -> WeightsSpec:
+    """Return the record of a weights file as a plugin would yield it. info: the record, read if it is not given."""
+    info = info or read_info(path)
     return WeightsSpec(
         info.codec,
         info.name,

@@ -1,35 +1,58 @@
 """Where weights are found: in plugins' wheels, in the user's store, at a path, or fetched into the store."""
 
 import hashlib
+import json
+import logging
 import os
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from platformdirs import user_data_path
 
-from nic_core.errors import BadWeights, CannotWrite, WeightsNotFound
-from nic_core.files.atomic import atomic_path, make_folder
+from nic_core import progress
+from nic_core.errors import BadOption, BadWeights, CannotWrite, NicError, WeightsNotFound
+from nic_core.files.atomic import atomic_path, atomic_write, make_folder
+from nic_core.files.json_files import read_json
 from nic_core.plugins import records
 from nic_core.spec import WeightsSpec
-from nic_core.weights.fetch import fetch
-from nic_core.weights.record import read_info, spec_of
+from nic_core.weights.fetch import fetch, is_remote, shown
+from nic_core.weights.record import spec_of
+from nic_core.weights.verification import verified, verify
+
+logger = logging.getLogger("nic")
+
+_passed_over: set[str] = set()
+"""What was already said about files in the store."""
 
 
 def store_folder() -> Path:
-    """Return the user's weights folder: NIC_WEIGHTS, or the platform's place for application data."""
-    return Path(os.environ.get("NIC_WEIGHTS") or user_data_path("nic") / "weights")
+    """Return the user's weights folder: NIC_WEIGHTS, or the platform's place for application data.
+
+    BadOption where NIC_WEIGHTS can be no folder.
+    """
+    given = os.environ.get("NIC_WEIGHTS")
+    try:
+        folder = Path(given).expanduser() if given else user_data_path("nic") / "weights"
+    except RuntimeError as error:
+        raise BadOption(f"NIC_WEIGHTS must be a folder, {given!r} is none: {error}") from error
+    if folder.is_file():
+        raise BadOption(f"NIC_WEIGHTS must be a folder, {folder} is a file")
+    return folder
 
 
 def stored() -> Iterator[WeightsSpec]:
-    """Yield the weights in the user's store; files that are none are passed over."""
+    """Yield the weights in the user's store; others files, and altered ones, are passed over with a warning."""
     for path in sorted(store_folder().glob("*/*.safetensors")):
         try:
-            yield spec_of(path)
-        except (BadWeights, WeightsNotFound):
-            continue
+            yield replace(spec_of(path, verified(path)), sha256=_source(path).get("sha256", ""))
+        except (BadWeights, WeightsNotFound) as error:
+            if str(error) not in _passed_over:
+                _passed_over.add(str(error))
+                logger.warning("passing over a file in %s: %s", path.parent, error)
 
 
 def available(codec: str | None = None) -> list[WeightsSpec]:
@@ -39,14 +62,14 @@ def available(codec: str | None = None) -> list[WeightsSpec]:
 
 
 def add(path: Path) -> WeightsSpec:
-    """Copy a weights file into the user's store and return its new record."""
-    info = read_info(path)
+    """Copy a weights file into the user's store and return its new record; BadWeights where it is not sound."""
+    info = verified(path)
     name = re.sub(r"[^\w.-]+", "_", info.name)[:100]  # it comes from the file and may be anything
     target = store_folder() / info.codec / f"{name}-{info.entropy_id}-{info.synthesis_id}.safetensors"
     make_folder(target.parent)
     with atomic_path(target) as temporary:
         shutil.copyfile(path, temporary)
-    return spec_of(target)
+    return spec_of(target, verified(target))
 
 
 def remove(spec: WeightsSpec) -> None:
@@ -56,6 +79,7 @@ def remove(spec: WeightsSpec) -> None:
         raise WeightsNotFound(f"{spec.name} of {spec.codec} is not in {store_folder()}, it came with a package")
     try:
         path.unlink()
+        _source_file(path).unlink(missing_ok=True)
     except OSError as error:
         raise CannotWrite(f"cannot remove {path}: {error.strerror}") from error
 
@@ -65,8 +89,8 @@ def resolve(source: str | os.PathLike[str], codec: str) -> WeightsSpec:
     text = os.fspath(source)
     if is_remote(text):
         return local(WeightsSpec(codec, Path(text).stem, text))
-    if (path := Path(text)).is_file():
-        return spec_of(path)
+    if os.path.isfile(text):
+        return spec_of(Path(text))
     known = available(codec)
     for spec in known:
         if spec.name == text:
@@ -75,22 +99,35 @@ def resolve(source: str | os.PathLike[str], codec: str) -> WeightsSpec:
     raise WeightsNotFound(f"{text!r} is neither a file nor known weights of {codec} (known: {names})")
 
 
-def is_remote(location: str) -> bool:
-    """Whether a location must be fetched."""
-    return location.startswith(("https://", "http://", "hf://"))
-
-
 def local(spec: WeightsSpec) -> WeightsSpec:
-    """Return the record with a local file as its location, fetched into the store if it is not there yet."""
+    """Return the record with a local file as its location, fetched into the store if it is not there yet.
+
+    Where it came from and its SHA-256 are kept beside it.
+    """
     if not is_remote(spec.location):
         return spec
-    name = hashlib.sha256(spec.location.encode()).hexdigest()[:16]
+    name = hashlib.sha256((spec.location + spec.sha256).encode()).hexdigest()[:16]
     target = store_folder() / spec.codec / f"{name}.safetensors"
     if not target.exists():
         make_folder(target.parent)
         with atomic_path(target) as temporary:
-            fetch(spec.location, temporary)
-            if spec.sha256 and hashlib.sha256(temporary.read_bytes()).hexdigest() != spec.sha256:
-                raise BadWeights(f"{spec.location} does not have the expected SHA-256; nothing was kept")
-            read_info(temporary)
-    return replace(spec_of(target), location=str(target))
+            sha256 = fetch(spec.location, temporary)
+            if spec.sha256 and sha256 != spec.sha256:
+                raise BadWeights(f"{shown(spec.location)} does not have the expected SHA-256; nothing was kept")
+            verify(temporary, shown(spec.location))
+        source = {"location": shown(spec.location), "sha256": sha256}
+        atomic_write(_source_file(target), json.dumps(source).encode())
+        progress.note(f"fetched {source['location']}, SHA-256 {sha256}")
+    return replace(spec_of(target), sha256=_source(target).get("sha256", ""))
+
+
+def _source_file(path: Path) -> Path:
+    """Return the file beside weights that says where they were fetched from."""
+    return path.with_suffix(".source.json")
+
+
+def _source(path: Path) -> dict[str, str]:
+    with suppress(NicError):
+        source = read_json(_source_file(path))
+        return {name: value for name, value in source.items() if isinstance(value, str)}
+    return {}

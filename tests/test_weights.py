@@ -1,0 +1,19 @@
+"""The weights that packages bring hold what their records say."""
+
+from pathlib import Path
+
+import pytest
+from nic_core import plugins, weights
+from nic_core.spec import WeightsSpec
+
+BUNDLED = [spec for _, spec in plugins.records("nic_weights") if not weights.is_remote(spec.location)]
+
+
+@pytest.mark.parametrize("spec", BUNDLED, ids=lambda spec: spec.name)
+def test_bundled_weights_are_sound(spec: WeightsSpec) -> None:
+    info = weights.verify(Path(spec.location))
+    assert (info.codec, info.entropy_id, info.synthesis_id) == (spec.codec, spec.entropy_id, spec.synthesis_id)
+
+
+def test_there_are_some() -> None:
+    assert {"mini", "textsketch-ntc", "textsketch-pic", "textsketch-pics"} <= {spec.codec for spec in BUNDLED}
