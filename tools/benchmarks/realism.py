@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import nic_core as nic
 import numpy as np
-from nic_core.pictures.image_files import SUFFIXES
+from nic_core.pictures.image_files import READABLE_SUFFIXES
 from PIL import Image
 from rich.console import Console
 from rich.progress import track
@@ -30,7 +30,7 @@ def psnr(decoded: np.ndarray, original: np.ndarray) -> float:
 def main(weights: str, data: Path, figure: tuple[str, str] | None, device: str) -> None:
     """Print the table, write the figure."""
     codec = nic.load("egic", weights=weights, device=device)
-    files = sorted(path for path in data.rglob("*") if path.suffix.lower() in SUFFIXES)
+    files = sorted(path for path in data.rglob("*") if path.suffix.lower() in READABLE_SUFFIXES)
     if not files:
         raise click.UsageError(f"no pictures below {data}")
     rates, found = [], []

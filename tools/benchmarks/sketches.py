@@ -55,7 +55,7 @@ def main(
 ) -> None:
     """Print the table, write the figure."""
     files = [file for path in photographs for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
-    files = [file for file in files if file.suffix.lower() in image_files.SUFFIXES]
+    files = [file for file in files if file.suffix.lower() in image_files.READABLE_SUFFIXES]
     if not files:
         raise click.UsageError("there are no pictures")
     draw = load_annotator(annotator, weights=annotator_weights, device=device)

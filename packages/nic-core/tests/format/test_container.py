@@ -9,7 +9,7 @@ import pytest
 from nic_core.errors import BadOption, BadPicture, DamagedFile, NicError, UnsupportedFile
 from nic_core.format import chunks, container
 from nic_core.format.container import File, Header, Tiling, pack, unpack
-from nic_core.pictures import image_files
+from nic_core.pictures import image_files, metadata
 from nic_core.pictures.picture import Picture
 
 PLAIN = Header(640, 480, 3, 8, "mini", "rans", "0123abcd", "fedc9876", 50.0, 0xBEEF)
@@ -230,6 +230,26 @@ def test_chunks_of_pictures_come_back() -> None:
     np.testing.assert_array_equal(back.alpha, alpha)
     assert (back.icc, back.exif, back.xmp) == (picture.icc, picture.exif, picture.xmp)
     assert chunks.of_picture(Picture(pixels)) == {}
+
+
+def test_a_resolution_takes_few_bytes_and_none_where_exif_has_it() -> None:
+    pixels = np.zeros((3, 4, 1), np.uint8)
+    for dpi, size in (((300.0, 300.0), 4), ((299.9994, 72.0), 8)):
+        found = chunks.of_picture(Picture(pixels, dpi=dpi))
+        assert {kind: len(data) for kind, data in found.items()} == {"dpis": size}
+        assert chunks.to_picture(pixels, found).dpi == pytest.approx(dpi, rel=1e-7)
+    exif = metadata.exif_with_resolution(None, (300.0, 72.0))
+    same = chunks.of_picture(Picture(pixels, exif=exif, dpi=(300.0, 72.0)))
+    assert list(same) == ["exif"]
+    assert chunks.to_picture(pixels, same).dpi == (300, 72)
+    other = chunks.of_picture(Picture(pixels, exif=exif, dpi=(96.0, 96.0)))
+    assert chunks.to_picture(pixels, other).dpi == (96, 96)
+
+
+@pytest.mark.parametrize("data", [b"", bytes(3), bytes(4), bytes(8), b"\xff" * 4, struct.pack("<f", -72), bytes(12)])
+def test_a_damaged_resolution(data: bytes) -> None:
+    with pytest.raises(DamagedFile, match="resolution"):
+        chunks.to_picture(np.zeros((3, 4, 3), np.uint8), {"dpis": data})
 
 
 @pytest.mark.parametrize(

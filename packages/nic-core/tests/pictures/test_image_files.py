@@ -5,7 +5,9 @@ import itertools
 import logging
 import os
 import struct
+import tracemalloc
 import zlib
+from importlib.util import find_spec
 from pathlib import Path
 
 import imagecodecs
@@ -14,12 +16,14 @@ import pytest
 import tifffile
 from nic_core.errors import BadOption, BadPicture, CannotWrite, NicError
 from nic_core.files.atomic import atomic_write
-from nic_core.pictures import image_files, metadata
+from nic_core.format import chunks
+from nic_core.pictures import bounds, image_files, metadata
 from nic_core.pictures.picture import Picture
 from PIL import Image, ImageCms
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 XMP = "<x:xmpmeta xmlns:x='adobe:ns:meta/'>né</x:xmpmeta>".encode()
+EXIF_PREFIX = metadata.EXIF_PREFIX
 DEPTHS = [np.uint8, np.uint16]
 
 
@@ -36,6 +40,19 @@ def exif_block() -> bytes:
     exif[34665] = {37386: 35.0, 36867: "2024:01:02 03:04:05"}
     exif[34853] = {1: "N", 2: (48.0, 30.0, 0.0)}
     return exif.tobytes().removeprefix(b"Exif\0\0")
+
+
+def exif_of(tags: dict) -> bytes:
+    """Return an EXIF block with these tags."""
+    exif = Image.Exif()
+    exif.update(tags)
+    return exif.tobytes().removeprefix(EXIF_PREFIX)
+
+
+def skip_without(format: str) -> None:
+    """Skip a test where the package that a format takes is not installed."""
+    if package := image_files.missing_package(f".{format.lower()}"):
+        pytest.skip(f"{package} is not installed")
 
 
 def tags_of(exif: bytes) -> tuple[dict, dict, dict]:
@@ -100,10 +117,57 @@ def test_other_programs_read_what_is_written(format: str, dtype: type) -> None:
         assert (image.info["icc_profile"], image.info["xmp"]) == (SRGB, XMP)
 
 
-@pytest.mark.parametrize("format", ["PNG", "TIFF", "BMP", "JPEG", "WEBP"])
+@pytest.mark.parametrize("format", ["PNG", "TIFF", "BMP", "JPEG", "WEBP", "AVIF", "JXL"])
 def test_no_metadata_stays_none(format: str) -> None:
+    skip_without(format)
     back = image_files.read_bytes(image_files.encode(Picture(smooth(9, 8, 3)), format))
-    assert (back.icc, back.exif, back.xmp) == (None, None, None)
+    assert (back.icc, back.exif, back.xmp, back.dpi) == (None, None, None, None)
+
+
+@pytest.mark.parametrize("dpi", [(300.0, 300.0), (72.0, 72.0), (600.0, 1200.0)])
+@pytest.mark.parametrize("format", ["PNG", "TIFF", "BMP", "JPEG", "WEBP", "AVIF", "JXL"])
+def test_resolution_survives(format: str, dpi: tuple[float, float]) -> None:
+    skip_without(format)
+    for picture in (Picture(smooth(9, 8, 3), dpi=dpi), Picture(smooth(9, 8, 3), exif=exif_of({271: "Maker"}), dpi=dpi)):
+        data = image_files.encode(picture, format)
+        back = image_files.read_bytes(data)
+        assert back.dpi == pytest.approx(dpi, rel=2e-4)  # PNG and BMP count whole pixels a metre
+        assert (back.exif is None) == (picture.exif is None or format == "BMP")
+        held = chunks.to_picture(back.pixels, chunks.of_picture(back))
+        assert held.dpi == pytest.approx(back.dpi, rel=1e-6)
+        again = image_files.read_bytes(image_files.encode(held, format))
+        assert again.dpi == pytest.approx(back.dpi, rel=1e-6)
+    if format in ("PNG", "TIFF", "BMP", "JPEG"):
+        with Image.open(io.BytesIO(data)) as image:
+            assert image.info["dpi"] == pytest.approx(dpi, rel=2e-4)
+
+
+def test_resolutions_of_other_programs() -> None:
+    image = Image.fromarray(smooth(9, 8, 3))
+    assert image_files.read_bytes(pillow_bytes(image, "JPEG")).dpi is None  # its density is but an aspect
+    assert image_files.read_bytes(pillow_bytes(image, "JPEG", exif=EXIF_PREFIX + exif_of({271: "a"}))).dpi is None
+    stated = {282: 96.0, 283: 48.0, 296: 2}
+    assert image_files.read_bytes(pillow_bytes(image, "JPEG", exif=EXIF_PREFIX + exif_of(stated))).dpi == (96, 48)
+    centimetres = bytearray(pillow_bytes(image, "JPEG", dpi=(100, 200)))
+    centimetres[13] = 2
+    assert image_files.read_bytes(bytes(centimetres)).dpi == (254, 508)
+    options = {"photometric": "rgb", "resolution": (100, 200), "resolutionunit": 3}
+    for dtype in DEPTHS:
+        assert image_files.read_bytes(tiff_bytes(smooth(9, 8, 3, dtype=dtype), **options)).dpi == (254, 508)
+    for unit, values in ((0, (2835, 2835)), (1, (0, 2835))):
+        data = with_chunk(imagecodecs.png_encode(smooth(9, 8)), b"pHYs", struct.pack(">IIB", *values, unit))
+        assert image_files.read_bytes(data).dpi is None
+
+
+def test_resolution_turns_with_the_picture_and_goes_with_strip() -> None:
+    picture = Picture(smooth(9, 8, 3), exif=exif_of({274: 6}), dpi=(600.0, 1200.0))
+    assert picture.upright().dpi == (1200, 600)
+    assert picture.stripped().dpi is None
+    assert chunks.of_picture(picture.stripped()) == {}
+    assert image_files.read_bytes(image_files.encode(picture, "BMP")).dpi == pytest.approx((1200, 600), rel=2e-4)
+    for bad in ((0.0, 72.0), (72.0, float("inf")), (float("nan"), 1.0)):
+        with pytest.raises(BadPicture, match="resolution"):
+            Picture(smooth(9, 8, 3), dpi=bad)
 
 
 @pytest.mark.parametrize("dtype", DEPTHS)
@@ -121,6 +185,79 @@ def test_jpeg_and_webp_keep_metadata(format: str, channels: int, dtype: type) ->
         assert np.abs(back.pixels.astype(int) - picture.to_8_bit().pixels).mean() < 2
 
 
+@pytest.mark.parametrize("format", ["AVIF", "JXL"])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_avif_and_jpeg_xl(format: str, channels: int, caplog: pytest.LogCaptureFixture) -> None:
+    skip_without(format)
+    caplog.set_level(logging.INFO, "nic")
+    bare = Picture.of(smooth(31, 20, channels))
+    picture = Picture(bare.pixels, bare.alpha, SRGB, exif_of({271: "Maker"}), XMP)
+    data = image_files.encode(picture, format)
+    back = image_files.read_bytes(data)
+    assert tags_of(back.exif)[0] == {271: "Maker"}
+    assert back.xmp == XMP
+    assert (back.icc == SRGB) == (format == "AVIF")
+    assert ("profile is left out" in caplog.text) == (format == "JXL")
+    assert (back.alpha is None) == (channels == 3)
+    if format == "JXL":
+        np.testing.assert_array_equal(back.to_array(), picture.to_array())
+    else:
+        assert np.abs(back.to_array().astype(int) - picture.to_array()).mean() < 2
+    noise = Picture(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
+    assert len(image_files.encode(noise, format, quality=30)) < len(image_files.encode(noise, format)) / 2
+    if format == "AVIF":
+        assert len(image_files.encode(noise, format, subsampling="4:2:0")) < len(image_files.encode(noise, format))
+
+
+def test_heif_is_read() -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    pillow_heif.register_heif_opener()
+    image = Image.fromarray(smooth(40, 32, 3))
+    picture = image_files.read_bytes(pillow_bytes(image, "HEIF", quality=95, exif=EXIF_PREFIX + exif_of({271: "a"})))
+    assert np.abs(picture.pixels.astype(int) - np.asarray(image)).mean() < 3
+    assert tags_of(picture.exif)[0][271] == "a"
+
+
+def test_a_format_without_its_package_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
+    heic, jxl = b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", b"\xff\x0a" + bytes(20)
+    monkeypatch.setattr("nic_core.pictures.formats.find_spec", lambda name: None if name[:7] == "pillow_" else name)
+    for data, package, suffix in ((heic, "pillow-heif", ".HEIC"), (jxl, "pillow-jxl-plugin", ".jxl")):
+        with pytest.raises(BadPicture, match=f"pip install '{package}'"):
+            image_files.read_bytes(data)
+        assert image_files.missing_package(suffix) == package
+    with pytest.raises(BadPicture, match="pip install 'pillow-jxl-plugin'"):
+        image_files.encode(Picture(smooth(4, 5, 3)), "jxl")
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000 is not read: convert it to PNG, TIFF or JPEG first"),
+        (b"\xff\x4f\xff\x51\0\0", "JPEG 2000"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0", "PostScript"),
+        (b"8BPS\0\1", "Photoshop"),
+        (b"\0\0\0\x18ftypcrx \0\0\0\1crx isom", "Canon"),
+        (b"\0\0\0\x18ftypisom\0\0\0\1isommp42", "video"),
+        (b"\x89NIC\1", "nic decode"),
+    ],
+)
+def test_formats_that_are_not_read_are_named(data: bytes, says: str) -> None:
+    with pytest.raises(BadPicture, match=says) as caught:
+        image_files.read_bytes(data, "a.x")
+    assert str(caught.value).startswith("a.x: ")
+
+
+@pytest.mark.parametrize("format", ["GIF", "WEBP", "PNG", "TIFF", "AVIF", "MPO"])
+def test_frames_left_out_are_counted(format: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "nic")
+    frames = [Image.fromarray(smooth(16, 16, 3) // part) for part in (1, 2, 3)]
+    image_files.read_bytes(pillow_bytes(frames[0], "JPEG" if format == "MPO" else format))
+    assert not caplog.records
+    picture = image_files.read_bytes(pillow_bytes(frames[0], format, save_all=True, append_images=frames[1:]))
+    assert np.abs(picture.pixels.astype(int) - np.asarray(frames[0])).mean() < 8
+    assert caplog.messages == [f"3 {'pages' if format == 'TIFF' else 'frames'}, the first is coded"]
+
+
 def test_webp_keeps_alpha_and_quality_makes_it_small() -> None:
     picture = Picture.of(smooth(64, 64, 4))
     lossless = image_files.encode(picture, "webp")
@@ -136,6 +273,7 @@ def test_settings_of_lossy_formats() -> None:
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[2] == len(image_files.encode(picture, "jpeg", 90)) < sizes[1] < sizes[0]
     for format, quality, subsampling, says in (
+        ("tiff", 90, None, "TIFF is lossless"),
         ("png", 90, None, "PNG is lossless"),
         ("webp", None, "4:4:4", "WEBP takes no subsampling"),
         ("jpeg", 101, None, "the quality of JPEG is 0 to 100, not 101"),
@@ -146,12 +284,13 @@ def test_settings_of_lossy_formats() -> None:
 
 
 def test_suffixes_that_are_read() -> None:
-    assert {".png", ".jpg", ".gif"} <= image_files.READABLE_SUFFIXES
+    assert {".png", ".jpg", ".gif", ".ppm"} <= image_files.READABLE_SUFFIXES
     assert [image_files.missing_package(suffix) for suffix in (".PNG", ".txt", "")] == [None] * 3
-    hints = {suffix: image_files.missing_package(suffix) for suffix in (".heic", ".jxl")}
-    for suffix, package in {".heic": "pillow-heif", ".jxl": "pillow-jxl-plugin"}.items():
-        assert (suffix in image_files.READABLE_SUFFIXES) == (hints[suffix] is None)
-        assert hints[suffix] in (None, package)
+    packages = {".heic": ("pillow_heif", "pillow-heif"), ".jxl": ("pillow_jxl", "pillow-jxl-plugin")}
+    for suffix, (module, package) in packages.items():
+        there = find_spec(module) is not None
+        assert (suffix in image_files.READABLE_SUFFIXES) == there
+        assert image_files.missing_package(suffix) == (None if there else package)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -397,6 +536,73 @@ def test_too_large(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 200)
     with pytest.raises(BadPicture, match="too large"):
         image_files.read_bytes(data)
+
+
+def tiff_of(size: int, data: bytes, bits: int, *tags: tuple[int, int]) -> bytes:
+    """Return a gray deflated TIFF file; tags: (number, value), which come before those that they repeat."""
+    plain = [(256, size), (257, size), (258, bits), (259, 8), (262, 1), (277, 1)]
+    given = {tag for tag, _ in tags}
+    if 322 not in given:
+        plain += [(278, size)]
+    places = (324, 325) if 322 in given else (273, 279)
+    known = [entry for entry in plain if entry[0] not in given or entry == (256, size)]
+    entries = [*tags, *known, (places[0], 8 + 6 + 12 * (len(tags) + len(known) + 2)), (places[1], len(data))]
+    directory = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in sorted(entries, key=lambda e: e[0]))
+    return b"II*\0\x08\0\0\0" + struct.pack("<H", len(entries)) + directory + bytes(4) + data
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize(
+    ("tags", "says"),
+    [
+        ([(322, 30_000), (323, 30_000)], "tiles are far larger"),
+        ([(256, 12_000)], "states the same thing twice"),
+        ([(32997, 100_000)], "a volume"),
+        ([(277, 60_000)], "60000 samples"),
+        ([(257, 100_000)], "cut short"),  # of its many strips there is one
+        ([(257, 1 << 21), (278, 1 << 21)], "cut short"),  # 100 bytes cannot become so many
+    ],
+)
+def test_tiff_files_that_claim_more_than_they_show(tags: list, says: str, bits: int) -> None:
+    rows = zlib.compress(bytes(64 * 64 * bits // 8))
+    assert not image_files.read_bytes(tiff_of(64, rows, bits)).pixels.any()
+    assert not image_files.read_bytes(tiff_of(64, zlib.compress(bytes(1 << 22), 1), 8)).pixels.any()  # no more is read
+    image_files.read_bytes(tiff_of(64, rows, bits))  # imports what takes memory
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadPicture, match=says):
+            image_files.read_bytes(tiff_of(64, rows, bits, *tags))
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_jpeg_files_of_endless_scans() -> None:
+    data = pillow_bytes(Image.fromarray(smooth(64, 64)), "JPEG", progressive=True)
+    scan = data[data.rindex(b"\xff\xda") : -2]
+    image_files.read_bytes(data[:-2] + 40 * scan + data[-2:])
+    with pytest.raises(BadPicture, match="scans over the picture"):
+        image_files.read_bytes(data[:-2] + 90 * scan + data[-2:])
+
+
+@pytest.mark.parametrize("size", [(64, 64), (30, 20), (1, 1), (301, 77), (600, 400), (5000, 3), (160, 90)])
+def test_the_size_of_jpeg_xl(size: tuple[int, int]) -> None:
+    skip_without("JXL")
+    picture = Picture(np.zeros((size[1], size[0], 3), np.uint8))
+    for exif in (None, exif_of({271: "in a container"})):
+        data = image_files.encode(Picture(picture.pixels, exif=exif), "JXL")
+        assert bounds.jxl_size(data) == size
+
+
+def test_jpeg_xl_is_not_decoded_before_its_size_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    pillow_jxl = pytest.importorskip("pillow_jxl")
+    data = image_files.encode(Picture(smooth(31, 20, 3)), "JXL")
+    monkeypatch.setattr(pillow_jxl.JpegXLImagePlugin, "Decoder", lambda **options: pytest.fail("decoded"))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 200)
+    with pytest.raises(BadPicture, match="too large: 20 x 31"):
+        image_files.read_bytes(data)
+    with pytest.raises(BadPicture, match="no codestream"):
+        image_files.read_bytes(b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(30))
 
 
 def test_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

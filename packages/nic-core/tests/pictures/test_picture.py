@@ -93,9 +93,9 @@ def test_alpha_must_fit() -> None:
 @pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
 def test_pillow_images_come_back(mode: str) -> None:
     image = Image.fromarray(values(4, 5, 4)).convert(mode)
-    image.info.update(icc_profile=b"profile", exif=b"Exif\0\0" + exif_block(6), xmp=b"<x/>")
+    image.info.update(icc_profile=b"profile", exif=b"Exif\0\0" + exif_block(6), xmp=b"<x/>", dpi=(72.0, 96.0))
     picture = Picture.of(image)
-    assert (picture.icc, picture.exif, picture.xmp) == (b"profile", exif_block(6), b"<x/>")
+    assert (picture.icc, picture.exif, picture.xmp, picture.dpi) == (b"profile", exif_block(6), b"<x/>", (72, 96))
     back = picture.to_pil()
     assert back.mode == mode
     assert back.tobytes() == image.tobytes()

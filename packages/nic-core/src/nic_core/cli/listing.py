@@ -12,7 +12,7 @@ from rich.table import Table
 from nic_core import plugins as discovery
 from nic_core import weights as known_weights
 from nic_core.errors import NicError
-from nic_core.format import container
+from nic_core.format import chunks, container
 
 as_json = click.option("--json", "as_json", is_flag=True, help="For programs: JSON instead of text.")
 
@@ -57,6 +57,7 @@ def describe(path: Path) -> dict[str, Any]:
         "synthesis_id": head.synthesis_id,
         "weights": fitting[0].name if fitting else "not installed",
         "units": len(file.units),
+        "dpi": chunks.resolution(file.chunks),
         "chunks": ", ".join(f"{kind} ({len(data)} bytes)" for kind, data in file.chunks.items()),
     }
 

@@ -181,7 +181,7 @@ def encode(
         _write(job.target, data)
         return Done(len(data), picture.width * picture.height)
 
-    return run_jobs(plan(inputs, output, image_files.SUFFIXES, ".nic"), work, "encode")
+    return run_jobs(plan(inputs, output, image_files.READABLE_SUFFIXES, ".nic"), work, "encode")
 
 
 @click.command()

@@ -1,24 +1,33 @@
-"""What a picture has besides coded pixels, as optional chunks of the file: alpha, ICC profile, EXIF, XMP."""
+"""What a picture has besides coded pixels, as optional chunks of the file: alpha, ICC profile, EXIF, XMP, dpi."""
+
+import struct
 
 import numpy as np
 
 from nic_core.errors import BadPicture, DamagedFile
 from nic_core.format.container import compress_chunk, expand_chunk
-from nic_core.pictures import png
+from nic_core.pictures import metadata, png
 from nic_core.pictures.picture import Picture
 
 ALPHA = "alph"
+RESOLUTION = "dpis"
 METADATA = {"iccp": "icc", "exif": "exif", "xmpp": "xmp"}
 """Chunk type by attribute of `Picture`; stored deflated."""
 
 
 def of_picture(picture: Picture) -> dict[str, bytes]:
-    """Return the chunks of a picture. Alpha is a one-channel PNG, so it stays lossless at either depth."""
+    """Return the chunks of a picture. Alpha is a one-channel PNG, so it stays lossless at either depth.
+
+    A resolution that EXIF states as well has no chunk.
+    """
     found = {
         kind: compress_chunk(data) for kind, name in METADATA.items() if (data := getattr(picture, name)) is not None
     }
     if picture.alpha is not None:
         found[ALPHA] = png.encode(Picture(picture.alpha[..., None]))
+    if picture.dpi is not None and not metadata.same_dpi(picture.dpi, metadata.resolution(picture.exif)):
+        values = picture.dpi[:1] if picture.dpi[0] == picture.dpi[1] else picture.dpi
+        found[RESOLUTION] = struct.pack(f"<{len(values)}f", *values)
     return found
 
 
@@ -29,9 +38,21 @@ def metadata_bytes(chunks: dict[str, bytes]) -> int:
 
 def to_picture(pixels: np.ndarray, chunks: dict[str, bytes]) -> Picture:
     """Return decoded pixels with what the chunks hold; DamagedFile where they do not fit."""
-    metadata = {name: expand_chunk(chunks[kind]) for kind, name in METADATA.items() if kind in chunks}
+    found = {name: expand_chunk(chunks[kind]) for kind, name in METADATA.items() if kind in chunks}
     alpha = _alpha(chunks[ALPHA], pixels) if ALPHA in chunks else None
-    return Picture(pixels, alpha, **metadata)
+    dpi = resolution(chunks) if RESOLUTION in chunks else metadata.resolution(found.get("exif"))
+    return Picture(pixels, alpha, **found, dpi=dpi)
+
+
+def resolution(chunks: dict[str, bytes]) -> tuple[float, float] | None:
+    """Return the pixels per inch that a file states outside its EXIF; DamagedFile where they are none."""
+    if RESOLUTION not in chunks:
+        return None
+    data = chunks[RESOLUTION]
+    values = struct.unpack(f"<{len(data) // 4}f", data) if len(data) in (4, 8) else ()
+    if not values or (dpi := metadata.sound_dpi(values[0], values[-1])) is None:
+        raise DamagedFile("the resolution chunk is damaged")
+    return dpi
 
 
 def _alpha(data: bytes, pixels: np.ndarray) -> np.ndarray:

@@ -1,9 +1,10 @@
-"""Reading and writing picture files: PNG, JPEG, WebP, TIFF and BMP, with their metadata, 16 bits where they hold them.
+"""Reading and writing picture files (see `formats`), with their metadata, and 16 bits where they hold them.
 
 imagecodecs and tifffile are imported inside functions, here and in `png` and `tiff`: they take long to import, and
 `nic codecs` must answer in half a second.
 """
 
+import importlib
 import io
 import os
 import warnings
@@ -11,54 +12,54 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError, features
+from PIL import Image, UnidentifiedImageError
 
+from nic_core import progress
 from nic_core.errors import BadOption, BadPicture, NicError
 from nic_core.files.atomic import atomic_write
-from nic_core.pictures import metadata, png, tiff
+from nic_core.pictures import bounds, metadata, png, tiff
+from nic_core.pictures.formats import (
+    FORMATS,
+    LOSSY,
+    NO_ALPHA,
+    READABLE_SUFFIXES,
+    SUBSAMPLED,
+    SUBSAMPLINGS,
+    SUFFIXES,
+    missing_package,
+    needed_package,
+    recognise,
+)
 from nic_core.pictures.picture import Picture
 
-FORMATS = {
-    ".png": "PNG",
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".webp": "WEBP",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".bmp": "BMP",
-}
-"""The format that each suffix stands for."""
+__all__ = [
+    "FORMATS",
+    "LOSSY",
+    "NO_ALPHA",
+    "READABLE_SUFFIXES",
+    "SUBSAMPLED",
+    "SUBSAMPLINGS",
+    "SUFFIXES",
+    "check_alpha",
+    "check_settings",
+    "encode",
+    "format_of",
+    "missing_package",
+    "read",
+    "read_bytes",
+    "write",
+]
 
-SUFFIXES = frozenset(FORMATS)
-"""What the names of pictures end in that are written, in lower case."""
 
-LOSSY = frozenset({"JPEG", "WEBP"})
-"""The formats that take a quality."""
-
-SUBSAMPLED = frozenset({"JPEG"})
-"""The formats that take a chroma subsampling."""
-
-SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
-"""The chroma subsamplings that can be written."""
-
-NO_ALPHA = frozenset({"JPEG", "BMP"})
-"""The formats that hold no alpha."""
-
-READABLE_SUFFIXES = SUFFIXES | {".gif"} | ({".avif"} if features.check("avif") else set())
-"""What the names of pictures end in that are read here and now, in lower case."""
-
-_PACKAGES = {".heic": "pillow-heif", ".heif": "pillow-heif", ".jxl": "pillow-jxl-plugin"}
-
-# What is recognised by content. Not all that Pillow knows: for EPS it starts another program, and JPEG 2000
-# files cut short pass for whole.
-_READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "PPM", "AVIF", "QOI")
+_SRGB = "sRGB".encode("utf-16-be")
 
 
 def read(path: str | os.PathLike) -> Picture:
-    """Read a picture file, its format recognised by its content; of several frames or pages the first.
+    """Read a picture file, its format recognised by its content.
 
+    Of several frames or pages the first is read, and `nic_core.progress.note` says so.
     PNG and TIFF keep up to 16 bits, other formats up to 8. BadPicture, naming the file, for anything that is no whole
-    and sound picture.
+    and sound picture, and for a format that takes a package that is not installed.
     """
     try:
         data = Path(path).read_bytes()
@@ -80,7 +81,7 @@ def read_bytes(data: bytes, name: str = "standard input") -> Picture:
             warnings.simplefilter("ignore")  # on odd metadata, and on sizes that are large but allowed
             return _read(data)
     except BadPicture as error:
-        raise BadPicture(f"{name}: {error}") from error
+        raise BadPicture(f"{name}: {_line(error)}") from error
     except UnidentifiedImageError as error:
         raise BadPicture(f"{name}: no picture of a known format, or damaged at its start") from error
     except Image.DecompressionBombError as error:
@@ -91,26 +92,24 @@ def read_bytes(data: bytes, name: str = "standard input") -> Picture:
         raise BadPicture(f"{name}: the picture is damaged or cut short ({_line(error)})") from error
 
 
-def missing_package(suffix: str) -> str | None:
-    """Return the package that reading files of a suffix takes and that is not installed, None where none is known."""
-    suffix = suffix.lower()
-    return None if suffix in READABLE_SUFFIXES else _PACKAGES.get(suffix)
-
-
 def encode(picture: Picture, format: str, quality: int | None = None, subsampling: str | None = None) -> bytes:
     """Return the picture as a file's bytes.
 
-    format: "PNG", "TIFF", "JPEG", "WEBP" or "BMP", in upper or lower case.
-    quality: 0 to 100, for JPEG (95 if not given) and WebP (lossless if not given).
-    subsampling: one of `SUBSAMPLINGS`, for JPEG (4:2:0 if not given).
+    format: one of `FORMATS`' values, or "JPG" or "TIF", in upper or lower case.
+    quality: 0 to 100, for JPEG (95 if not given), AVIF (90 if not given; it is never lossless here), WebP and JPEG XL
+    (lossless if not given).
+    subsampling: one of `SUBSAMPLINGS`, for JPEG (4:2:0 if not given) and AVIF (4:4:4 if not given).
 
-    PNG and TIFF hold everything. JPEG and WebP hold 8 bits, to which the picture is rounded, and metadata; BMP holds
-    8 bits and no metadata, so the picture is turned upright. BadPicture for alpha in JPEG or BMP, and for what the
-    format has no room for, BadOption for what `check_settings` refuses.
+    PNG and TIFF hold everything. The others hold 8 bits, to which the picture is rounded. JPEG, WebP and AVIF hold
+    metadata; JPEG XL holds no profile, which `nic_core.progress.note` says; BMP holds the resolution only, so the
+    picture is turned upright. BadPicture for alpha in JPEG or BMP, for what the format has no room for and where a
+    package is missing, BadOption for what `check_settings` refuses.
     """
     format = {"JPG": "JPEG", "TIF": "TIFF"}.get(format.upper(), format.upper())
     if format not in FORMATS.values():
-        raise BadPicture(f"cannot write {format}: choose PNG, TIFF, WebP, JPEG or BMP")
+        raise BadPicture(f"cannot write {format}: choose {_listed(FORMATS.values())}")
+    if package := needed_package(format):
+        raise BadPicture(f"{format} is written with a package that is not installed: pip install {package!r}")
     check_alpha(format, picture.alpha is not None)
     check_settings(format, quality, subsampling)
     try:
@@ -162,19 +161,48 @@ def format_of(path: str | os.PathLike) -> str:
 
 
 def _read(data: bytes) -> Picture:
-    if data.startswith(png.SIGNATURE):
+    format = recognise(data)
+    if format is None:
+        raise BadPicture("no picture of a known format, or damaged at its start")
+    if format == "PNG":
         head = png.header(data)
         _check_size(head.width, head.height)
-        return png.decode(data)
-    if data.startswith(tiff.SIGNATURES):
-        deep = tiff.decode_deep(data, _check_size)
+        return png.decode(data, _note_frames)
+    if format == "TIFF":
+        deep = tiff.decode_deep(data, _check_size, lambda pages: _note_frames(pages, "pages"))
         if deep is not None:
             return deep
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP" and len(data) < 8 + int.from_bytes(data[4:8], "little"):
-        raise BadPicture("the file is cut short")
-    Image.init()
-    with Image.open(io.BytesIO(data), formats=[name for name in _READABLE if name in Image.OPEN]) as image:
-        return Picture.of(image)
+    if format == "JPEG":
+        bounds.check_jpeg(data)
+    if format == "WEBP":
+        bounds.check_webp(data)
+    if format == "JXL":
+        _check_size(*bounds.jxl_size(data))  # the plugin decodes before it tells
+    _register(format)
+    with Image.open(io.BytesIO(data), formats=[format]) as image:
+        frames = 1 if format == "TIFF" else getattr(image, "n_frames", 1)
+        picture = Picture.of(image)
+    _note_frames(frames)
+    if format == "JXL":
+        # The plugin hands out no XMP, and a profile of libjxl's own making where the file has none.
+        icc = None if picture.icc and picture.icc[4:8] == b"jxl " and _SRGB in picture.icc else picture.icc
+        picture = replace(picture, xmp=bounds.jxl_xmp(data), icc=icc)
+    return picture
+
+
+def _register(format: str) -> None:
+    """Have Pillow know a format, of which it knows some by itself and some by packages that must be imported."""
+    if format == "HEIF":
+        importlib.import_module("pillow_heif").register_heif_opener()
+    elif format == "JXL":
+        importlib.import_module("pillow_jxl")
+    else:
+        Image.init()
+
+
+def _note_frames(count: int, what: str = "frames") -> None:
+    if count > 1:
+        progress.note(f"{count} {what}, the first is coded")
 
 
 def _check_size(width: int, height: int) -> None:
@@ -186,19 +214,35 @@ def _check_size(width: int, height: int) -> None:
 
 def _encode_with_pillow(picture: Picture, format: str, quality: int | None, subsampling: str | None) -> bytes:
     picture = picture.to_8_bit()
-    file = io.BytesIO()
     if format == "BMP":
-        picture.stripped().to_pil().save(file, "BMP")
-        return file.getvalue()
-    options: dict = {"icc_profile": picture.icc, "exif": metadata.EXIF_PREFIX + picture.exif if picture.exif else b""}
-    options["xmp"] = picture.xmp or b""
+        picture = replace(picture.stripped(), dpi=picture.upright().dpi)
+    exif = picture.exif if format in ("JPEG", "BMP") else metadata.exif_with_resolution(picture.exif, picture.dpi)
+    options: dict = {
+        "icc_profile": picture.icc,
+        "exif": metadata.EXIF_PREFIX + exif if exif else b"",
+        "xmp": picture.xmp or b"",
+    }
+    if format == "BMP":
+        options["dpi"] = picture.dpi or (0, 0)  # Pillow would make up 96
+    if format == "JPEG" and picture.dpi and all(1 <= round(value) <= 0xFFFF for value in picture.dpi):
+        options["dpi"] = picture.dpi
     if format == "JPEG":
         options.update(quality=95 if quality is None else quality, subsampling=subsampling or "4:2:0")
-    elif quality is None:
-        options.update(lossless=True, exact=True)  # exact: keep the colours under full transparency
-    else:
+    elif format == "AVIF":
+        options.update(quality=90 if quality is None else quality, subsampling=subsampling or "4:4:4")
+    elif quality is not None:
         options["quality"] = quality
-    replace(picture, icc=None, exif=None, xmp=None).to_pil().save(file, format, **options)
+    elif format == "WEBP":
+        options.update(lossless=True, exact=True)  # exact: keep the colours under full transparency
+    elif format == "JXL":
+        options["lossless"] = True
+    if format == "JXL":
+        options["use_container"] = bool(exif or picture.xmp)
+        if picture.icc:
+            progress.note("the colour profile is left out: pillow-jxl-plugin writes none")
+    _register(format)
+    file = io.BytesIO()
+    replace(picture, icc=None, exif=None, xmp=None, dpi=None).to_pil().save(file, format, **options)
     return file.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""EXIF blocks: their orientation, and carrying them over from and to the tags of a TIFF file.
+"""EXIF blocks: their orientation and resolution, and carrying them over from and to the tags of a TIFF file.
 
 Tags are dicts here, from number to value, in which the EXIF and the GPS directory are dicts of their own.
 nic holds EXIF as the bare block, a small TIFF structure that begins with "II" or "MM". JPEG and Pillow put the six
@@ -6,7 +6,9 @@ bytes of `EXIF_PREFIX` before it.
 """
 
 import io
+import math
 import re
+from typing import Any
 
 from PIL import Image, TiffImagePlugin
 
@@ -18,7 +20,8 @@ ICC = 34675
 _INTEROPERABILITY = 40965  # a directory within the EXIF directory
 
 # What of a TIFF file's own tags is about the picture and not about how its pixels are stored.
-_RESOLUTION = (282, 283, 296)
+_RESOLUTION = _ACROSS, _DOWN, _UNIT = 282, 283, 296
+_LEAST_DPI, _MOST_DPI = 0.1, 1e6
 _DESCRIPTIVE = (
     *(270, 271, 272, ORIENTATION),  # description, maker, model
     *_RESOLUTION,
@@ -62,6 +65,52 @@ def upright_exif(exif: bytes) -> bytes | None:
 def upright_xmp(xmp: bytes | None) -> bytes | None:
     """Return an XMP packet that states no other orientation than upright."""
     return xmp and re.sub(rb"""(tiff:Orientation(?:>|=["']))[2-8]""", rb"\g<1>1", xmp)
+
+
+def sound_dpi(across: Any, down: Any) -> tuple[float, float] | None:
+    """Return pixels per inch as numbers; None where they are none that a picture can have."""
+    try:
+        dpi = float(across), float(down)
+    except (TypeError, ValueError, ArithmeticError):  # rational numbers may have a denominator of zero
+        return None
+    return dpi if all(_LEAST_DPI <= value <= _MOST_DPI for value in dpi) else None
+
+
+def resolution(exif: bytes | dict | None) -> tuple[float, float] | None:
+    """Return the pixels per inch that an EXIF block or the tags of a TIFF file state; None where they state none."""
+    try:
+        tags = exif if isinstance(exif, dict) else _parse(exif)
+        unit = {2: 1.0, 3: 2.54}[tags.get(_UNIT, 2)]
+        return sound_dpi(float(tags[_ACROSS]) * unit, float(tags[_DOWN]) * unit)
+    except Exception:  # a damaged block, as above
+        return None
+
+
+def same_dpi(one: tuple[float, float] | None, other: tuple[float, float] | None) -> bool:
+    """Return whether two resolutions are the same, but for what a 32-bit number cannot tell."""
+    if one is None or other is None:
+        return one is other
+    return all(math.isclose(a, b, rel_tol=1e-6) for a, b in zip(one, other, strict=True))
+
+
+def is_resolution_only(exif: bytes | None) -> bool:
+    """Return whether an EXIF block states a resolution and nothing else."""
+    try:
+        return bool(tags := set(_parse(exif))) and tags <= set(_RESOLUTION)
+    except Exception:  # a damaged block, as above
+        return False
+
+
+def exif_with_resolution(exif: bytes | None, dpi: tuple[float, float] | None) -> bytes | None:
+    """Return an EXIF block that states a resolution, for files that have no other place for it."""
+    if dpi is None or same_dpi(dpi, resolution(exif)):
+        return exif
+    try:
+        parsed = _parse(exif)
+        parsed[_ACROSS], parsed[_DOWN], parsed[_UNIT] = *dpi, 2
+        return bare_exif(parsed.tobytes())
+    except Exception:  # a block that cannot be rewritten
+        return exif
 
 
 def tags_of_exif(exif: bytes | Image.Exif | None) -> dict:
@@ -111,6 +160,11 @@ def exif_from_tags(tags: dict) -> bytes | None:
 def tags_for_tiff(exif: bytes | None) -> dict:
     """Return what of an EXIF block goes into a TIFF file as tags."""
     return {tag: value for tag, value in tags_of_exif(exif).items() if tag not in _STORAGE}
+
+
+def tags_of_resolution(dpi: tuple[float, float]) -> dict:
+    """Return the tags of a TIFF file that state pixels per inch."""
+    return dict(zip(_RESOLUTION, (*dpi, 2), strict=True))
 
 
 def _parse(exif: bytes | None) -> Image.Exif:

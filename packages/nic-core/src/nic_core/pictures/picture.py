@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import io
+import math
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from nic_core.errors import BadPicture
-from nic_core.pictures import metadata
+from nic_core.pictures import metadata, pillow
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,6 +20,7 @@ class Picture:
     pixels: H x W x C, uint8 or uint16, C is 1 (gray) or 3 (RGB); C-contiguous.
     alpha: H x W of the same type, None where there is none; not premultiplied.
     icc, exif, xmp: colour profile, EXIF block without the prefix "Exif\\0\\0", XMP packet; None where there is none.
+    dpi: pixels per inch, across and down; None where nothing states any.
 
     BadPicture where they do not fit together.
     """
@@ -29,6 +30,7 @@ class Picture:
     icc: bytes | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
+    dpi: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         """Check the arrays, and lay them out without gaps."""
@@ -44,6 +46,8 @@ class Picture:
                 f"alpha must be {_shape(pixels[..., 0])} of {pixels.dtype} like the picture, "
                 f"not {_shape(alpha)} of {alpha.dtype}"
             )
+        if self.dpi is not None and not (len(self.dpi) == 2 and all(0 < value < math.inf for value in self.dpi)):
+            raise BadPicture(f"a resolution is two positive numbers of pixels per inch, not {self.dpi}")
         object.__setattr__(self, "pixels", np.ascontiguousarray(pixels))
         if alpha is not None:
             object.__setattr__(self, "alpha", np.ascontiguousarray(alpha))
@@ -80,7 +84,8 @@ class Picture:
         if isinstance(source, Picture):
             return source
         if isinstance(source, Image.Image):
-            return _from_pil(source)
+            parts = pillow.parts_of(source)
+            return replace(_from_array(parts.array), icc=parts.icc, exif=parts.exif, xmp=parts.xmp, dpi=parts.dpi)
         if isinstance(source, np.ndarray):
             return _from_array(source)
         raise BadPicture(f"a picture is a Pillow image or an array, not {type(source).__name__}")
@@ -95,8 +100,8 @@ class Picture:
         """Return a Pillow image of mode L, LA, RGB, RGBA, or I;16 for 16-bit gray without alpha.
 
         Pillow holds no other 16-bit pictures: those are rounded to 8 bits here. `to_array` and files keep 16.
-        Profile, EXIF and XMP are in its `info` as "icc_profile", "exif" and "xmp", as if Pillow had read them.
-        `Image.save` writes EXIF and XMP only when given again: `image.save(path, exif=image.info["exif"])`.
+        Profile, EXIF, XMP and dpi are in its `info` as "icc_profile", "exif", "xmp" and "dpi", as if Pillow had read
+        them. `Image.save` writes all but the profile only when given again: `image.save(path, dpi=image.info["dpi"])`.
         """
         picture = self if self.channels == 1 and self.alpha is None else self.to_8_bit()
         image = Image.fromarray(picture.to_array())
@@ -106,6 +111,8 @@ class Picture:
             image.info["exif"] = metadata.EXIF_PREFIX + self.exif
         if self.xmp:
             image.info["xmp"] = self.xmp
+        if self.dpi:
+            image.info["dpi"] = self.dpi
         return image
 
     def to_8_bit(self) -> Picture:
@@ -133,11 +140,12 @@ class Picture:
             return self
         alpha = None if self.alpha is None else _upright(self.alpha, turn)
         exif, xmp = metadata.upright_exif(self.exif), metadata.upright_xmp(self.xmp)
-        return replace(self, pixels=_upright(self.pixels, turn), alpha=alpha, exif=exif, xmp=xmp)
+        dpi = self.dpi[::-1] if self.dpi and turn >= 5 else self.dpi
+        return replace(self, pixels=_upright(self.pixels, turn), alpha=alpha, exif=exif, xmp=xmp, dpi=dpi)
 
     def stripped(self) -> Picture:
-        """Return the picture without profile, EXIF and XMP, turned upright first where EXIF says that it is not."""
-        return replace(self.upright(), icc=None, exif=None, xmp=None)
+        """Return the picture without profile, EXIF, XMP and dpi, turned upright first where EXIF says it is not."""
+        return replace(self.upright(), icc=None, exif=None, xmp=None, dpi=None)
 
 
 def _shape(array: np.ndarray) -> str:
@@ -172,60 +180,3 @@ def _from_array(array: np.ndarray) -> Picture:
     if array.shape[2] in (2, 4):
         return Picture(array[..., :-1], array[..., -1])
     return Picture(array)
-
-
-def _from_pil(image: Image.Image) -> Picture:
-    try:
-        image.load()  # first, since it completes `info`, and turns TIFF files upright
-    except (OSError, SyntaxError, ValueError) as error:
-        raise BadPicture(f"the picture is damaged or cut short ({error})") from error
-    icc, exif, xmp = image.info.get("icc_profile") or None, _pil_exif(image), _pil_xmp(image)
-    if image.mode in ("CMYK", "LAB"):
-        image, icc = _to_rgb(image, icc), None
-    return replace(_from_array(_pil_array(image)), icc=icc, exif=exif, xmp=xmp)
-
-
-def _pil_array(image: Image.Image) -> np.ndarray:
-    mode = image.mode
-    if mode == "F":
-        raise BadPicture("float pictures are refused: scale to 8 or 16 bits first")
-    if mode == "I":
-        array = np.asarray(image)
-        if image.width and image.height and (array.min() < 0 or array.max() > 65535):
-            raise BadPicture("the picture has 32-bit values outside 0 to 65535: scale to 16 bits first")
-        return array.astype(np.uint16)
-    if mode.startswith("I;16"):
-        return np.asarray(image)
-    gray = mode in ("1", "L", "LA", "La")
-    # Alpha is either a channel, or a transparent colour ("transparency" in info).
-    alpha = image.has_transparency_data
-    return np.asarray(image.convert(("LA" if gray else "RGBA") if alpha else ("L" if gray else "RGB")))
-
-
-def _to_rgb(image: Image.Image, icc: bytes | None) -> Image.Image:
-    """Convert CMYK or LAB to sRGB, through the profile if it is one of that colour space."""
-    if icc and image.mode == "CMYK":
-        from PIL import ImageCms
-
-        try:
-            profile, srgb = ImageCms.ImageCmsProfile(io.BytesIO(icc)), ImageCms.createProfile("sRGB")
-            return cast(Image.Image, ImageCms.profileToProfile(image, profile, srgb, outputMode="RGB"))
-        except (ImageCms.PyCMSError, OSError):
-            pass  # a damaged profile, or one of another colour space
-    return image.convert("RGB")
-
-
-def _pil_exif(image: Image.Image) -> bytes | None:
-    exif = image.info.get("exif")
-    if isinstance(exif, Image.Exif):
-        exif = exif.tobytes()
-    if exif is None and hasattr(image, "tag_v2"):  # a TIFF file, whose tags are its EXIF
-        return metadata.exif_from_tags(metadata.tags_of_exif(image.getexif()))
-    if exif is None and "Raw profile type exif" in image.info:  # a PNG file by ImageMagick
-        exif = image.getexif().tobytes()
-    return metadata.bare_exif(exif)
-
-
-def _pil_xmp(image: Image.Image) -> bytes | None:
-    xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
-    return xmp.encode() if isinstance(xmp, str) else xmp or None

@@ -7,7 +7,7 @@ nothing to complain about: imagecodecs prints its warnings to the terminal.
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,7 @@ _HEADER_END = len(SIGNATURE) + 25  # after the chunk IHDR
 _LARGEST_SIDE = 1_000_000  # libpng's own limit
 _XMP_KEYWORD = b"XML:com.adobe.xmp"
 _LARGEST_METADATA = 64 << 20  # what a compressed chunk may expand to
+_INCH = 0.0254  # in metres, of which PNG counts the pixels
 
 _GRAY, _RGB, _PALETTE, _GRAY_ALPHA, _RGB_ALPHA = 0, 2, 3, 4, 6
 _DEPTHS = {_GRAY: (1, 2, 4, 8, 16), _RGB: (8, 16), _PALETTE: (1, 2, 4, 8), _GRAY_ALPHA: (8, 16), _RGB_ALPHA: (8, 16)}
@@ -64,15 +65,16 @@ def header(data: bytes) -> Header:
     return Header(width, height, depth, colour, interlace == 1)
 
 
-def decode(data: bytes) -> Picture:
+def decode(data: bytes, on_frames: Callable[[int], None] = lambda frames: None) -> Picture:
     """Read a PNG file; a transparent colour becomes alpha, a palette RGB. BadPicture or libpng's error if damaged.
 
+    on_frames: called with the number of frames that an animated file states; the still picture is read.
     Memory and time are bounded by the size that `header` returns, and by the length of the data.
     """
     head = header(data)
     chunks = list(_chunks(data))
     picture = _pixels(head, chunks)
-    icc = exif = xmp = None
+    icc = exif = xmp = dpi = None
     for kind, body in chunks:
         if kind == b"iCCP":
             icc = _inflate(body.partition(b"\0")[2][1:])
@@ -84,7 +86,12 @@ def decode(data: bytes) -> Picture:
             keyword, _, text = body.partition(b"\0")
             if keyword in (b"Raw profile type exif", b"Raw profile type APP1") and exif is None:
                 exif = _raw_profile(text if kind == b"tEXt" else _inflate(text[1:]))
-    return Picture(picture.pixels, picture.alpha, icc, exif, xmp)
+        elif kind == b"pHYs" and len(body) == 9 and body[8] == 1:
+            across, down, _ = struct.unpack(">IIB", body)
+            dpi = metadata.sound_dpi(across * _INCH, down * _INCH)
+        elif kind == b"acTL" and len(body) == 8:
+            on_frames(int.from_bytes(body[:4], "big"))
+    return Picture(picture.pixels, picture.alpha, icc, exif, xmp, dpi or metadata.resolution(exif))
 
 
 def encode(picture: Picture) -> bytes:
@@ -99,6 +106,8 @@ def encode(picture: Picture) -> bytes:
         extra += _chunk(b"eXIf", picture.exif)
     if picture.xmp:
         extra += _chunk(b"iTXt", _XMP_KEYWORD + b"\0\0\0\0\0" + picture.xmp)
+    if picture.dpi:
+        extra += _chunk(b"pHYs", struct.pack(">IIB", *(round(value / _INCH) for value in picture.dpi), 1))
     return data[:_HEADER_END] + extra + data[_HEADER_END:]
 
 

@@ -2,40 +2,46 @@
 
 import io
 import logging
+import math
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from nic_core.errors import BadPicture
 from nic_core.pictures import metadata
+from nic_core.pictures.bounds import CheckSize
 from nic_core.pictures.picture import Picture
 
-SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_MIN_IS_WHITE, _MIN_IS_BLACK, _RGB = 0, 1, 2
+_MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _YCBCR = 0, 1, 2, 6
+_COMPRESSIONS = (1, 5, 8, 32773, 32946, 34925, 50000)  # none, LZW, deflate, PackBits, deflate, LZMA, Zstandard
+_MOST_GROWTH = {1: 1, 5: 4096, 8: 1040, 32773: 64, 32946: 1040}  # what one byte can become; of others, anything
+_MOST_SAMPLES = 16
+_LARGEST_SMALL_TILE = 1 << 24  # pixels of a tile that may be larger than the picture
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 
 
-def decode_deep(data: bytes, check_size: Callable[[int, int], None]) -> Picture | None:
+def decode_deep(data: bytes, check_size: CheckSize, on_pages: Callable[[int], None]) -> Picture | None:
     """Read the first page if it has 9 to 16 bits per sample in gray or RGB; None where Pillow reads it as well.
 
-    check_size: called with (width, height) before pixels are allocated.
+    on_pages: called with the number of pages, of a file of any depth.
     Fewer than 16 bits are scaled to 16. Premultiplied alpha is divided out. Further channels are dropped.
-    BadPicture, or tifffile's error, for a damaged file of any depth.
+    BadPicture, or tifffile's error, for a damaged file of any depth, before anything is allocated for its pixels.
     """
     import tifffile  # here, as `nic` must start fast
 
     logging.getLogger("tifffile").addHandler(logging.NullHandler())  # or it prints to the terminal
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         page = file.pages.first
-        check_size(page.imagewidth, page.imagelength)
-        ends = [offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)]
-        if not ends or max(ends) > len(data) or not all(page.databytecounts):
-            raise BadPicture("the file is cut short")
+        _check(page, len(data), check_size)
+        on_pages(len(file.pages))
         if not 9 <= page.bitspersample <= 16 or page.photometric not in (_MIN_IS_WHITE, _MIN_IS_BLACK, _RGB):
             return None
         if page.sampleformat != 1:
             raise BadPicture("the picture has float or signed values: scale to unsigned 8 or 16 bits first")
+        if page.compression not in _COMPRESSIONS:
+            raise BadPicture(f"a compression that is not read at this depth ({page.compression!r})")
         array = page.asarray()
         if page.planarconfig == 2 and page.samplesperpixel > 1:
             array = np.moveaxis(array, 0, -1)
@@ -54,7 +60,33 @@ def decode_deep(data: bytes, check_size: Callable[[int, int], None]) -> Picture 
                 pixels = _divide_by_alpha(pixels, alpha)
             break
     tags = metadata.tags_of_tiff(data)
-    return Picture(pixels, alpha, tags.get(metadata.ICC), metadata.exif_from_tags(tags), tags.get(metadata.XMP))
+    exif, dpi = metadata.exif_from_tags(tags), metadata.resolution(tags)
+    return Picture(pixels, alpha, tags.get(metadata.ICC), exif, tags.get(metadata.XMP), dpi)
+
+
+def _check(page: Any, length: int, check_size: CheckSize) -> None:
+    """Raise BadPicture where a page claims more than it can have, so that what reads it allocates within bounds."""
+    pixels = page.imagewidth * page.imagelength
+    check_size(page.imagewidth, page.imagelength)
+    codes = [tag.code for tag in page.tags]
+    if len(set(codes)) < len(codes):
+        raise BadPicture("the file is damaged: it states the same thing twice")  # and readers differ on which counts
+    if page.imagedepth != 1 or page.tiledepth != 1:
+        raise BadPicture("it is a volume, not a picture")
+    if page.samplesperpixel > _MOST_SAMPLES:
+        raise BadPicture(f"it has {page.samplesperpixel} samples a pixel, and more than {_MOST_SAMPLES} are not read")
+    if page.is_tiled and page.tilewidth * page.tilelength > max(_LARGEST_SMALL_TILE, 4 * pixels):
+        raise BadPicture("the file is damaged: its tiles are far larger than the picture")
+    ends = [offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)]
+    growth = _MOST_GROWTH.get(page.compression, length)
+    asked = 0 if page.photometric == _YCBCR else pixels * page.samplesperpixel * page.bitspersample // 8
+    if (
+        len(ends) < math.prod(page.chunked)
+        or max(ends) > length
+        or not all(page.databytecounts)
+        or asked > growth * sum(page.databytecounts)
+    ):
+        raise BadPicture("the file is cut short")
 
 
 def encode(picture: Picture) -> bytes:
@@ -65,7 +97,10 @@ def encode(picture: Picture) -> bytes:
     array[:, 1:] -= array[:, :-1].copy()  # the predictor, modulo the type
     pixels = zlib.compress(array.tobytes())
     tags = TiffImagePlugin.ImageFileDirectory_v2()
-    for tag, value in metadata.tags_for_tiff(picture.exif).items():
+    described = metadata.tags_for_tiff(picture.exif)
+    if picture.dpi and not metadata.same_dpi(picture.dpi, metadata.resolution(described)):
+        described |= metadata.tags_of_resolution(picture.dpi)
+    for tag, value in described.items():
         tags[tag] = value
     tags[256], tags[257] = picture.width, picture.height
     tags[258] = (picture.bit_depth,) * array.shape[2]

@@ -35,7 +35,7 @@ def sketches(
     """
     if size % UNIT:
         raise click.UsageError(f"--size must be a multiple of {UNIT}, not {size}")
-    jobs = plan(photographs, f"{output.rstrip('/')}/", image_files.SUFFIXES, ".png")
+    jobs = plan(photographs, f"{output.rstrip('/')}/", image_files.READABLE_SUFFIXES, ".png")
     left = [job for job in jobs if not job.target.exists()]
     if len(left) < len(jobs):
         click.echo(f"{len(jobs) - len(left)} of {len(jobs)} edge maps are there already", err=True)

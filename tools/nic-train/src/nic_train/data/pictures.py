@@ -34,9 +34,9 @@ def find_pictures(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise NicError(f"{folder} is not a folder")
     files = (Path(parent, name) for parent, _, names in os.walk(folder) for name in names)
-    found = sorted(path for path in files if path.suffix.lower() in image_files.SUFFIXES)
+    found = sorted(path for path in files if path.suffix.lower() in image_files.READABLE_SUFFIXES)
     if not found:
-        raise NicError(f"no pictures below {folder} (looked for {' '.join(sorted(image_files.SUFFIXES))})")
+        raise NicError(f"no pictures below {folder} (looked for {' '.join(sorted(image_files.READABLE_SUFFIXES))})")
     return found
 
 

@@ -43,7 +43,7 @@ BLOCK = 256
 """Samples, still compressed, that a stream holds to shuffle them."""
 
 _ENDINGS = (".tar", ".tar.gz", ".tgz")
-_PICTURES = frozenset(suffix[1:] for suffix in image_files.SUFFIXES)
+_PICTURES = frozenset(suffix[1:] for suffix in image_files.READABLE_SUFFIXES)
 _WANTED = _PICTURES | {"txt", "json", "seg.png"}
 _DAMAGE = (OSError, EOFError, tarfile.TarError, zlib.error)
 _MOST_STREAMS = 8
@@ -58,7 +58,7 @@ def shard_urls(data: str) -> tuple[str, ...]:
     folder = Path(data)
     if folder.is_dir():
         files = [path for path in sorted(folder.iterdir()) if path.is_file()]
-        if any(path.suffix.lower() in image_files.SUFFIXES for path in files):
+        if any(path.suffix.lower() in image_files.READABLE_SUFFIXES for path in files):
             return ()
         return tuple(str(path) for path in files if path.name.endswith(_ENDINGS))
     if not data.endswith(_ENDINGS):
