@@ -332,7 +332,7 @@ def make_bad_inputs(work: Path) -> None:
         (["encode", "empty.png"], "empty.png: the file is empty"),
         (["encode", "cut.png"], "cut.png: "),
         (["encode", "absent.png"], "absent.png: no such file"),
-        (["encode", "hollow"], "no .bmp .jpeg .jpg .png .tif .tiff .webp files below hollow"),
+        (["encode", "hollow"], "files below hollow"),
         (["encode", "a.png", "--codec", "taco"], "no installed package brings the codec 'taco'; try: pip install"),
         (["encode", "a.png", "--codec", "zip:level"], "'zip:level' is not of the form"),
         (["encode", "a.png", "--codec", "zip-bare"], "no weights for zip-bare are installed"),

@@ -88,7 +88,8 @@ def test_every_kind(colour: int, depth: int, interlaced: bool, capfd: pytest.Cap
             expected = (samples * (255 if depth < 16 else 65535) // most).astype(np.uint16 if depth == 16 else np.uint8)
             if colour in (GRAY, RGB):
                 chosen = samples[0, 0]
-                transparent = chunk(b"tRNS", struct.pack(f">{len(chosen)}H", *chosen))
+                beyond = 0 if depth == 16 else 0xFF00  # bits that do not count
+                transparent = chunk(b"tRNS", struct.pack(f">{len(chosen)}H", *(chosen | beyond)))
                 alpha = np.where((samples == chosen).all(2), 0, np.iinfo(expected.dtype).max)
                 expected = np.concatenate([expected, alpha[..., None].astype(expected.dtype)], axis=2)
         read = image_files.read_bytes(stored(samples, colour, depth, interlaced, *extra)).to_array()

@@ -179,8 +179,11 @@ def _palette(head: Header, chunks: list[tuple[bytes, bytes]]) -> bytes:
             found.setdefault(kind, body)
     colours, transparent = found.get(b"PLTE", b""), found.get(b"tRNS", b"")
     if head.colour != _PALETTE:
-        sound = len(transparent) == {_GRAY: 2, _RGB: 6}.get(head.colour)
-        return _chunk(b"tRNS", transparent) if sound else b""
+        if len(transparent) != {_GRAY: 2, _RGB: 6}.get(head.colour):
+            return b""
+        most = (1 << head.depth) - 1  # only so many of the 16 bits count
+        samples = (sample & most for (sample,) in struct.iter_unpack(">H", transparent))
+        return _chunk(b"tRNS", b"".join(struct.pack(">H", sample) for sample in samples))
     if not colours or len(colours) % 3 or len(colours) > 3 << head.depth:
         raise BadPicture("the file is damaged: it has no valid palette")
     sound = 0 < len(transparent) <= len(colours) // 3

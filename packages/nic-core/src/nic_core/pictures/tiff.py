@@ -18,6 +18,7 @@ _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _YCBCR = 0, 1, 2, 6
 _COMPRESSIONS = (1, 5, 8, 32773, 32946, 34925, 50000)  # none, LZW, deflate, PackBits, deflate, LZMA, Zstandard
 _MOST_GROWTH = {1: 1, 5: 4096, 8: 1040, 32773: 64, 32946: 1040}  # what one byte can become; of others, anything
 _MOST_SAMPLES = 16
+_SIZES = {256, 257, 258, 259, 262, 277, 278, 284, 322, 323, 339, 32997, 32998}  # tags that say how much is stored
 _LARGEST_SMALL_TILE = 1 << 24  # pixels of a tile that may be larger than the picture
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 
@@ -68,7 +69,7 @@ def _check(page: Any, length: int, check_size: CheckSize) -> None:
     """Raise BadPicture where a page claims more than it can have, so that what reads it allocates within bounds."""
     pixels = page.imagewidth * page.imagelength
     check_size(page.imagewidth, page.imagelength)
-    codes = [tag.code for tag in page.tags]
+    codes = [tag.code for tag in page.tags if tag.code in _SIZES]
     if len(set(codes)) < len(codes):
         raise BadPicture("the file is damaged: it states the same thing twice")  # and readers differ on which counts
     if page.imagedepth != 1 or page.tiledepth != 1:
