@@ -29,10 +29,12 @@ def load(codec: str | None = None, weights: str | os.PathLike[str] | None = None
     """Return a codec by id, or the default one.
 
     weights: a path, URL, hf://owner/repository/file or a name from `nic weights`; None for whatever is installed.
-    device: "auto", "cpu", "cuda", "cuda:1", "mps".
+    device: "auto", "cpu", "cuda", "cuda:1", "mps", "xpu".
 
-    Raises CodecNotFound, WeightsNotFound, BadWeights.
+    Raises CodecNotFound, WeightsNotFound, BadWeights, BadOption.
     """
+    if not re.fullmatch("auto|cpu|(cuda|mps|xpu)(:[0-9]{1,3})?", device):
+        raise BadOption(f"the device must be auto, cpu, cuda, cuda:1, mps or xpu, not {device[:80]!r}")
     spec = plugins.codec_spec(codec or default_codec())
     explicit = None if weights is None else _explicit_weights(weights, spec.id)
     return Codec(spec, explicit, device)

@@ -284,6 +284,12 @@ def test_how_codecs_are_not_written(text: str) -> None:
         api.parse_codec(text)
 
 
+@pytest.mark.parametrize("device", ["banana", "", "cuda:", "cpu:0", "CUDA", "auto\n"])
+def test_a_device_that_is_none(fake: ModuleType, device: str) -> None:
+    with pytest.raises(BadOption, match="the device must be auto, cpu, cuda, cuda:1, mps or xpu, not '"):
+        nic.load("zip", device=device)
+
+
 def in_threads(count: int, work: Callable[[int], Any]) -> list[Any]:
     """Return what `work` returns for 0, 1, ... in as many threads that start at once."""
     barrier = threading.Barrier(count)

@@ -11,6 +11,7 @@ from nic_core.errors import BadWeights
 from nic_core.weights import WeightsInfo, plain
 from torch import Tensor, nn
 
+from nic_nn.config import no_larger_than
 from nic_nn.export import export, mismatch
 from nic_nn.model import LatentModel
 
@@ -63,7 +64,10 @@ def fill(model: nn.Module, state: Mapping[str, Tensor], published: Callable[[str
     names = {published(name): name for name, _ in model.named_parameters()}
     if found := mismatch({theirs: model.get_parameter(ours).shape for theirs, ours in names.items()}, state):
         raise BadWeights(f"{source}: {found}")
-    model.load_state_dict({ours: state[theirs].float() for theirs, ours in names.items()}, strict=False)
+    try:
+        model.load_state_dict({ours: state[theirs].float() for theirs, ours in names.items()}, strict=False)
+    except RuntimeError as error:  # tensors of other kinds: sparse, quantised
+        raise BadWeights(f"{source}: {str(error).splitlines()[0]}") from error
     model.eval()
 
 
@@ -96,8 +100,11 @@ class Importer:
         """
         state = self.read(path, self.ignore)
         try:
-            model = self.build(self.infer(state))
-        except (KeyError, IndexError, ValueError):
+            # By bytes that are there: the shape of a tensor may repeat one number without end.
+            storages = {value.untyped_storage().data_ptr(): value.untyped_storage() for value in state.values()}
+            with no_larger_than(len(state), sum(storage.nbytes() for storage in storages.values())):
+                model = self.build(self.infer(state))
+        except (LookupError, TypeError, ValueError, RuntimeError, ArithmeticError):
             model = self.build(self.default)
         fill(model, state, self.published, f"{path.name} is no checkpoint of {self.codec}")
         return model

@@ -34,8 +34,9 @@ class LatentCodec(PixelCodec):
         self.torch_device = pick_device(device)
         if self.torch_device.type == "cpu":
             keep_freed_memory()
+        head = read_head(path)
         try:
-            with no_larger_than(read_head(path)):
+            with no_larger_than(len(head.entries), head.elements):
                 fresh = self.build(info.config)
         except Exception as error:  # sizes that fit nothing break a model anywhere
             raise BadWeights(f"{path.name} has a config that {info.codec} cannot be built from: {error}") from error

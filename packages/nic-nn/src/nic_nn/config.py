@@ -7,7 +7,6 @@ from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import torch
-from nic_core.weights.tensors import Head
 from torch.overrides import TorchFunctionMode
 
 Config = TypeVar("Config")
@@ -57,13 +56,14 @@ def _value(kind: Any, value: Any, name: str) -> Any:
 
 
 @contextmanager
-def no_larger_than(head: Head) -> Iterator[None]:
-    """Let a model be built as long as it does not grow far beyond what a weights file holds, for its config may lie.
+def no_larger_than(tensors: int, elements: int) -> Iterator[None]:
+    """Let a model be built as long as it does not grow far beyond what a file holds, for its config may lie.
 
+    tensors: how many the file has; elements: how many numbers are in all of them.
     ValueError as soon as it has more than twice as many tensors, or numbers in them, plus what models always have. The
     memory of a tensor that is too large is asked for but not touched.
     """
-    with _Budget(2 * len(head.entries) + 1000, 2 * head.elements + (1 << 20)):
+    with _Budget(2 * tensors + 1000, 2 * elements + (1 << 20)):
         yield
 
 

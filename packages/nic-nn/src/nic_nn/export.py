@@ -27,6 +27,7 @@ def export(model: LatentModel, path: Path, info: WeightsInfo, *, half: bool = Fa
     info: what to record; its config and fingerprints are taken from the model.
     half: store the transforms' tensors in float16, half the size. The tables are made from the rounded values, so the
         file decides everything and loses nothing when it is loaded.
+    BadWeights, and no file, for a value that is not finite.
     """
     state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     if half:
@@ -35,6 +36,8 @@ def export(model: LatentModel, path: Path, info: WeightsInfo, *, half: bool = Fa
             name: value if name.startswith(exact) or not value.is_floating_point() else value.half()
             for name, value in state.items()
         }
+    if broken := [name for name, value in state.items() if not torch.isfinite(value).all()]:
+        raise BadWeights(f"the weights cannot be used: {broken[0]!r} has values that are not finite")
     model.freeze_tables()
     for latent, tables in (model.tables or {}).items():
         # Rows end to end: padded to one length they would be eight times as large.

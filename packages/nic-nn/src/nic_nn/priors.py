@@ -11,10 +11,13 @@ import math
 import torch
 import torch.nn.functional as F
 from nic_core.coding import Tables
+from nic_core.errors import BadWeights
 from torch import Tensor, nn
 
 from nic_nn.compressai_parts import EntropyBottleneck, GaussianConditional, LowerBound
 
+WIDEST = 1 << 15
+"""How far the tails of a density may lie from zero: tables of 16 bits tell no more symbols apart."""
 TABLE_BUFFERS = ("_offset", "_quantized_cdf", "_cdf_length")
 
 
@@ -112,11 +115,17 @@ class FactorizedPrior(EntropyBottleneck):
         return log_likelihood.reshape(z.shape[1], z.shape[0], *z.shape[2:]).permute(1, 0, 2, 3)
 
     def tables(self) -> Tables:
-        """Return the integer tables, one row for each channel."""
+        """Return the integer tables, one row for each channel; BadWeights for a density that has none."""
         frozen = copy.deepcopy(self)
         if self.centred:
+            span = torch.tensor([[-1e5, 1e5]]).to(self.quantiles).expand(self.channels, 1, 2)
+            ends = frozen._logits_cumulative(span, stop_gradient=True)
+            if not torch.isfinite(ends).all():  # the search for the tails would not end
+                raise BadWeights("the density of the hyper-latent is not finite")
             frozen._update_quantiles()
             frozen.quantiles[:, :, 1] = 0
+        if not (frozen.quantiles.abs() <= WIDEST).all():
+            raise BadWeights(f"the density of the hyper-latent reaches further than {WIDEST}")
         frozen.update(force=True)
         return _as_tables(frozen)
 
