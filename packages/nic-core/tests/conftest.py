@@ -168,11 +168,6 @@ def fake(install: Callable[..., Path], make_weights: Callable[..., Path], store:
     make_weights(weights / "high.safetensors", "zip-rate", "high", quality=80.0, rank=2)
     import nic_fake.codec
 
-    verbs = "nic_core.cli.transcode"  # has the flags of the codecs that were there when it was imported
-    before = sys.modules.pop(verbs, None)
     api._loaded.clear()
     yield nic_fake.codec
     api._loaded.clear()
-    sys.modules.pop(verbs, None)
-    if before is not None:
-        sys.modules[verbs] = before

@@ -269,6 +269,6 @@ def test_added_configs_do_not_become_the_default(generators):
 
 def test_every_option_is_told():
     command = [sys.executable, "-m", "nic_core"]
-    told = subprocess.run([*command, "encode", "--help"], capture_output=True, text=True).stdout
+    told = subprocess.run([*command, "encode", "--help", "--codec", PICS], capture_output=True, text=True).stdout
     for flag in ("--text", "--iterations", "--candidates", "--select", "--annotator", "--models", "--sketch-weights"):
         assert flag in told

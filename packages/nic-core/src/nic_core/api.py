@@ -14,6 +14,7 @@ from nic_core.format.container import Data, Header, unpack
 from nic_core.host.codec import Codec
 from nic_core.host.target import Target
 from nic_core.pictures.sources import Source
+from nic_core.plugins.published import DEFAULT
 from nic_core.spec import WeightsSpec
 
 
@@ -21,7 +22,7 @@ def default_codec() -> str:
     """Return the id of the codec whose weights have the highest rank; WeightsNotFound where none has any."""
     ranked = [spec for spec in known_weights.available() if spec.rank > 0]
     if not ranked:
-        raise WeightsNotFound("no default codec is installed: pip install nic-mini, or name a codec with --codec")
+        raise WeightsNotFound(f"no default codec is installed: pip install {DEFAULT}, or name a codec with --codec")
     return ranked[0].codec
 
 

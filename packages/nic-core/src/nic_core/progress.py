@@ -1,6 +1,7 @@
 """What a codec says while it works, to whoever listens: how far it is, and facts about the result."""
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -18,10 +19,12 @@ class Listener:
 
     step: called with what is done, how many steps of it are, and how many there are in all, 0 if that is unknown.
     note: called with a fact about a result.
+    opened: called with the seconds that it took to import a codec and to read its weights, or to wait for that.
     """
 
     step: Callable[[str, int, int], None]
     note: Callable[[str], None]
+    opened: Callable[[float], None] = lambda seconds: None
 
 
 _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
@@ -54,6 +57,15 @@ def note(fact: str) -> None:
         listener.note(fact)
     else:
         logger.info("%s", fact)
+
+
+@contextmanager
+def opening() -> Iterator[None]:
+    """Measure a block that imports a codec or reads its weights, so that times of coding can do without."""
+    start = time.perf_counter()
+    yield
+    if listener := _listener.get():
+        listener.opened(time.perf_counter() - start)
 
 
 @contextmanager

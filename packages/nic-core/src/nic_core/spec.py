@@ -118,9 +118,14 @@ TAKEN = frozenset(
         "dump",
         "format",
         "suffix",
+        "subsampling",
+        "overwrite",
+        "skip_existing",
+        "jobs",
         "help",
         "debug",
         "verbose",
+        "quiet",
     }
 )
 """Keys that no codec's option can have, since `encode` and `decode` have arguments or flags of these names."""

@@ -130,13 +130,19 @@ def test_a_target_is_of_a_known_kind() -> None:
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("40000", 40_000), ("40k", 40_000), ("40K", 40_000), ("1.5M", 1_500_000), ("64Ki", 65_536), ("1Mi", 1 << 20)],
+    [
+        *[("40000", 40_000), ("40k", 40_000), ("40K", 40_000), ("1.5M", 1_500_000), ("64Ki", 65_536), ("1Mi", 1 << 20)],
+        *[("40kB", 40_000), ("10MB", 10_000_000), ("10 mb", 10_000_000), ("5MiB", 5 << 20), ("1GiB", 1 << 30)],
+        ("9B", 9),
+    ],
 )
 def test_sizes_have_suffixes(text: str, size: int) -> None:
     assert Target.parse("size", text) == Target("size", size)
 
 
-@pytest.mark.parametrize("text", ["", "k", "40kB", "4 0", "40 Gi", "k40", "-1k", "0k", "inf", "nan", "infM", "1e999"])
+@pytest.mark.parametrize(
+    "text", ["", "k", "kB", "4 0", "40 Ti", "40kk", "40BB", "k40", "-1k", "0k", "inf", "nan", "infM", "1e999"]
+)
 def test_other_sizes_are_refused(text: str) -> None:
     with pytest.raises(BadOption, match="a target of bytes must be"):
         Target.parse("size", text)
@@ -353,7 +359,7 @@ def test_the_command_line_writes_nothing_out_of_reach(
     [
         (["--target-size", "5k", "--target-psnr", "30"], "exclude one another"),
         (["--target-bpp", "1", "-q", "30"], "exclude one another"),
-        (["--target-size", "5G"], "--target-size': a target of bytes must be a number, or one with k, M, Ki or Mi"),
+        (["--target-size", "5T"], "--target-size': a target of bytes must be a number, or one with kB, MB, KiB or MiB"),
         (["--target-bpp", "0"], "--target-bpp': a target of bpp must be a positive number"),
         (["--target-psnr", "nan"], "--target-psnr': a target of dB must be a positive number"),
     ],

@@ -1,28 +1,38 @@
 """The `nic` command: one group of verbs, from core and from plugins, each imported when it is called."""
 
+import io
 import logging
+import os
 import sys
+import threading
 import traceback
 
 import click
 
 from nic_core import __version__
-from nic_core.errors import NicError
+from nic_core.cli.output import message
+from nic_core.cli.settings import LogLines, Settings, Suggesting, with_flags
 from nic_core.plugins import records
+from nic_core.printable import printable
 from nic_core.spec import CommandSpec, resolve
 
 CORE = (
-    CommandSpec("encode", "nic_core.cli.transcode:encode", "Compress pictures into .nic files."),
-    CommandSpec("decode", "nic_core.cli.transcode:decode", "Turn .nic files back into pictures."),
-    CommandSpec("info", "nic_core.cli.listing:info", "Show what a .nic file says of itself."),
+    CommandSpec("encode", "nic_core.cli.encode:encode", "Compress pictures into .nic files."),
+    CommandSpec("decode", "nic_core.cli.decode:decode", "Turn .nic files back into pictures."),
+    CommandSpec("info", "nic_core.cli.info:info", "Show what a .nic file says of itself."),
     CommandSpec("codecs", "nic_core.cli.listing:codecs", "List the installed codecs and their options."),
     CommandSpec("plugins", "nic_core.cli.listing:plugins", "List the installed plugins, broken ones included."),
     CommandSpec("weights", "nic_core.cli.weights:weights", "List, add, remove or import trained weights."),
     CommandSpec("demo", "nic_core.cli.demo:demo", "Compress a photograph and show what came out."),
 )
 
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+JOB = "nic job"
+"""What the names of threads begin with that work on files; Ctrl-C does not wait for them."""
 
-class Verbs(click.Group):
+
+class Verbs(Suggesting):
     """A group that lists its verbs by their summaries, so that --help imports none of them."""
 
     def specs(self) -> dict[str, CommandSpec]:
@@ -36,8 +46,9 @@ class Verbs(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return one verb."""
-        spec = self.specs().get(cmd_name)
-        return resolve(spec.target) if spec else None
+        core = {spec.name: spec for spec in CORE}
+        spec = core.get(cmd_name) or self.specs().get(cmd_name)
+        return with_flags(resolve(spec.target)) if spec else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of verbs."""
@@ -52,54 +63,68 @@ def _core_names() -> set[str]:
 @click.group(
     cls=Verbs,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Start with: nic demo, or: nic encode photo.jpg -o photo.nic && nic decode photo.nic -o photo.png",
+    epilog="Start with: nic demo, or: nic encode photo.jpg && nic decode photo.nic",
 )
 @click.version_option(__version__, prog_name="nic")
 def cli() -> None:
     """Neural image compression: picture -> .nic file -> picture.
 
-    Codecs are plugins; 'nic codecs' lists those that are installed. With any verb, --debug shows the traceback of an
-    error and --verbose what is decided along the way.
+    Codecs are plugins; 'nic codecs' lists those that are installed. 'nic VERB --help' explains a verb.
     """
+
+
+with_flags(cli)
 
 
 def main() -> None:
     """Run the command line: errors are one line, exit code 1, or 2 for wrong usage."""
-    arguments = sys.argv[1:]
-    debug = "--debug" in arguments
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("nic: %(message)s"))
-    logging.getLogger("nic").addHandler(handler)
-    logging.getLogger("nic").setLevel(logging.INFO if "--verbose" in arguments else logging.WARNING)
-    if debug:
-        logging.getLogger("nic").setLevel(logging.DEBUG)
-    sys.exit(run([argument for argument in arguments if argument not in ("--debug", "--verbose")], debug))
+    logging.getLogger("nic").addHandler(LogLines())
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a character that the terminal's encoding lacks
+    code = _flushed(run(sys.argv[1:]))
+    if code == INTERRUPTED and any(thread.name.startswith(JOB) for thread in threading.enumerate()):
+        os._exit(code)  # without waiting for what they do; a temporary file goes with the next run
+    sys.exit(code)
 
 
-def run(arguments: list[str], debug: bool = False) -> int:
+def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
+    settings, log = Settings(), logging.getLogger("nic")
+    level = log.level
     try:
-        code = cli.main(arguments, prog_name="nic", standalone_mode=False)
+        if level == logging.NOTSET:
+            log.setLevel(settings.level())
+        code = cli.main(arguments, prog_name="nic", standalone_mode=False, obj=settings)
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
-        error.show()
+        text = io.StringIO()
+        error.show(text)
+        click.echo("\n".join(printable(line) for line in text.getvalue().rstrip().split("\n")), err=True)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo("nic: interrupted", err=True)
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
-        return 141
+        return BROKEN_PIPE
     except Exception as error:
-        if debug:
+        if settings.debug:
             traceback.print_exc()
         else:
             click.echo(f"nic: {message(error)}", err=True)
         return 1
+    finally:
+        log.setLevel(level)
 
 
-def message(error: Exception) -> str:
-    """Return what an error says to a user, in one line."""
-    text = " ".join(str(error).split())
-    if isinstance(error, NicError):
-        return text
-    return f"unexpected {type(error).__name__}: {text} (--debug shows where)"
+def _flushed(code: int) -> int:
+    """Write out what waits for standard output, while an error can still be shown; return the exit code."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the interpreter's own flush at the end
+        if isinstance(error, BrokenPipeError):
+            return BROKEN_PIPE
+        click.echo(f"nic: {message(error)}", err=True)
+        return code or 1
+    return code

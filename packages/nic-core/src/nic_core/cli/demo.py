@@ -7,8 +7,9 @@ import click
 import numpy as np
 
 from nic_core import api
+from nic_core.cli.output import say
 from nic_core.errors import NicError
-from nic_core.files.atomic import atomic_write, make_folder
+from nic_core.files.atomic import atomic_write, check_writable, make_folder
 from nic_core.host.target import psnr
 from nic_core.pictures import image_files
 from nic_core.pictures.picture import Picture
@@ -16,16 +17,24 @@ from nic_core.pictures.picture import Picture
 
 @click.command()
 @click.argument("picture", required=False, type=click.Path(path_type=Path))
-@click.option("-o", "--output", default="demo", show_default=True, type=click.Path(path_type=Path), help="Folder.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder. [default: demo, replaced each time]")
 @click.option("-q", "--quality", type=click.FloatRange(1, 100), default=50, show_default=True)
 @click.option("--codec", help="Default: the installed codec whose weights rank highest.")
-def demo(picture: Path | None, output: Path, quality: float, codec: str | None) -> None:
+@click.option("--overwrite", is_flag=True, help="Replace what is there in a folder given with -o.")
+def demo(picture: Path | None, output: Path | None, quality: float, codec: str | None, overwrite: bool) -> None:
     """Compress and decode a photograph (scikit-image's cup of coffee, or yours) and print what it cost.
 
     Writes the .nic file, the decoded PNG and a PNG with the original on the left and the decoded picture on the right.
     """
     name, original = ("coffee", _coffee()) if picture is None else (picture.stem, image_files.read(picture))
-    make_folder(output)
+    overwrite = overwrite or output is None
+    folder = output or Path("demo")
+    file, decoded_file, pair_file = (folder / f"{name}{end}" for end in (".nic", ".decoded.png", ".side-by-side.png"))
+    make_folder(folder)
+    for path in (file, decoded_file, pair_file):
+        if path.exists() and not overwrite:
+            raise NicError(f"{path} is there already; --overwrite replaces it")
+        check_writable(path)
     coder = api.load(codec)
     coder.decode_picture(coder.encode(original, quality))  # the first run also reads weights and warms caches
 
@@ -35,10 +44,10 @@ def demo(picture: Path | None, output: Path, quality: float, codec: str | None) 
     decoded = coder.decode_picture(data)
     end = time.perf_counter()
 
-    atomic_write(output / f"{name}.nic", data)
-    image_files.write(decoded, output / f"{name}.decoded.png")
     pair = Picture(np.concatenate([original.pixels, decoded.pixels], 1))
-    image_files.write(pair, output / f"{name}.side-by-side.png")
+    atomic_write(file, data, overwrite)
+    atomic_write(decoded_file, image_files.encode(decoded, "PNG"), overwrite)
+    atomic_write(pair_file, image_files.encode(pair, "PNG"), overwrite)
 
     rows = {
         "codec": f"{coder.spec.id}, quality {quality:g}",
@@ -48,10 +57,10 @@ def demo(picture: Path | None, output: Path, quality: float, codec: str | None) 
         "MS-SSIM": ms_ssim(original, decoded),
         "encode": f"{middle - start:.2f} s",
         "decode": f"{end - middle:.2f} s",
-        "written": f"{output / name}.nic, .decoded.png, .side-by-side.png",
+        "written": f"{folder / name}.nic, .decoded.png, .side-by-side.png",
     }
     for key, value in rows.items():
-        click.echo(f"{key:<8} {value}")
+        say(f"{key:<8} {value}")
 
 
 def _coffee() -> Picture:

@@ -1,42 +1,49 @@
 """`nic weights`: what is known, and how more comes in."""
 
+import dataclasses
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from nic_core import plugins
 from nic_core import weights as store
-from nic_core.errors import CannotWrite, NicError
-from nic_core.files.atomic import make_folder
+from nic_core.cli.flags import existing, with_existing
+from nic_core.cli.output import as_json, say, show_json, show_table
+from nic_core.cli.settings import Suggesting
+from nic_core.errors import NicError
+from nic_core.files.atomic import check_writable, make_folder
 from nic_core.spec import WeightsSpec, resolve
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Suggesting, invoke_without_command=True)
+@as_json
 @click.pass_context
-def weights(ctx: click.Context) -> None:
+def weights(ctx: click.Context, as_json: bool) -> None:
     """List, add, remove or import trained weights. Without a verb: the list.
 
     Weights come with a plugin, or lie in a folder of yours (NIC_WEIGHTS, by default the platform's data folder).
     """
     if ctx.invoked_subcommand is None:
-        show()
+        show(as_json)
 
 
-def show() -> None:
+def show(as_json: bool) -> None:
     """Print the known weights."""
     found = store.available()
+    if as_json:
+        show_json([dataclasses.asdict(spec) for spec in found])
+        return
     if not found:
         click.echo(f"no weights are installed; plugins bring some, others go to {store.store_folder()}")
         return
-    table = Table(box=None, pad_edge=False)
-    for heading in ("codec", "name", "quality", "entropy", "synthesis", "rank", "licence", "where"):
-        table.add_column(heading, overflow="fold")
-    for spec in found:
-        row = (spec.codec, spec.name, _quality(spec), spec.entropy_id, spec.synthesis_id, str(spec.rank), spec.licence)
-        table.add_row(*row, spec.location)
-    Console(markup=False, highlight=False).print(table)
+    rows = [
+        (
+            *(spec.codec, spec.name, _quality(spec), spec.entropy_id, spec.synthesis_id),
+            *(str(spec.rank), spec.licence, spec.location),
+        )
+        for spec in found
+    ]
+    show_table(("codec", "name", "quality", "entropy", "synthesis", "rank", "licence", "where"), rows)
 
 
 def _quality(spec: WeightsSpec) -> str:
@@ -50,9 +57,9 @@ def _quality(spec: WeightsSpec) -> str:
 def add(file: Path) -> None:
     """Copy a weights file into your store, so that files made with it decode without --weights."""
     spec = store.add(file)
-    click.echo(f"added {spec.codec} {spec.name} (entropy {spec.entropy_id}, synthesis {spec.synthesis_id})")
+    say(f"added {spec.codec} {spec.name} (entropy {spec.entropy_id}, synthesis {spec.synthesis_id})")
     if spec.rank > 0 and store.available()[0].location == spec.location:
-        click.echo(f"their rank, {spec.rank}, is the highest: from now on they are what 'nic encode' takes by default")
+        say(f"their rank, {spec.rank}, is the highest: from now on they are what 'nic encode' takes by default")
 
 
 @weights.command()
@@ -63,7 +70,7 @@ def remove(codec: str, name: str) -> None:
     for spec in store.stored():
         if (spec.codec, spec.name) == (codec, name):
             store.remove(spec)
-            click.echo(f"removed {spec.location}")
+            say(f"removed {spec.location}")
             return
     raise NicError(f"no weights of {codec} named {name} are in {store.store_folder()}")
 
@@ -74,7 +81,8 @@ def remove(codec: str, name: str) -> None:
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Weights file to write; default: into your store."
 )
-def import_(codec: str, source: Path, output: Path | None) -> None:
+@with_existing
+def import_(codec: str, source: Path, output: Path | None, overwrite: bool, skip_existing: bool) -> None:
     """Turn a checkpoint of a codec's authors into a weights file.
 
     \b
@@ -88,10 +96,15 @@ def import_(codec: str, source: Path, output: Path | None) -> None:
     if not source.exists():
         raise NicError(f"cannot read {source}: there is no such file")
     target = output or store.store_folder() / codec / f"{source.stem}.safetensors"
+    how = existing(overwrite, skip_existing)
+    if target.exists() and how == "skip":
+        say(f"{target} is there already")
+        return
+    if target.exists() and how == "refuse":
+        raise NicError(f"{target} is there already; --overwrite replaces it")
     if output is None:
         make_folder(target.parent)
-    elif not target.parent.is_dir():
-        raise CannotWrite(f"cannot write {target}: the folder {target.parent} does not exist")
+    check_writable(target)
     resolve(importers[0].target)(codec, source, target)
     info = store.verified(target)
-    click.echo(f"wrote {target} ({codec}, entropy {info.entropy_id}, synthesis {info.synthesis_id})")
+    say(f"wrote {target} ({codec}, entropy {info.entropy_id}, synthesis {info.synthesis_id})")

@@ -18,7 +18,7 @@ def atomic_write(path: str | os.PathLike, data: bytes, replace: bool = True) -> 
     replace: whether a file of that name may be replaced; where not, CannotWrite says that there is one.
     """
     target = _target(path)
-    if _is_device(target):
+    if is_device(target):
         try:
             target.write_bytes(data)
         except OSError as error:
@@ -51,7 +51,7 @@ def atomic_path(path: str | os.PathLike, replace: bool = True) -> Iterator[Path]
 def check_writable(path: str | os.PathLike) -> None:
     """Raise CannotWrite, as `atomic_write` would, where a file cannot be written; leaves no trace. For long work."""
     target = _target(path)
-    if _is_device(target):
+    if is_device(target):
         return
     try:
         with suppress(FileNotFoundError):
@@ -76,8 +76,9 @@ def _target(path: str | os.PathLike) -> Path:
     return Path(os.path.realpath(path))
 
 
-def _is_device(target: Path) -> bool:
-    return os.path.exists(target) and not os.path.isfile(target) and not os.path.isdir(target)
+def is_device(path: str | os.PathLike) -> bool:
+    """Return whether a path is one of a device or a pipe, where nothing is replaced by writing."""
+    return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
 
 
 def _take_free_name(part: Path, target: Path) -> None:

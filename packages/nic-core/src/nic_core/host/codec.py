@@ -142,12 +142,13 @@ class Codec:
 
     def opened(self, spec: WeightsSpec) -> PixelCodec:
         """Return the plugin's codec with these weights in place."""
-        target = resolve(self.spec.target)  # not under the lock: an import may wait for another thread's
-        with self._opening:
-            if spec.location not in self._open:
-                path = Path(weights.local(spec).location)
-                self._open[spec.location] = target(path, weights.verified(path), self.device)
-            return self._open[spec.location]
+        with progress.opening():
+            target = resolve(self.spec.target)  # not under the lock: an import may wait for another thread's
+            with self._opening:
+                if spec.location not in self._open:
+                    path = Path(weights.local(spec).location)
+                    self._open[spec.location] = target(path, weights.verified(path), self.device)
+                return self._open[spec.location]
 
     def _file(self, picture: Picture, extra: dict[str, bytes], quality: float | None, options: dict[str, Any]) -> bytes:
         """Return the file of a picture at one quality. extra: its chunks; options: checked."""

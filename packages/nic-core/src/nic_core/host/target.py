@@ -18,7 +18,7 @@ logger = logging.getLogger("nic")
 UNITS = {"bpp": "bpp", "size": "bytes", "psnr": "dB"}
 """The kinds of targets, and what each is measured in."""
 
-MULTIPLES = {"": 1, "k": 1000, "m": 1000**2, "ki": 1024, "mi": 1024**2}
+MULTIPLES = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "ki": 1024, "mi": 1024**2, "gi": 1024**3}
 
 MOST_TRIALS = 10
 """Encodes that one search may cost: about where the sizes of neighbouring hundredths of a quality are told apart."""
@@ -51,13 +51,16 @@ class Target:
 
     @classmethod
     def parse(cls, kind: Literal["bpp", "size", "psnr"], text: str) -> "Target":
-        """Return the target that a text states; sizes may end in k or M (1000), Ki or Mi (1024). BadOption."""
-        suffixes = "(ki?|mi?)?" if kind == "size" else "()"
+        """Return the target that a text states; sizes may end in kB, MB (1000), KiB, MiB (1024). BadOption.
+
+        The B may be left out, and capitals make no difference.
+        """
+        suffixes = r"\s*([kmg]i?)?b?" if kind == "size" else "()"
         number, suffix = re.fullmatch(f"(.*?){suffixes}", text, re.DOTALL | re.IGNORECASE).groups()  # type: ignore[union-attr]
         try:
             return cls(kind, float(number) * MULTIPLES[(suffix or "").lower()])
         except ValueError as error:
-            form = "a number, or one with k, M, Ki or Mi" if kind == "size" else "a number"
+            form = "a number, or one with kB, MB, KiB or MiB" if kind == "size" else "a number"
             raise BadOption(f"a target of {UNITS[kind]} must be {form}, not {text!r}") from error
 
     @property

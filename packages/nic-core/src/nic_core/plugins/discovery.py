@@ -3,6 +3,7 @@
 `NIC_PLUGINS` (comma-separated entry-point names) is an allow-list, `NIC_DISABLE_PLUGINS` a block-list.
 """
 
+import difflib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ import pluggy
 
 from nic_core import hooks
 from nic_core.errors import CodecNotFound, NicError
+from nic_core.plugins.published import DISTRIBUTIONS
 from nic_core.spec import API_VERSION, CodecSpec, CommandSpec, ImporterSpec, RecipeSpec, WeightsSpec
 
 GROUP = "nic"
@@ -114,10 +116,13 @@ def codec_spec(codec: str) -> CodecSpec:
         )
     if found:
         return found[0][1]
+    if distribution := DISTRIBUTIONS.get(codec):
+        missing = f"the codec {codec!r} is not installed: pip install {distribution}"
+    else:
+        missing = f"no installed package brings the codec {codec!r}"
+    ids = [spec.id for spec in list_codecs()]
+    near = difflib.get_close_matches(codec, ids) or [id for id in ids if id.startswith(codec)]
+    meant = f"; did you mean {' or '.join(near)}?" if near else "."
     broken = [plugin for plugin in installed() if plugin.error]
     hint = f"; {broken[0].distribution} failed to load, see 'nic plugins'" if broken else ""
-    family = codec.partition("-")[0]
-    known = ", ".join(spec.id for spec in list_codecs()) or "none"
-    raise CodecNotFound(
-        f"no installed package brings the codec {codec!r}; try: pip install nic-{family}. Installed: {known}{hint}"
-    )
+    raise CodecNotFound(f"{missing}{meant} Installed: {', '.join(ids) or 'none'}{hint}")

@@ -3,11 +3,14 @@
 from pathlib import Path
 
 import click
-from nic_core.cli.transcode import Done, Job, Say, plan, run_jobs
+from nic_core.cli.jobs import Job, Kind, plan
+from nic_core.cli.running import Done, Say, run_jobs
 from nic_core.pictures import image_files
 
 from nic_textsketch.geometry import UNIT
 from nic_textsketch.sketches.annotators import ANNOTATORS, load_annotator
+
+PHOTOGRAPHS = Kind(image_files.READABLE_SUFFIXES, "pictures", ".png", package=image_files.missing_package)
 
 
 @click.command()
@@ -35,16 +38,12 @@ def sketches(
     """
     if size % UNIT:
         raise click.UsageError(f"--size must be a multiple of {UNIT}, not {size}")
-    jobs = plan(photographs, f"{output.rstrip('/')}/", image_files.READABLE_SUFFIXES, ".png")
-    left = [job for job in jobs if not job.target.exists()]
-    if len(left) < len(jobs):
-        click.echo(f"{len(jobs) - len(left)} of {len(jobs)} edge maps are there already", err=True)
-    if not left:
-        return 0
-    draw = load_annotator(annotator, size, weights, device)
+    todo = plan(photographs, f"{output.rstrip('/')}/", PHOTOGRAPHS, "skip")
+    draw = load_annotator(annotator, size, weights, device) if todo.jobs else None
 
     def work(job: Job, _: Say) -> Done:
+        assert draw
         image_files.write(draw(image_files.read(job.source)), job.target)
         return Done(job.target.stat().st_size, 0)
 
-    return run_jobs(left, work, annotator)
+    return run_jobs(todo, work, annotator)

@@ -1,0 +1,97 @@
+"""`nic info`: what .nic files say of themselves; quick, without torch."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nic_core import weights as known_weights
+from nic_core.cli.jobs import Kind, find
+from nic_core.cli.output import as_json, message, read, show, show_json
+from nic_core.errors import NicError
+from nic_core.format import chunks, container
+from nic_core.printable import printable
+
+FILES = Kind(frozenset({".nic"}), ".nic files", "")
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@as_json
+def info(files: tuple[Path, ...], as_json: bool) -> int:
+    """Show what .nic files say of themselves: size, codec, weights, quality, metadata. Decodes nothing.
+
+    \b
+    nic info photo.nic
+    nic info holiday/           all .nic files of a folder
+    nic info --json a.nic b.nic
+
+    One that cannot be read is named, the others are shown, and the exit code is 1. JSON is an object for one file and a
+    list for several or for a folder; one that cannot be read has the keys "file" and "error" in it.
+    """
+    found = find(files, FILES)
+    facts: list[dict[str, Any]] = [{"file": str(job.source), "error": job.problem} for job in found.unread]
+    for path, _ in found.files:
+        try:
+            facts.append(describe(path))
+        except Exception as error:
+            facts.append({"file": str(path), "error": message(error)})
+    for fact in facts:
+        if "error" in fact:
+            show(f"nic: {fact['error']}", err=True)
+    if as_json:
+        single = len(files) == 1 and len(facts) == 1 and not files[0].is_dir()
+        show_json(facts[0] if single else facts)
+    else:
+        for text in [_text(fact) for fact in facts if "error" not in fact]:
+            click.echo(text)
+    return 1 if any("error" in fact for fact in facts) else 0
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """Return a .nic file's facts, in the order in which they are shown; an error of nic's names the file."""
+    data = read(path)
+    try:
+        file = container.unpack(data, max_pixels=1 << 64)
+    except NicError as error:
+        raise type(error)(f"{path}: {error}") from error
+    head = file.header
+    fitting = [spec for spec in known_weights.available(head.codec) if spec.entropy_id == head.entropy_id]
+    return {
+        "file": str(path),
+        "bytes": len(data),
+        "width": head.width,
+        "height": head.height,
+        "channels": head.channels,
+        "bit_depth": head.bit_depth,
+        "bpp": round(8 * len(data) / (head.width * head.height), 4),
+        "codec": head.codec,
+        "quality": head.quality,
+        "coder": head.coder,
+        "entropy_id": head.entropy_id,
+        "synthesis_id": head.synthesis_id,
+        "weights": fitting[0].name if fitting else None,
+        "units": [len(unit) for unit in file.units],
+        "dpi": chunks.resolution(file.chunks),
+        "chunks": [{"kind": kind, "bytes": len(content)} for kind, content in file.chunks.items()],
+    }
+
+
+def _text(fact: dict[str, Any]) -> str:
+    """Return a file's facts for people."""
+    rows = {
+        "file": fact["file"],
+        "bytes": fact["bytes"],
+        "size": f"{fact['width']} x {fact['height']}",
+        **{key: fact[key] for key in ("channels", "bit_depth", "bpp", "codec", "quality", "coder")},
+        "entropy_id": fact["entropy_id"],
+        "synthesis_id": fact["synthesis_id"],
+        "weights": fact["weights"] or "not installed",
+        "units": len(fact["units"]),
+        "dpi": fact["dpi"],
+        "chunks": ", ".join(f"{chunk['kind']} ({chunk['bytes']} bytes)" for chunk in fact["chunks"]),
+    }
+    width = max(map(len, rows))
+    return "\n".join(
+        f"{key:<{width}}  {printable(str(value))}" for key, value in rows.items() if value not in (None, "")
+    )

@@ -1,0 +1,229 @@
+"""Which files are made of which: inputs found, outputs named, and nothing replaced unasked."""
+
+import os
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from nic_core.cli.output import refuse_terminals
+from nic_core.errors import NicError
+from nic_core.files.atomic import is_device
+
+STREAM = Path("-")
+"""Standard input, or standard output."""
+
+Existing = Literal["refuse", "replace", "skip"]
+"""What becomes of outputs that are there already."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a verb reads and makes.
+
+    reads: what the names end in that are looked for in folders, in lower case. called: what the files are called.
+    makes: what the outputs' names end in. unmentioned: endings of files in folders that nobody expects to be read.
+    package: says for another ending which package it takes to read it, or None. check: raises an error of nic's or a
+    UsageError for an output's name that does not fit.
+    """
+
+    reads: frozenset[str]
+    called: str
+    makes: str
+    unmentioned: frozenset[str] = frozenset()
+    package: Callable[[str], str | None] = lambda suffix: None
+    check: Callable[[Path], object] = lambda path: None
+
+
+@dataclass(frozen=True)
+class Job:
+    """One input and where its output goes.
+
+    make_folder: whether the target's folder is made where it is missing. problem: why it cannot be done, or empty.
+    """
+
+    source: Path
+    target: Path
+    make_folder: bool = False
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run does.
+
+    jobs: in order. existing: what becomes of outputs that are there already. there: how many of them are passed over.
+    notes: what else the user should know, in lines. folder: the one that all outputs lie below, those there too.
+    """
+
+    jobs: tuple[Job, ...]
+    existing: Existing = "refuse"
+    there: int = 0
+    notes: tuple[str, ...] = ()
+    folder: Path = Path()
+
+    @property
+    def to_stream(self) -> bool:
+        """Whether standard output is one of the targets."""
+        return any(job.target == STREAM for job in self.jobs)
+
+
+@dataclass(frozen=True)
+class Found:
+    """The files of a run: (file, its path below an output folder), those passed over by kind, and folders unread."""
+
+    files: list[tuple[Path, Path]]
+    passed_over: Counter[str]
+    unread: list[Job]
+
+
+def plan(inputs: Sequence[Path], output: str | None, kind: Kind, existing: Existing = "refuse") -> Plan:
+    """Return the jobs for files and folders.
+
+    output: a file for one input, a folder for several, or for one if it exists or ends in a slash.
+
+    Inputs that would be written to one name, by any file system's reckoning, keep their own endings in it: a.jpg and
+    a.png become a.jpg.nic and a.png.nic. So names depend on the inputs alone, and a repeated run finds its files.
+
+    Raises NicError where outputs are there already, UsageError where inputs and output do not fit together.
+    """
+    found = find(inputs, kind)
+    into_folder = _into_folder(inputs, output, len(found.files))
+    place = None if output is None else Path(output)
+    if place not in (None, STREAM) and not into_folder and not is_device(place):
+        kind.check(place)
+    targets, renamed = _targets(found.files, place, into_folder, kind.makes)
+    jobs = [Job(source, target, into_folder) for (source, _), target in zip(found.files, targets, strict=True)]
+    jobs = _without_clashes(list(dict.fromkeys(jobs)))
+    refuse_terminals(any(job.source == STREAM for job in jobs), any(job.target == STREAM for job in jobs))
+    sources = {os.path.realpath(job.source): job.source for job in jobs if job.source != STREAM}
+    for job in jobs:
+        if job.target != STREAM and (replaced := sources.get(os.path.realpath(job.target))):
+            raise click.UsageError(f"the input {replaced} would be replaced by an output; say with -o where to write")
+    there = [job for job in jobs if job.target != STREAM and os.path.exists(job.target) and not is_device(job.target)]
+    if there and existing == "refuse":
+        raise NicError(_refusal(there, len(jobs)))
+    left = jobs if existing == "replace" else [job for job in jobs if job not in set(there)]
+    notes = [_renaming(renamed)] if renamed else []
+    notes += [passed_over(found.passed_over, kind)] if found.passed_over else []
+    folders = [os.path.dirname(os.path.abspath(job.target)) for job in jobs]
+    folder = Path(os.path.commonpath(folders)) if folders else Path()
+    return Plan((*found.unread, *left), existing, len(jobs) - len(left), tuple(notes), folder)
+
+
+def find(inputs: Iterable[Path], kind: Kind) -> Found:
+    """Return what lies at paths: files as they are, of folders the files of a kind; NicError for a folder without."""
+    found = Found([], Counter(), [])
+    for path in inputs:
+        if os.path.isdir(path):
+            before, errors = len(found.files), len(found.unread)
+            _walk(path, kind, found)
+            if len(found.files) == before and len(found.unread) == errors:
+                more = f" ({passed_over(found.passed_over, kind)})" if found.passed_over else ""
+                raise NicError(f"no {kind.called} below {path}{more}")
+        else:
+            found.files.append((path, Path(path.name)))
+    return found
+
+
+def _walk(folder: Path, kind: Kind, found: Found) -> None:
+    """Add what lies in a folder and those below it, in order; links to folders are not followed."""
+
+    def unread(error: OSError) -> None:
+        place = Path(error.filename)
+        found.unread.append(Job(place, place, problem=f"cannot read the folder {place}: {error.strerror}"))
+
+    for place, folders, names in os.walk(folder, onerror=unread):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(place, name)
+            suffix = path.suffix.lower()
+            if name.startswith(".nic-") or suffix in kind.unmentioned:
+                continue
+            if suffix in kind.reads and not name.startswith(".") and os.path.isfile(path):
+                found.files.append((path, path.relative_to(folder)))
+            else:
+                found.passed_over["hidden" if name.startswith(".") else suffix or "without an ending"] += 1
+
+
+def passed_over(counts: Counter[str], kind: Kind) -> str:
+    """Return in one line how many files of which endings were no input, and what it takes to read them."""
+    parts = []
+    for suffix, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        package = kind.package(suffix)
+        parts.append(f"{count} {suffix}" + (f" (pip install {package})" if package else ""))
+    total = sum(counts.values())
+    return f"{total} {'file' if total == 1 else 'files'} passed over: {', '.join(parts)}"
+
+
+def _into_folder(inputs: Sequence[Path], output: str | None, count: int) -> bool:
+    if output is None or output == str(STREAM):
+        if output is not None and (count > 1 or any(os.path.isdir(path) for path in inputs)):
+            raise click.UsageError("several inputs cannot go to standard output; give a folder with -o")
+        return False
+    several = count > 1 or any(os.path.isdir(path) for path in inputs)
+    into = several or output.endswith((os.sep, os.altsep or os.sep)) or os.path.isdir(output)
+    if into and os.path.exists(output) and not os.path.isdir(output):
+        raise click.UsageError(f"-o {output} is a file; several inputs need a folder")
+    return into
+
+
+def _targets(
+    files: list[tuple[Path, Path]], place: Path | None, into_folder: bool, suffix: str
+) -> tuple[list[Path], list[Path]]:
+    """Return where each file goes, and the targets that keep their inputs' endings."""
+    if place is not None and not into_folder:
+        return [place] * len(files), []
+    at = [source if place is None else place / relative for source, relative in files]
+    whole: set[int] = set()
+
+    def name(number: int) -> Path:
+        path = at[number]
+        if path == STREAM:
+            return STREAM
+        return path.with_name((path.name if number in whole else path.stem) + suffix)
+
+    while True:
+        groups = _sharing([name(number) for number in range(len(at))])
+        clashing = {number for group in groups if len({files[number][0] for number in group}) > 1 for number in group}
+        if clashing <= whole:
+            break
+        whole |= clashing
+    targets = [name(number) for number in range(len(at))]
+    return targets, [targets[number] for number in sorted(whole)]
+
+
+def _sharing(targets: Sequence[Path]) -> list[list[int]]:
+    """Return the numbers of the paths that some file system takes for one: cases and forms of accents do not count."""
+    groups: defaultdict[str, list[int]] = defaultdict(list)
+    for number, target in enumerate(targets):
+        if target != STREAM:
+            groups[unicodedata.normalize("NFC", os.path.abspath(target)).casefold()].append(number)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _without_clashes(jobs: list[Job]) -> list[Job]:
+    """Return the jobs, where those that still share a name have that as their problem."""
+    for group in _sharing([job.target for job in jobs]):
+        names = " and ".join(str(jobs[number].source) for number in group)
+        for number in group:
+            job = jobs[number]
+            problem = f"{names} would all be written to {job.target}: do them in separate runs"
+            jobs[number] = Job(job.source, job.target, job.make_folder, problem)
+    return jobs
+
+
+def _renaming(targets: list[Path]) -> str:
+    names = ", ".join(target.name for target in targets[:4])
+    return f"{len(targets)} inputs that share their names keep their endings: {names}{', ...' if targets[4:] else ''}"
+
+
+def _refusal(there: list[Job], count: int) -> str:
+    what = f"{there[0].target} is there already"
+    if len(there) > 1:
+        what = f"{len(there)} of {count} outputs are there already, {there[0].target} first"
+    return f"{what}; --overwrite replaces, --skip-existing passes over"

@@ -1,0 +1,244 @@
+"""Does the jobs of a run, one after another or several at once, and shows how far it is."""
+
+import logging
+import queue
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import copy_context
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+from nic_core import progress
+from nic_core.cli import JOB
+from nic_core.cli.jobs import STREAM, Job, Plan
+from nic_core.cli.output import message, say
+from nic_core.cli.settings import settings
+from nic_core.errors import NicError
+from nic_core.files.atomic import check_writable, make_folder
+from nic_core.printable import printable
+
+logger = logging.getLogger("nic")
+
+Say = Callable[[str], None]
+"""Shows beside the progress bar what is being done."""
+
+PATIENCE = 1.0
+"""Seconds that Ctrl-C gives to jobs to end by themselves."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What one finished job counts: bytes of the .nic file and pixels."""
+
+    size: int
+    pixels: int
+
+
+Work = Callable[[Job, Say], Done]
+"""Does one job, and may say how far it is. Called in several threads where several files are worked on at once."""
+
+
+class Stopped(BaseException):
+    """Ends a job after Ctrl-C, at the next step that it reports; not to be caught."""
+
+
+@dataclass
+class Run:
+    """The state of a run, which its threads share.
+
+    results: of finished jobs by their number; an error of any kind where one failed. startup: seconds that each thread
+    has spent on opening codecs. stop: set when the jobs shall end.
+    """
+
+    plan: Plan
+    work: Work
+    verb: str
+    bars: Progress
+    quiet: bool = False
+    verbose: bool = False
+    results: dict[int, Done | Exception] = field(default_factory=dict)
+    startup: defaultdict[int, float] = field(default_factory=lambda: defaultdict(float))
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def attempt(self, number: int) -> None:
+        """Do one job; whatever it raises is its result, and the other files are still done."""
+        job = self.plan.jobs[number]
+        start, before = time.perf_counter(), self.startup[threading.get_ident()]
+        try:
+            self._prepare(job)
+            with self._shown(job) as say:
+                done = self.work(job, say)
+        except Exception as error:  # a codec may raise anything
+            if isinstance(error, NicError) and str(job.source) not in str(error) and job.source != STREAM:
+                error.args = (f"{job.source}: {error}",)
+            self.results[number] = error
+            logger.debug("%s", job.source, exc_info=True)
+            if len(self.plan.jobs) > 1:
+                self.line(f"nic: {message(error)}")
+        else:
+            self.results[number] = done
+            seconds = time.perf_counter() - start - self.startup[threading.get_ident()] + before
+            if self.verbose:
+                self.line(f"{job.source} -> {job.target}: {_sizes(done.size, done.pixels)}, {seconds:.2f} s")
+
+    def _prepare(self, job: Job) -> None:
+        """Find out before the work whether its result can be written."""
+        if job.problem:
+            raise NicError(job.problem)
+        if job.target == STREAM:
+            return
+        if job.make_folder:
+            make_folder(job.target.parent)
+        check_writable(job.target)
+
+    @contextmanager
+    def _shown(self, job: Job) -> Iterator[Say]:
+        """Show what a codec says while it works on a job: a bar for each long piece of work, and notes as lines."""
+        name = "standard input" if job.source == STREAM else job.source.name
+        row = self.bars.add_task(printable(f"{self.verb} {name}"), total=None)
+        tasks: dict[str, TaskID] = {}
+
+        def say(stage: str) -> None:
+            self._check()
+            self.bars.update(row, description=printable(f"{self.verb} {name}, {stage}"))
+
+        def step(what: str, done: int, total: int) -> None:
+            self._check()
+            if what not in tasks:
+                tasks[what] = self.bars.add_task(printable(f"  {what}"), total=total or None, completed=done)
+            self.bars.update(tasks[what], completed=done, total=total or None, visible=done < total or not total)
+
+        def note(fact: str) -> None:
+            if not self.quiet:
+                self.line(fact if job.source == STREAM else f"{name}: {fact}")
+
+        def opened(seconds: float) -> None:
+            self.startup[threading.get_ident()] += seconds
+
+        try:
+            with progress.listening(progress.Listener(step, note, opened)):
+                yield say
+        finally:
+            for task in (row, *tasks.values()):
+                self.bars.remove_task(task)
+
+    def _check(self) -> None:
+        if self.stop.is_set():
+            raise Stopped
+
+    def line(self, text: str) -> None:
+        """Show a line above the bars."""
+        self.bars.console.print(printable(text), markup=False, highlight=False, emoji=False, soft_wrap=True)
+
+
+def run_jobs(plan: Plan, work: Work, verb: str, at_once: int = 1) -> int:
+    """Do the jobs of a plan; a failed one is named and the rest still done. Returns the exit code.
+
+    at_once: how many are worked on at the same time, by threads.
+    """
+    chosen, start = settings(), time.perf_counter()
+    console = Console(stderr=True)
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    hidden = chosen.quiet or not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=hidden, redirect_stdout=False) as bars:
+        run = Run(plan, work, verb, bars, chosen.quiet, chosen.verbose)
+        overall = bars.add_task(verb, total=len(plan.jobs), visible=len(plan.jobs) > 1)
+        try:
+            _do(run, min(at_once, len(plan.jobs)), lambda: bars.advance(overall))
+        except KeyboardInterrupt:
+            if len(plan.jobs) > 1:
+                run.line(f"nic: {len(run.results)} of {len(plan.jobs)} files were done; --skip-existing does the rest")
+            raise
+    results = [run.results[number] for number in range(len(plan.jobs))]
+    if len(results) == 1 and isinstance(results[0], Exception):
+        raise results[0]
+    for note in plan.notes:
+        say(note, err=True)
+    say(_summary(plan, results, time.perf_counter() - start, max(run.startup.values(), default=0)), plan.to_stream)
+    return 1 if any(isinstance(result, Exception) for result in results) else 0
+
+
+def _do(run: Run, at_once: int, advance: Callable[[], None]) -> None:
+    """Do the jobs of a run, and call `advance` after each."""
+    if at_once <= 1:
+        for number in range(len(run.plan.jobs)):
+            run.attempt(number)
+            advance()
+        return
+    numbers = iter(range(len(run.plan.jobs)))
+    taking = threading.Lock()
+    events: queue.SimpleQueue[BaseException | bool] = queue.SimpleQueue()  # a job's end, a thread's end, or its failure
+
+    def serve() -> None:
+        try:
+            while not run.stop.is_set():
+                with taking:
+                    number = next(numbers, None)
+                if number is None:
+                    break
+                run.attempt(number)
+                events.put(True)
+            events.put(False)
+        except BaseException as error:
+            events.put(error)
+
+    # Daemons, so that Ctrl-C need not wait for what they do. Each has a context of its own: it holds the listener.
+    threads = [
+        threading.Thread(target=copy_context().run, args=(serve,), name=f"{JOB} {number}", daemon=True)
+        for number in range(at_once)
+    ]
+    try:
+        for thread in threads:
+            thread.start()
+        running = at_once
+        while running:
+            try:
+                event = events.get(timeout=0.2)  # not all systems let Ctrl-C through to a wait without an end
+            except queue.Empty:
+                continue
+            if isinstance(event, BaseException):
+                raise event
+            if event:
+                advance()
+            else:
+                running -= 1
+    finally:
+        run.stop.set()
+        end = time.monotonic() + PATIENCE
+        for thread in threads:
+            thread.join(max(0.0, end - time.monotonic()))
+
+
+def _summary(plan: Plan, results: list[Done | Exception], seconds: float, startup: float) -> str:
+    """Return what a run came to. Times are without start-up, which is named."""
+    done = [result for result in results if isinstance(result, Done)]
+    if not results:
+        return f"nothing to do: {_count(plan.there, 'output')} {'is' if plan.there == 1 else 'are'} there already"
+    sizes = _sizes(sum(item.size for item in done), sum(item.pixels for item in done))
+    text = f"{_count(len(done), 'file')}, {sizes}, {max(seconds - startup, 0):.1f} s"
+    if startup >= 0.05:
+        text += f" (and {startup:.1f} s to start)"
+    if plan.there:
+        text += f"; {plan.there} there already"
+    if failed := len(results) - len(done):
+        text += f"; {failed} failed"
+    return text
+
+
+def _sizes(size: int, pixels: int) -> str:
+    return f"{size} bytes, {8 * size / pixels:.3f} bpp" if pixels else f"{size} bytes"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,22 @@
+"""The codecs that nic's own distributions bring: the only ones that a user is told to install.
+
+Other names, of which anyone can make a package, stand in files and on command lines.
+"""
+
+DISTRIBUTIONS = {
+    "cca": "nic-cca",
+    "egic": "nic-egic",
+    "mini": "nic-mini",
+    "taco": "nic-taco",
+    "tbtc-conv-charm": "nic-tbtc",
+    "tbtc-conv-hyperprior": "nic-tbtc",
+    "tbtc-swint-charm": "nic-tbtc",
+    "tbtc-swint-hyperprior": "nic-tbtc",
+    "textsketch-ntc": "nic-textsketch",
+    "textsketch-pic": "nic-textsketch",
+    "textsketch-pics": "nic-textsketch",
+}
+"""Distributions by the ids of their codecs."""
+
+DEFAULT = "nic-mini"
+"""The distribution of the codec to begin with."""
