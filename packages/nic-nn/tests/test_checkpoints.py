@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,29 +10,9 @@ import torch
 from nic_core import weights
 from nic_core.errors import BadWeights
 from nic_nn.checkpoints import Importer
-from nic_nn.model import Hyperprior
 from nic_nn.priors import FactorizedPrior
-from torch import Tensor, nn
-
-
-@dataclass(frozen=True)
-class TinyConfig:
-    """Channels of y and z."""
-
-    main: int = 6
-    hyper: int = 4
-
-
-class Tiny(Hyperprior):
-    """One convolution for each transform."""
-
-    def __init__(self, config: TinyConfig) -> None:
-        super().__init__((config.main, config.hyper))
-        self.config = config
-        self.g_a = nn.Conv2d(3, config.main, 16, 16)
-        self.g_s = nn.ConvTranspose2d(config.main, 3, 16, 16)
-        self.h_a = nn.Conv2d(config.main, config.hyper, 4, 4)
-        self.h_s = nn.ConvTranspose2d(config.hyper, 2 * config.main, 4, 4)
+from nic_nn.testing import Tiny, TinyConfig
+from torch import Tensor
 
 
 def infer(state: Mapping[str, Tensor]) -> TinyConfig:

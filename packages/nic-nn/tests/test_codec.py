@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,29 +18,9 @@ from nic_core.pictures.picture import Picture
 from nic_core.weights import WeightsInfo
 from nic_nn.codec import LatentCodec, pick_device, to_pixels, to_tensor
 from nic_nn.export import export
-from nic_nn.model import Hyperprior
+from nic_nn.testing import Tiny, TinyConfig
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
-
-
-@dataclass(frozen=True)
-class TinyConfig:
-    """Channels of y and z."""
-
-    main: int = 6
-    hyper: int = 4
-
-
-class Tiny(Hyperprior):
-    """One convolution for each transform."""
-
-    def __init__(self, config: TinyConfig) -> None:
-        super().__init__((config.main, config.hyper))
-        self.config = config
-        self.g_a = nn.Conv2d(3, config.main, 16, 16)
-        self.g_s = nn.ConvTranspose2d(config.main, 3, 16, 16)
-        self.h_a = nn.Conv2d(config.main, config.hyper, 4, 4)
-        self.h_s = nn.ConvTranspose2d(config.hyper, 2 * config.main, 4, 4)
+from torch import Tensor
 
 
 class TinyCodec(LatentCodec):

@@ -1,4 +1,4 @@
-"""For tests of models: checkpoints that anyone can rebuild from names and shapes, and what every model must do.
+"""For tests of models: checkpoints that anyone can rebuild from names and shapes, a tiny model, what every model must do.
 
 A port is compared with the original on weights that are never exchanged: each entry of a checkpoint is drawn from a
 random stream that depends on its name alone. A manifest lists the entries, "NAME.manifest.json" with rows
@@ -9,6 +9,7 @@ import json
 import math
 import zlib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -16,9 +17,29 @@ from typing import Any
 import numpy as np
 import torch
 import torchvision
-from torch import Tensor
+from torch import Tensor, nn
 
-from nic_nn.model import LatentModel
+from nic_nn.model import Hyperprior, LatentModel
+
+
+@dataclass(frozen=True)
+class TinyConfig:
+    """Channels of y and z."""
+
+    main: int = 6
+    hyper: int = 4
+
+
+class Tiny(Hyperprior):
+    """One convolution for each transform."""
+
+    def __init__(self, config: TinyConfig) -> None:
+        super().__init__((config.main, config.hyper))
+        self.config = config
+        self.g_a = nn.Conv2d(3, config.main, 16, 16)
+        self.g_s = nn.ConvTranspose2d(config.main, 3, 16, 16)
+        self.h_a = nn.Conv2d(config.main, config.hyper, 4, 4)
+        self.h_s = nn.ConvTranspose2d(config.hyper, 2 * config.main, 4, 4)
 
 
 def normal(name: str, shape: tuple[int, ...]) -> np.ndarray:

@@ -5,10 +5,7 @@ file, and metadata.
 """
 
 import math
-import mmap
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,14 +93,3 @@ def _entry(name: str, value: Any, start: int) -> Entry:
     if end - begin != size * math.prod(shape):
         raise ValueError(f"{name[:80]!r} has not as many bytes as its shape needs")
     return Entry(dtype, tuple(shape), start + begin, start + end)
-
-
-@contextmanager
-def mapped(path: Path) -> Iterator[memoryview]:
-    """Yield the bytes of a file that is not empty, without reading it into memory."""
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
-        view = memoryview(whole)
-        try:
-            yield view
-        finally:
-            view.release()
