@@ -14,7 +14,8 @@ from nic_train.data.annotations import load_captions, with_annotations
 from nic_train.data.labels import load_labels
 from nic_train.data.pictures import cores, scan
 from nic_train.data.sampling import CentreCrops, Crops, PictureSet, StepSampler, collate
-from nic_train.data.shards import ShardBatches, ShardSet, scan_shards, shard_urls, stream_count, worker_count
+from nic_train.data.shard_files import shard_urls
+from nic_train.data.shards import ShardBatches, ShardSet, scan_shards, stream_count, worker_count
 
 Source = PictureSet | ShardSet
 """What training draws from. Both have `record()`, `cached` and `classes`."""
@@ -58,7 +59,7 @@ def open_source(
     cache_gb: float = 2.0,
     quiet: bool = False,
 ) -> Source:
-    """Return the pictures of a folder tree, or tar shards (see `nic_train.data.shards.shard_urls`).
+    """Return the pictures of a folder tree, or tar shards (see `nic_train.data.shard_files.shard_urls`).
 
     smallest: pixels on the short side that a picture must have. needs: "text" and "labels", what every sample must
     carry. In shards they lie beside the picture; for a folder `captions` is a JSON file, and `labels` a folder of PNG

@@ -1,8 +1,8 @@
 """Tar shards, for sets that outgrow a disk: files in a row whose names agree up to the first dot are a sample.
 
 A sample is a picture (jpg, png, webp, ...) with an optional caption (txt, or json: a text, a list of texts, or
-{"caption": one of these}) and an optional label map (seg.png, whose values are the classes, 0 for void). Shards are
-read through the webdataset library: local files, or whatever else its `gopen` opens, such as https:// and pipe:.
+{"caption": one of these}) and an optional label map (seg.png, whose values are the classes, 0 for void). See
+`nic_train.data.shard_files` for where they lie.
 
 What holds: each rank draws from up to eight streams in turn, step by step. A stream is endless and a function of the
 seed, the shards and the number of ranks alone: in an epoch all streams share the shards, in an order of that epoch, and
@@ -23,6 +23,7 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -30,44 +31,22 @@ from nic_core.errors import BadPicture, NicError
 from nic_core.pictures import image_files
 from nic_nn.batch import Batch
 from torch.utils.data import IterableDataset, get_worker_info
-from webdataset.gopen import gopen
 from webdataset.handlers import ignore_and_continue
-from webdataset.shardlists import expand_urls
 from webdataset.tariterators import group_by_keys
 
 from nic_train.data.labels import LabelMap, check_shape, check_values, decode_labels
 from nic_train.data.pictures import Broken, DataRecord, decode_rgb, fingerprint, in_threads, warn_of
 from nic_train.data.sampling import Item, Sample, collate, permutation, random_crop, sample_key
+from nic_train.data.shard_files import is_local, open_shard
 
 BLOCK = 256
 """Samples, still compressed, that a stream holds to shuffle them."""
 
-_ENDINGS = (".tar", ".tar.gz", ".tgz")
 _PICTURES = frozenset(suffix[1:] for suffix in image_files.READABLE_SUFFIXES)
 _WANTED = _PICTURES | {"txt", "json", "seg.png"}
-_DAMAGE = (OSError, EOFError, tarfile.TarError, zlib.error)
+_DAMAGE = (OSError, EOFError, HTTPException, tarfile.TarError, zlib.error)
 _MOST_STREAMS = 8
 _MOST_BROKEN = 1000  # samples in a row
-
-
-def shard_urls(data: str) -> tuple[str, ...]:
-    """Return the shards that `data` stands for: a folder of only shards, or a path or URL with {000..099}; () if none.
-
-    NicError where local ones do not exist.
-    """
-    folder = Path(data)
-    if folder.is_dir():
-        files = [path for path in sorted(folder.iterdir()) if path.is_file()]
-        if any(path.suffix.lower() in image_files.READABLE_SUFFIXES for path in files):
-            return ()
-        return tuple(str(path) for path in files if path.name.endswith(_ENDINGS))
-    if not data.endswith(_ENDINGS):
-        return ()
-    urls = tuple(expand_urls(data))
-    missing = [url for url in urls if _is_local(url) and not Path(url).is_file()]
-    if missing:
-        raise NicError(f"{len(missing)} of {len(urls)} shards do not exist: {missing[0]}")
-    return urls
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +74,7 @@ class ShardSet:
     def record(self) -> DataRecord:
         """Return what tells these shards from others; the folder itself may move."""
         pictures = None if None in self.counts else sum(count or 0 for count in self.counts)
-        lengths = [Path(url).stat().st_size if _is_local(url) else 0 for url in self.urls]
+        lengths = [Path(url).stat().st_size if is_local(url) else 0 for url in self.urls]
         names = [url.rpartition("/")[2] for url in self.urls]
         annotations = fingerprint(sorted(self.needs)) if self.needs else ""
         return DataRecord(pictures, len(self.urls), fingerprint(names), fingerprint(map(str, lengths)), annotations)
@@ -125,7 +104,7 @@ def scan_shards(
     broken = Broken()
 
     def known_count(url: str) -> int | None:
-        return count_samples(url, broken) if _is_local(url) else None
+        return count_samples(url, broken) if is_local(url) else None
 
     counts = list(in_threads(known_count, urls, f"reading the headers of {len(urls)} shards", quiet))
     kept = [(url, count) for url, count in zip(urls, counts, strict=True) if count != 0]
@@ -172,7 +151,7 @@ class Packed:
                 found: Any = self.files["txt"].decode()
             else:
                 found = json.loads(self.files.get("json", b"[]"))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BadPicture(f"{self.name}: its caption cannot be read ({error})") from error
         if isinstance(found, dict):
             found = found.get("caption")
@@ -341,9 +320,9 @@ def _members(url: str, broken: Broken) -> Iterator[dict[str, Any]]:
     It must be called before this ends: the empty last one says so.
     """
     # Only of a plain local file can be read later what is passed over now.
-    seekable = _is_local(url) and url.endswith(".tar")
+    seekable = is_local(url) and url.endswith(".tar")
     try:
-        with gopen(url) as stream, tarfile.open(fileobj=stream, mode="r:" if seekable else "r|*") as archive:
+        with open_shard(url) as stream, tarfile.open(fileobj=stream, mode="r:" if seekable else "r|*") as archive:
             try:
                 for member in archive:
                     if member.isfile():
@@ -369,7 +348,3 @@ def _read_now(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Callable[[],
 def _power_of_two(limit: int) -> int:
     """Return the largest one up to a limit."""
     return 1 << (limit.bit_length() - 1)
-
-
-def _is_local(url: str) -> bool:
-    return "://" not in url and not url.startswith("pipe:")
