@@ -101,11 +101,16 @@ def explained_memory(shape: tuple[int, ...]) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "alloc" not in str(error).lower():
+        if not lacks_memory(error):
             raise
         raise OutOfMemory(
             f"too little memory for a picture of {shape[1]} x {shape[0]} pixels: try --device cpu, or a smaller picture"
         ) from error
+
+
+def lacks_memory(error: MemoryError | RuntimeError) -> bool:
+    """Tell whether an error says that a device or the system has too little memory; torch has no one type for it."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "alloc" in str(error).lower()
 
 
 def to_tensor(pixels: np.ndarray, stride: int, device: torch.device, channels: int = 3) -> Tensor:

@@ -23,6 +23,9 @@ from nic_nn.priors import FactorizedPrior
 AnyRecipe = TypeVar("AnyRecipe", bound="Recipe")
 Schedule = Literal["constant", "drop", "linear", "cosine", "cooldown"]
 Optimizer = Literal["adam", "muon", "soap"]
+Limits = dict[str, tuple[float, float]]
+LARGEST = 1e9
+"""What any number of a recipe may be at most, either sign."""
 
 
 @dataclass(frozen=True)
@@ -168,6 +171,9 @@ class RateDistortion:
     optimizer: "adam", or "muon", which orthogonalises the updates of convolutions (Jordan et al., 2024) and learns
         several times as fast: the model's convolutions then take `lr`, for which 2e-3 is good, and everything else
         learns by AdamW at `other_lr`; or "soap" (Vyas et al., 2024), for which an `lr` of 3e-3 is the authors'.
+
+    `limits` holds the lowest and the highest value of fields that are numbers, or tuples of such; recipes that inherit
+    add theirs. BadOption for a value beyond them, and for any that is not finite.
     """
 
     codec: str
@@ -187,9 +193,28 @@ class RateDistortion:
     other_lr: float = 3e-4
 
     quality_range: ClassVar[tuple[float, float] | None] = None
+    limits: ClassVar[Limits] = {
+        "lmbda": (1e-9, LARGEST),
+        "steps": (1, LARGEST),
+        "batch": (1, 65536),
+        "crop": (16, 8192),
+        "val_crop": (16, 8192),
+        "lr": (0, LARGEST),
+        "aux_lr": (0, LARGEST),
+        "other_lr": (0, LARGEST),
+        "clip": (1e-9, LARGEST),
+        "warmup": (0, LARGEST),
+        "ema": (0, 0.999999),
+    }
 
     def __post_init__(self) -> None:
         """Check what would fail later; BadOption."""
+        for item in dataclasses.fields(self):
+            value = getattr(self, item.name)
+            low, high = self.limits.get(item.name, (-LARGEST, LARGEST))
+            for number in value if isinstance(value, tuple) else (value,):
+                if isinstance(number, int | float) and not low <= number <= high:  # also refuses NaN
+                    raise BadOption(f"{item.name} must be {low:g} to {high:g}, not {number}")
         if self.metric == "ms-ssim" and min(self.crop, self.val_crop) <= 160:
             raise BadOption("with metric=ms-ssim crop and val_crop must be above 160, for its five scales")
 

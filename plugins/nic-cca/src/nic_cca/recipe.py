@@ -1,12 +1,12 @@
 """How the model is trained: rate and distortion, and the causal context adjustment loss."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from nic_core.errors import BadOption
 from nic_nn.batch import Batch
 from nic_nn.model import NATS_TO_BITS
-from nic_nn.recipe import Networks, RateDistortion, Stage, bits_per_pixel
+from nic_nn.recipe import LARGEST, Limits, Networks, RateDistortion, Stage, bits_per_pixel
 from torch import Tensor
 
 from nic_cca.auxiliary import AuxiliaryEntropyModel
@@ -39,17 +39,20 @@ class CcaRecipe(RateDistortion):
     width: int = 192
     depth: int = 4
 
+    limits: ClassVar[Limits] = {
+        **RateDistortion.limits,
+        "beta": (1e-9, LARGEST),
+        "start_beta": (0, LARGEST),
+        "alpha": (0, LARGEST),
+        "width": (16, 1024),
+        "depth": (1, 64),
+    }
+
     def __post_init__(self) -> None:
         """Check what would fail later; BadOption."""
         super().__post_init__()
-        if self.width < 16 or self.width % 16:
+        if self.width % 16:
             raise BadOption(f"width must be a multiple of 16, not {self.width}")
-        if self.beta <= 0:
-            raise BadOption(f"beta must be above 0, not {self.beta}")
-        if self.alpha < 0:
-            raise BadOption(f"alpha must be at least 0, not {self.alpha}")
-        if self.depth < 1:
-            raise BadOption(f"depth must be at least 1, not {self.depth}")
 
     @property
     def tradeoff(self) -> float:

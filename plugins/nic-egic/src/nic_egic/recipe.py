@@ -1,7 +1,7 @@
 """How EGIC is trained (Koerber et al., ECCV 2024, section 4): four phases, stages of one run."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from nic_core.errors import BadOption, NicError
@@ -9,7 +9,7 @@ from nic_nn.batch import Batch
 from nic_nn.model import LatentModel
 from nic_nn.optimizers import adam
 from nic_nn.perceptual import lpips
-from nic_nn.recipe import Networks, Optimizers, RateDistortion, Stage, bits_per_pixel
+from nic_nn.recipe import LARGEST, Limits, Networks, Optimizers, RateDistortion, Stage, bits_per_pixel
 from torch import Tensor
 
 from nic_egic.config import EgicConfig
@@ -65,6 +65,18 @@ class EgicRecipe(RateDistortion):
     width: int = 128
     disc_width: int = 128
     scale: tuple[float, float] = (0.5, 1.5)
+
+    limits: ClassVar[Limits] = {
+        **RateDistortion.limits,
+        "classes": (0, 65536),
+        "adversary_lr": (0, LARGEST),
+        "adversarial_lr": (0, LARGEST),
+        "k_adversary": (0, LARGEST),
+        "k_labelmix": (0, LARGEST),
+        "width": (4, 1024),
+        "disc_width": (1, 1024),
+        "scale": (0.01, 16),
+    }
 
     def __post_init__(self) -> None:
         """Check what would fail later; BadOption."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 from typing import ClassVar
 
 from nic_nn.batch import Batch
-from nic_nn.recipe import Networks, Optimizer, RateDistortion, Schedule, bits_per_pixel
+from nic_nn.recipe import LARGEST, Limits, Networks, Optimizer, RateDistortion, Schedule, bits_per_pixel
 from torch import Tensor
 
 from nic_mini.model import Mini, MiniConfig
@@ -36,6 +36,22 @@ class MiniRecipe(MiniConfig, RateDistortion):
     power: float = 1.0
 
     quality_range: ClassVar[tuple[float, float] | None] = (1.0, 100.0)
+    limits: ClassVar[Limits] = {
+        **RateDistortion.limits,
+        "power": (0.01, 100),
+        "widths": (1, 1024),
+        "blocks": (0, 64),
+        "slices": (1, 1024),
+        "hyper": (1, 1024),
+        "features": (1, 1024),
+        "context": (1, 1024),
+        "lambdas": (1e-9, LARGEST),
+        "levels": (2, 100),
+        "analysis_widths": (1, 1024),
+        "analysis_blocks": (0, 64),
+        "kernels": (0, 31),
+        "around": (1, 31),
+    }
 
     def build_model(self) -> Mini:
         """Return a fresh model of this shape."""

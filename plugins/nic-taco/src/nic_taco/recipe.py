@@ -1,13 +1,13 @@
 """How TACO is trained: for rate, squared error, LPIPS and what CLIP makes of pictures and captions."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from nic_core.errors import BadOption
 from nic_nn.batch import Batch
 from nic_nn.perceptual import LpipsRange, lpips
-from nic_nn.recipe import Networks, RateDistortion, Stage, bits_per_pixel
+from nic_nn.recipe import LARGEST, Limits, Networks, RateDistortion, Stage, bits_per_pixel
 from torch import Tensor
 
 from nic_taco.config import TacoConfig
@@ -46,10 +46,18 @@ class TacoRecipe(RateDistortion):
     width: int = 192
     text_width: int = 512
 
+    limits: ClassVar[Limits] = {
+        **RateDistortion.limits,
+        "k_p": (0, LARGEST),
+        "k_j": (0, LARGEST),
+        "width": (UNIT, 1536),
+        "text_width": (1, 8192),
+    }
+
     def __post_init__(self) -> None:
         """Check what would fail later; BadOption."""
         super().__post_init__()
-        if self.width < UNIT or self.width % UNIT:
+        if self.width % UNIT:
             raise BadOption(f"width must be a multiple of {UNIT}, not {self.width}")
 
     @property

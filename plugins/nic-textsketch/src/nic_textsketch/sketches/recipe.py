@@ -1,11 +1,11 @@
 """How the sketch model is trained: lambda * (1 - MS-SSIM) + bpp on gray crops."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 from nic_core.errors import BadOption
 from nic_nn.batch import Batch
-from nic_nn.recipe import Networks, RateDistortion
+from nic_nn.recipe import Limits, Networks, RateDistortion
 from torch import Tensor
 
 from nic_textsketch.config import SketchConfig
@@ -31,6 +31,8 @@ class SketchRecipe(RateDistortion):
     clip: float = 1.0
     metric: Literal["mse", "ms-ssim"] = "ms-ssim"
     width: int = 192
+
+    limits: ClassVar[Limits] = {**RateDistortion.limits, "width": (2, 1024)}
 
     def __post_init__(self) -> None:
         """Check what would fail later; BadOption."""
