@@ -6,6 +6,9 @@ import sys
 
 import numpy as np
 import pytest
+from nic_core import cli
+from nic_mini.model import Mini, MiniConfig
+from nic_mini.recipe import MiniRecipe
 from PIL import Image
 
 
@@ -56,3 +59,23 @@ def nic(start_nic):
         return out
 
     return run
+
+
+@pytest.fixture(scope="module")
+def tiny_train():
+    """Run `nic train` in this process, where mini has a few channels only; returns the exit code."""
+    config = MiniConfig((8, 8, 8), (1, 1, 1), (4, 4), 8, 8, 8)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MiniRecipe, "build_model", lambda recipe: Mini(config))
+        yield lambda *arguments: cli.run(["train", *map(str, arguments)])
+
+
+@pytest.fixture(scope="module")
+def tiny_run(tiny_train, make_pictures, tmp_path_factory):
+    """A finished run of two steps, beside its pictures."""
+    folder = tmp_path_factory.mktemp("tiny")
+    pictures = make_pictures(folder / "pictures", 3)
+    small = ["--set", "crop=64", "--set", "batch=2", "--set", "optimizer=adam", "--set", "warmup=0"]
+    common = ("--data", pictures, "--val", pictures, "--out", folder / "run", "--workers", 0, *small)
+    assert tiny_train("mini", *common, "--steps", 2, "--log-every", 1, "--checkpoint-steps", 1) == 0
+    return folder / "run"

@@ -62,11 +62,27 @@ def test_a_file_with_such_a_name_is_a_file(marker):
     assert not marker.exists()
 
 
-def test_lists_that_make_no_sense(tmp_path):
-    with pytest.raises(NicError, match="names more than 1000000 shards"):
-        shard_urls("https://example.org/{0..99999999}.tar")
-    with pytest.raises(NicError, match="names no shards: Unbalanced"):
-        shard_urls("https://example.org/{0..3.tar")
+@pytest.mark.parametrize(
+    ("braces", "message"),
+    [
+        ("{0..99999999}", "more than 1000000 shards"),
+        ("{0..999}{0..999}{0..999}", "more than 1000000 shards"),
+        ("{{a,b,c,d}{a,b,c,d}{a,b,c,d}{a,b,c,d}{a,b,c,d}{a,b,c,d},{1..999}}", "more than 1000000 shards"),
+        ("{a..z}" * 5, "more than 1000000 shards"),
+        ("{a}" * 100_000, "more than 1000000 shards"),
+        ("{0.." + "9" * 5000 + "}", "names no shards"),
+        ("{0..3", "names no shards: Unbalanced"),
+    ],
+)
+def test_lists_that_make_no_sense(braces, message):
+    with pytest.raises(NicError, match=message):
+        shard_urls(f"https://example.org/{braces}.tar")
+
+
+def test_lists_of_several(tmp_path):
+    urls = shard_urls("https://example.org/{{00..09},{20..29}}-{a,b}.tar::https://example.org/c.tar")
+    assert len(urls) == 41
+    assert urls[0] == "https://example.org/00-a.tar"
 
 
 def test_the_web_is_asked_for_what_was_named(marker, monkeypatch):

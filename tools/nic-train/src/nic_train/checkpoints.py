@@ -10,7 +10,9 @@ from nic_core.errors import BadWeights, NicError
 from nic_core.files.atomic import atomic_path
 from nic_nn.export import mismatch
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
+from nic_train.folder import CHECKPOINT
 from nic_train.loop import Loop
 
 
@@ -34,25 +36,42 @@ class SaveEvery(lightning.Callback):
 
     def on_train_batch_end(self, trainer: Any, loop: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Save where the number of steps is a multiple."""
-        if loop.step % self._steps == 0:
-            trainer.save_checkpoint(path_of(self._run))
-        if self._kept and loop.step % self._kept == 0:
-            trainer.save_checkpoint(path_of(self._run, loop.step))
+        with loop.something_aside():
+            if loop.step % self._steps == 0:
+                trainer.save_checkpoint(path_of(self._run))
+            if self._kept and loop.step % self._kept == 0:
+                trainer.save_checkpoint(path_of(self._run, loop.step))
 
 
 def path_of(run: Path, step: int | None = None) -> Path:
     """Return where a run keeps its last checkpoint, or that of a step."""
-    return run / "checkpoints" / ("last.ckpt" if step is None else f"step-{step}.ckpt")
+    last = run / CHECKPOINT
+    return last if step is None else last.with_name(f"step-{step}.ckpt")
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Return a checkpoint; NicError where it is none."""
+    """Return a checkpoint; NicError where it is none, or holds numbers that nothing can be computed with."""
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        weights, step = state["state_dict"], state["step"]
+        sound = all(isinstance(value, Tensor) for value in weights.values()) and type(step) is int and step >= 0
     except FileNotFoundError as error:
         raise NicError(f"{path.parent.parent} holds no checkpoint {path.name}") from error
     except Exception as error:  # torch.load raises many kinds
         raise NicError(f"{path} is no checkpoint of nic train: {' '.join(str(error).split())[:200]}") from error
+    if not sound:
+        raise NicError(f"{path} is no checkpoint of nic train: it holds no weights, or no step")
+    check_finite(weights, path)
+    check_finite({"the optimizers": state.get("optimizer_states")}, path)
+    return state
+
+
+def check_finite(state: dict[str, Any], path: Path) -> None:
+    """Raise BadWeights where a tensor, or one of those in a tree of such, holds what is no finite number."""
+    for name, values in state.items():
+        for value in tree_leaves(values):
+            if isinstance(value, Tensor) and value.is_floating_point() and not value.isfinite().all():
+                raise BadWeights(f"{path} holds numbers that are not finite, in {name}")
 
 
 def check_fits(loop: Loop, state: dict[str, Tensor]) -> None:

@@ -1,5 +1,6 @@
 """`nic train`: start, resume or export a run."""
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -9,40 +10,93 @@ from nic_core.plugins import records
 
 FILE = click.Path(path_type=Path)
 
+SECTIONS = {
+    "Start here": ("data", "val", "out", "lmbda", "steps", "resume", "list_recipes"),
+    "What is trained": ("recipe", "values", "captions", "labels", "no_lpips", "initial", "seed"),
+    "Machine": ("precision", "accumulate", "device", "devices", "nodes", "workers", "cache", "minutes"),
+    "Checkpoints and logs": ("val_steps", "checkpoint_steps", "keep_steps", "log_every", "wandb"),
+    "Exported weights": ("exported", "step", "name", "quality", "licence", "rank", "half"),
+}
 
-@click.command()
+
+class Sections(click.Command):
+    """A command whose help shows the options that everyone needs first, and the others by what they are about."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options by section."""
+        options = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
+        records = {option.name: option.get_help_record(ctx) for option in options}
+        named = {name for names in SECTIONS.values() for name in names}
+        rest = tuple(name for name in records if name not in named)
+        for title, names in (*SECTIONS.items(), ("Other", rest)):
+            if rows := [record for name in names if (record := records[name])]:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+
+@click.command(cls=Sections)
 @click.argument("codec", required=False)
 @click.option("--data", metavar="DIR", help="Folder tree of training pictures, or tar shards ('set-{000..099}.tar').")
 @click.option("--val", metavar="DIR", help="Folder tree of held-out pictures.")
 @click.option("--captions", metavar="FILE", help="Captions: COCO JSON, or JSON of {file: text}.")
 @click.option("--labels", metavar="PATH", help="Label maps: folder of PNG files, or COCO's JSON files.")
-@click.option("--recipe", metavar="NAME|FILE.toml", help="One of the codec's (see --list); default: its first.")
-@click.option("--lambda", "lmbda", type=float, help="Rate-distortion trade-off: loss = lambda * 255^2 * MSE + bpp.")
-@click.option("--steps", type=click.IntRange(1), help="Optimizer steps in all.")
+@click.option("--recipe", metavar="NAME|FILE.toml", help="One of the codec's (see --list) [default: its first].")
+@click.option(
+    "--lambda", "lmbda", type=float, metavar="L", help="Rate-distortion trade-off: loss = lambda * 255^2 * MSE + bpp."
+)
+@click.option("--steps", type=click.IntRange(1), metavar="N", help="Optimizer steps in all [default: the recipe's].")
 @click.option("--set", "values", multiple=True, metavar="KEY=VALUE", help="Any other value of the recipe; repeatable.")
 @click.option("--no-lpips", is_flag=True, help="Train without LPIPS, and without its network, where a recipe has it.")
-@click.option("--out", type=FILE, help="Folder of the run: checkpoints, metrics, weights.")
-@click.option("--init", "initial", type=FILE, help="Weights file to start from.")
+@click.option("--out", type=FILE, metavar="RUN", help="New folder of the run: checkpoints, metrics, weights.")
+@click.option("--init", "initial", type=FILE, metavar="WEIGHTS", help="Weights file to start from.")
 @click.option("--resume", type=FILE, metavar="RUN", help="Go on with a run; give only changes.")
 @click.option("--export", "exported", type=FILE, metavar="RUN", help="Only write RUN's weights.")
-@click.option("--step", type=click.IntRange(1), help="With --export: which kept checkpoint [default: the last].")
-@click.option("--name", default="", help="Name of the exported weights [default: codec and lambda].")
-@click.option("--quality", type=click.FloatRange(1, 100), help="Quality of the exported weights [default: by lambda].")
-@click.option("--licence", default="", help="Licence of the exported weights.")
-@click.option("--rank", default=0, help="Rank of the exported weights; the highest becomes the default codec.")
+@click.option(
+    "--step", type=click.IntRange(1), metavar="N", help="With --export: which kept checkpoint [default: the last]."
+)
+@click.option("--name", default="", metavar="NAME", help="Name of the exported weights [default: codec and lambda].")
+@click.option(
+    "--quality",
+    type=click.FloatRange(1, 100),
+    metavar="Q",
+    help="Quality of the exported weights [default: by lambda].",
+)
+@click.option("--licence", default="", metavar="TEXT", help="Licence of the exported weights.")
+@click.option(
+    "--rank", default=0, metavar="N", help="Rank of the exported weights; the highest becomes the default codec."
+)
 @click.option("--half", is_flag=True, help="Export the transforms in float16: half the size.")
-@click.option("--seed", type=int, help="Of everything random [default: 0].")
-@click.option("--precision", type=click.Choice(["bf16", "fp32"]), help="Of the nets [default: bf16].")
-@click.option("--accumulate", type=click.IntRange(1), help="Compute a batch in this many pieces: less memory.")
-@click.option("--workers", type=click.IntRange(0), help="Processes that load pictures [default: by machine].")
-@click.option("--cache", type=click.FloatRange(0), help="GB of memory for decoded pictures [default: 2].")
-@click.option("--checkpoint-steps", type=click.IntRange(1), help="Steps between checkpoints [default: 1000].")
-@click.option("--keep-steps", type=click.IntRange(0), help="Steps between checkpoints that stay [default: 0, none].")
-@click.option("--val-steps", type=click.IntRange(1), help="Steps between validations [default: 1000].")
+@click.option("--seed", type=int, metavar="N", help="Of everything random [default: 0].")
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "bf16", "fp32"]),
+    help="Of the nets [default: auto, bf16 where the device computes in it]. A resumed run keeps its own.",
+)
+@click.option(
+    "--accumulate", type=click.IntRange(1), metavar="N", help="Compute a batch in this many pieces: less memory."
+)
+@click.option(
+    "--workers", type=click.IntRange(0), metavar="N", help="Processes that load pictures [default: by machine]."
+)
+@click.option("--cache", type=click.FloatRange(0), metavar="GB", help="Memory for decoded pictures [default: 2].")
+@click.option(
+    "--log-every", type=click.IntRange(1), metavar="N", help="Steps between entries in the metrics [default: 50]."
+)
+@click.option(
+    "--checkpoint-steps", type=click.IntRange(1), metavar="N", help="Steps between checkpoints [default: 1000]."
+)
+@click.option(
+    "--keep-steps", type=click.IntRange(0), metavar="N", help="Steps between checkpoints that stay [default: 0, none]."
+)
+@click.option("--val-steps", type=click.IntRange(1), metavar="N", help="Steps between validations [default: 1000].")
 @click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda", "mps"]))
-@click.option("--devices", type=click.IntRange(0), default=0, help="Processes a machine [default: one for each GPU].")
-@click.option("--nodes", type=click.IntRange(1), default=1, help="Machines [default: 1; torchrun says it by itself].")
-@click.option("--minutes", type=float, default=0, help="Stop, with a checkpoint, after this long.")
+@click.option(
+    "--devices", type=click.IntRange(0), metavar="N", default=0, help="Processes a machine [default: one for each GPU]."
+)
+@click.option(
+    "--nodes", type=click.IntRange(1), metavar="N", default=1, help="Machines [default: 1; torchrun says it by itself]."
+)
+@click.option("--minutes", type=float, metavar="M", default=0, help="Stop, with a checkpoint, after this long.")
 @click.option("--wandb", default="", metavar="PROJECT", help="Log to Weights & Biases too.")
 @click.option("--list", "list_recipes", is_flag=True, help="Show the recipes of all installed codecs.")
 def train(
@@ -85,6 +139,7 @@ def train(
         show_recipes()
         return 0
     from nic_train import export, run  # import torch and Lightning, which --help and --list can do without
+    from nic_train.checkpoints import path_of
     from nic_train.recipes import choose
     from nic_train.request import Request, read_record
 
@@ -96,9 +151,14 @@ def train(
         if codec or recipe or out:
             raise click.UsageError("--resume takes codec, recipe and folder from the run; leave them out")
         out, request = resume, read_record(resume).request
-    elif codec is None or given["data"] is None or out is None:
-        raise click.UsageError("name a codec, --data DIR and --out RUN (or --resume RUN, --export RUN, --list)")
     else:
+        wanted = {"the codec": codec, "--data DIR": given["data"], "--out RUN": out}
+        if missing := [what for what, value in wanted.items() if value is None]:
+            raise click.UsageError(
+                f"{' and '.join(missing)} missing, as in: nic train CODEC --data DIR --out RUN "
+                "(or give --resume RUN, --export RUN or --list)"
+            )
+        assert codec is not None and out is not None
         request = Request(codec, choose(codec, recipe), given["data"])
     changes = parse_values(values)
     if no_lpips:
@@ -116,8 +176,10 @@ def train(
     outcome = run.train(request, out, machine, resume=resume is not None, initial=initial)
     if outcome == "finished":
         click.echo(f"wrote {export.export_run(out, settings)}")
+    elif outcome is not None and path_of(out).exists():
+        click.echo(f"stopped; go on with: nic train --resume {shlex.quote(str(out))}")
     elif outcome is not None:
-        click.echo(f"stopped; go on with: nic train --resume {out}")
+        click.echo("stopped before the first checkpoint")
     return 130 if outcome == "interrupted" else 0
 
 

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from nic_core.errors import BadOption
 from nic_core.weights import WeightsInfo
 from nic_nn.export import export
 
@@ -18,12 +19,16 @@ from nic_train.request import Record, read_record
 QUALITY_LAMBDAS = (0.0008, 0.05)
 """The lambdas, on 255^2 MSE, that stand for quality 1 and 100."""
 
+LONGEST_TEXT = 100
+
 
 @dataclass(frozen=True)
 class ExportSettings:
     """What an exported weights file says of itself (see `nic_core.weights.WeightsInfo`), and of which step it is.
 
     step: of a checkpoint that was kept; None for the last one.
+
+    BadOption for a name or a licence that is too long or cannot be printed.
     """
 
     name: str = ""
@@ -32,6 +37,12 @@ class ExportSettings:
     rank: int = 0
     half: bool = False
     step: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check what is written into the file, before a training rather than after it."""
+        for what, text in (("name", self.name), ("licence", self.licence)):
+            if len(text) > LONGEST_TEXT or not text.isprintable():
+                raise BadOption(f"the {what} must be printable and at most {LONGEST_TEXT} characters")
 
 
 def export_run(run: Path, settings: ExportSettings) -> Path:

@@ -8,8 +8,8 @@ import dataclasses
 import math
 import time
 import zlib
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import lightning
@@ -35,7 +35,7 @@ class Loop(lightning.LightningModule):
     minutes: stop after this long, 0 for never.
 
     step: optimizer steps done. stopping: set it to stop after the current step.
-    shown: the last step's values, means over its pieces.
+    shown: the last step's values, means over its pieces. aside: seconds spent on other things than steps.
     """
 
     def __init__(
@@ -51,6 +51,7 @@ class Loop(lightning.LightningModule):
         self.steps = sum(stage.steps for stage in stages)
         self.stopping = False
         self.shown: dict[str, Tensor] = {}
+        self.aside = 0.0
         self._optimizers: Optimizers | None = None
         self._learning: tuple[Stage, bool] | None = None
         self._end = time.monotonic() + 60 * minutes if minutes else math.inf
@@ -61,6 +62,17 @@ class Loop(lightning.LightningModule):
         if self.average is None:
             return self.networks
         return dataclasses.replace(self.networks, model=self.average.module)
+
+    @contextmanager
+    def something_aside(self) -> Iterator[None]:
+        """Count the time of the block as `aside`: validation and checkpoints."""
+        start = time.monotonic()
+        yield
+        self.aside += time.monotonic() - start
+
+    def seconds_left(self) -> float:
+        """Return how long the run may still take, infinity without a limit."""
+        return max(self._end - time.monotonic(), 0.0)
 
     def start_average(self) -> None:
         """Take the model's present parameters as the average, after others were loaded."""

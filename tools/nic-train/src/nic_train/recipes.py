@@ -20,6 +20,9 @@ else:
 OF_THE_RUN = ("batch", "crop", "val_crop", "scale", "classes", "ema")
 """Values that no stage can change."""
 
+Scalar = str | int | float | bool | None
+Value = Scalar | list[Scalar]
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -29,8 +32,8 @@ class Choice:
     """
 
     name: str
-    values: dict[str, Any] = field(default_factory=dict)
-    stages: list[dict[str, Any]] | None = None
+    values: dict[str, Value] = field(default_factory=dict)
+    stages: list[dict[str, Value]] | None = None
 
 
 def recipe_spec(codec: str, name: str | None) -> RecipeSpec:
@@ -52,7 +55,9 @@ def choose(codec: str, name: str | None) -> Choice:
         table = tomllib.loads(Path(name).read_text())
     except OSError as error:
         raise NicError(f"cannot read {name}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError as error:
+        raise BadOption(f"{name} is nested too deeply") from error
+    except ValueError as error:  # of the form, of the encoding, or of a number without end
         raise BadOption(f"{name} is no TOML file: {error}") from error
     base, stages = table.pop("recipe", None), table.pop("stages", None)
     if stages is not None and not (isinstance(stages, list) and all(isinstance(item, dict) for item in stages)):

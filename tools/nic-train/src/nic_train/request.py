@@ -2,17 +2,38 @@
 
 import dataclasses
 import json
+import os
+import reprlib
+import types
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from nic_core.errors import NicError
 from nic_core.files.atomic import atomic_write
+from nic_core.files.json_files import read_json
+from nic_core.spec import Option
 from nic_core.weights import read_info
 from nic_nn.recipe import Recipe, Stage
 
 from nic_train.data.pictures import DataRecord
+from nic_train.folder import RECORD, check_closed
 from nic_train.recipes import Choice, make_recipe, make_stages
+
+LARGEST = 10**9
+
+LIMITS: dict[str, tuple[float, float]] = {
+    "seed": (-(2**63), 2**63 - 1),
+    "accumulate": (1, 4096),
+    "workers": (0, 256),
+    "cache": (0, 1e6),
+    "log_every": (1, LARGEST),
+    "checkpoint_steps": (1, LARGEST),
+    "val_steps": (1, LARGEST),
+    "keep_steps": (0, LARGEST),
+}
+
+Kind = TypeVar("Kind")
 
 
 @dataclass(frozen=True)
@@ -20,9 +41,12 @@ class Request:
     """What decides the trained weights, and how often a run saves and measures itself.
 
     data: folder of pictures, or tar shards; val: folder; captions: JSON file; labels: folder or JSON files.
-    precision: "bf16" or "fp32"; accumulate: pieces that each process splits its part of a batch into.
+    precision: "bf16", "fp32", or "auto", which a run replaces by what suits the machine that it begins on.
+    accumulate: pieces that each process splits its part of a batch into.
     workers: processes that load pictures, None for as many as suit the machine; cache: GB of memory for decoded ones.
-    checkpoint_steps, val_steps: how often; keep_steps: how often a checkpoint stays for good, 0 for never.
+    log_every, checkpoint_steps, val_steps: how often; keep_steps: how often a checkpoint stays for good, 0 for never.
+
+    BadOption for a number that is out of its range.
     """
 
     codec: str
@@ -32,13 +56,23 @@ class Request:
     captions: str | None = None
     labels: str | None = None
     seed: int = 0
-    precision: str = "bf16"
+    precision: str = "auto"
     accumulate: int = 1
     workers: int | None = None
     cache: float = 2.0
+    log_every: int = 50
     checkpoint_steps: int = 1000
     val_steps: int = 1000
     keep_steps: int = 0
+
+    def __post_init__(self) -> None:
+        """Check what may come from somebody else's run.json."""
+        for name, (low, high) in LIMITS.items():
+            value = getattr(self, name)
+            if value is not None:
+                kind = float if name == "cache" else int
+                Option(name.replace("_", "-"), kind, None, "", minimum=low, maximum=high).parse(value)
+        Option("precision", str, None, "", choices=("auto", "bf16", "fp32")).parse(self.precision)
 
     def changed(self, values: dict[str, Any], **fields: Any) -> "Request":
         """Return the request with more of the recipe's values set, and those fields that are not None."""
@@ -73,18 +107,57 @@ class Record:
 
     def write(self, run: Path) -> None:
         """Write run.json."""
-        atomic_write(run / "run.json", json.dumps(dataclasses.asdict(self), indent=1).encode())
+        atomic_write(run / RECORD, json.dumps(dataclasses.asdict(self), indent=1).encode())
 
 
 def read_record(run: Path) -> Record:
-    """Return what a run was asked for; NicError where the folder holds no run."""
+    """Return what a run was asked for; NicError where the folder holds no run, or one that leads out of the folder."""
+    path = run / RECORD
+    if not os.path.isfile(path):
+        raise NicError(f"{run} holds no run: there is no {RECORD} in it")
+    check_closed(run)
+    content = read_json(path)
     try:
-        record = json.loads((run / "run.json").read_text())
-        request = record.pop("request")
-        choice = Choice(**request.pop("choice"))
-        return Record(Request(choice=choice, **request), DataRecord(**record["data"]), record["initial"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise NicError(f"{run} holds no run: its run.json cannot be read") from error
+        return from_json(Record, content)
+    except (KeyError, TypeError) as error:
+        raise NicError(f"{path} is not of a run that this nic train can read: {error}") from error
+
+
+def from_json(kind: type[Kind], table: Any) -> Kind:
+    """Return the dataclass that `dataclasses.asdict` and JSON made a table of.
+
+    TypeError where an entry is missing, not known or of another type; for those of lists and dictionaries too.
+    """
+    if not isinstance(table, dict):
+        raise TypeError(f"{kind.__name__} cannot be {reprlib.repr(table)}")
+    kinds = get_type_hints(kind)
+    if unknown := [name for name in table if name not in kinds]:
+        raise TypeError(f"it has an entry {reprlib.repr(unknown[0])}")
+    return kind(**{name: _value(name, kinds[name], value) for name, value in table.items()})
+
+
+def _value(name: str, kind: Any, value: Any) -> Any:
+    """Return an entry's value; TypeError where it is not of the type of its field."""
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        return from_json(kind, value)
+    if not _fits(kind, value):
+        raise TypeError(f"{name} cannot be {reprlib.repr(value)}")
+    return value
+
+
+def _fits(kind: Any, value: Any) -> bool:
+    origin, arguments = get_origin(kind), get_args(kind)
+    if kind is Any:
+        return True
+    if origin in (Union, types.UnionType):
+        return any(_fits(argument, value) for argument in arguments)
+    if origin is dict:
+        return isinstance(value, dict) and all(_fits(arguments[1], item) for item in value.values())
+    if origin is list:
+        return isinstance(value, list) and all(_fits(arguments[0], item) for item in value)
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
 
 
 def initial_weights(path: Path | None) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""A run: a folder that holds everything about one training, from its first step to its exported weights.
+"""A run: everything about one training, from its first step to its exported weights.
 
 run.json              codec, recipe, values, data; what resuming and exporting read
 checkpoints/last.ckpt written every 1000 steps and when the run stops
@@ -6,34 +6,33 @@ metrics/              CSV and TensorBoard, a version for each time that the run 
 weights.safetensors   what `nic encode --weights` takes
 """
 
-import logging
-import os
 import signal
-import warnings
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import click
 import lightning
 import torch
-from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
-from lightning.pytorch.plugins.environments import SLURMEnvironment
-from nic_core.errors import BadOption, NicError
-from nic_core.files.atomic import make_folder
+from nic_core.errors import BadOption, NicError, OutOfMemory
+from nic_core.files.atomic import check_writable, make_folder
+from nic_nn.codec import lacks_memory
 from nic_nn.export import load_model
 from nic_nn.recipe import Recipe
 from torch.utils.data import DataLoader
 
 from nic_train import checkpoints
 from nic_train.data import loader
+from nic_train.data.loader import Source
 from nic_train.data.shards import ShardSet
+from nic_train.folder import new_folder
 from nic_train.loop import Diverged, Loop
-from nic_train.progress import ShowProgress
+from nic_train.machine import Machine, chosen_precision, make_trainer
+from nic_train.progress import ShowProgress, make_loggers, say
 from nic_train.request import Record, Request, check_same, initial_weights, read_record
 from nic_train.validation import Validate
 
-PRECISIONS: dict[str, Any] = {"bf16": "bf16-mixed", "fp32": "32-true"}
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 """What stops a run after its step, with a checkpoint. SLURM can send the last one before a time limit."""
 
@@ -41,21 +40,6 @@ SMALLEST_VALIDATION = 64
 """Held-out pictures must have these pixels on the short side, and are cropped to a multiple: the models' stride."""
 
 Outcome = Literal["finished", "stopped", "interrupted"]
-
-
-@dataclass(frozen=True)
-class Machine:
-    """Where a run computes; none of it decides the result beyond the order of float sums.
-
-    device: "auto", "cpu", "cuda" or "mps". devices: processes on each machine, 0 for all it has (one on CPU);
-    nodes: machines. minutes: stop after this long, 0 for never. wandb: Weights & Biases project, empty for none.
-    """
-
-    device: str = "auto"
-    devices: int = 0
-    nodes: int = 1
-    minutes: float = 0
-    wandb: str = ""
 
 
 class StopOnSignal(lightning.Callback):
@@ -70,6 +54,8 @@ class StopOnSignal(lightning.Callback):
         def stop(number: int, frame: Any) -> None:
             self.received, loop.stopping = number, True
             signal.signal(signal.SIGINT, signal.default_int_handler)
+            if trainer.is_global_zero:
+                say("\nstopping after this step; Ctrl-C again stops without a checkpoint")
 
         for number in SIGNALS:
             signal.signal(number, stop)
@@ -82,39 +68,49 @@ def train(
 
     Runs alike in every process of a distributed training; only the first one writes, the others return None.
     """
-    last = checkpoints.path_of(out)
-    if not resume and last.exists():
-        raise NicError(f"{out} already holds a run; go on with --resume {out}, or choose another --out")
+    precision, remark = chosen_precision(request.precision, machine.kind)
+    request = replace(request, precision=precision)
     recipe = request.recipe()
+    begun = read_record(out).initial if resume else initial_weights(initial)
+    last = checkpoints.path_of(out)
     state = checkpoints.read(last) if resume else None
-    start = state["step"] if state else 0
-    trainer = make_trainer(request, machine, out)
-    world, rank = trainer.world_size, trainer.global_rank
-    if recipe.batch % (world * request.accumulate):
+    trainer = make_trainer(machine, precision, make_loggers(out, machine.wandb))
+    if recipe.batch % (trainer.world_size * request.accumulate):
         raise BadOption(
-            f"batch {recipe.batch} cannot be split over {world} processes x {request.accumulate} accumulated pieces"
+            f"batch {recipe.batch} cannot be split over {trainer.world_size} processes x {request.accumulate} "
+            "accumulated pieces"
         )
+    if resume and trainer.is_global_zero:
+        check_writable(last)
+    with new_folder(out) if trainer.is_global_zero and not resume else nullcontext(), _explained_memory():
+        source = _open(request, request.data, recipe.crop, trainer)
+        request = with_classes(request, source.classes)
+        if resume:
+            check_same(out, read_record(out), source.record(), initial)
+        held_out = open_validation(request, recipe, trainer) if request.val else None
+        loop = _make_loop(request, machine, state, initial)
+        start = state["step"] if state else 0
+        if start >= loop.steps:
+            say(f"the run has done all of its {loop.steps} steps; more: --steps")
+            return "finished" if trainer.is_global_zero else None
+        batches = _make_batches(request, source, start, loop.steps, trainer)
+        if trainer.is_global_zero:
+            make_folder(out / "checkpoints")
+            Record(request, source.record(), begun).write(out)
+            if remark:
+                say(remark)
+            if alone := loader.measure(batches):
+                say(f"loader alone: {alone:.0f} pictures/s in each of {trainer.world_size} process(es)")
+        return _fit(request, out, trainer, loop, batches, held_out, resume)
 
-    quiet = not trainer.is_global_zero
-    source = loader.open_source(
-        request.data,
-        recipe.crop,
-        request.captions,
-        request.labels,
-        request.needs(),
-        getattr(recipe, "classes", 0),
-        cache_gb=request.cache,
-        quiet=quiet,
-    )
-    request = with_classes(request, source.classes)
-    recipe, stages = request.recipe(), request.stages()
-    if resume:
-        check_same(out, read_record(out), source.record(), initial)
-    held_out = open_validation(request, recipe, trainer) if request.val else None
+
+def _make_loop(request: Request, machine: Machine, state: dict[str, Any] | None, initial: Path | None) -> Loop:
+    """Return the loop with fresh networks, or with those of a weights file; those of a checkpoint come later."""
     # Far outliers have likelihoods around 1e-40, on which CPUs compute ten times slower than on zero.
     torch.set_flush_denormal(True)
     lightning.seed_everything(request.seed, verbose=False)
-    loop = Loop(recipe, stages, request.seed, request.accumulate, machine.minutes)
+    recipe = request.recipe()
+    loop = Loop(recipe, request.stages(), request.seed, request.accumulate, machine.minutes)
     stride = loop.networks.model.stride
     if recipe.crop % stride:
         raise BadOption(f"crop must be a multiple of {stride}, by which the model divides the sides, not {recipe.crop}")
@@ -123,34 +119,77 @@ def train(
         checkpoints.check_fits(loop, state["state_dict"])
     elif initial is not None:
         load_model(loop.networks.model, initial).train()
+        checkpoints.check_finite(loop.networks.model.state_dict(), initial)
         loop.start_average()
-    here = trainer.num_devices
+    return loop
+
+
+def _make_batches(request: Request, source: Source, start: int, steps: int, trainer: lightning.Trainer) -> DataLoader:
+    """Return a loader of this process's share of the batches."""
+    recipe, here = request.recipe(), trainer.num_devices
     workers = loader.default_workers(source.cached, here) if request.workers is None else request.workers
     scale = getattr(recipe, "scale", (1.0, 1.0))
-    settings = loader.LoaderSettings(recipe.batch, recipe.crop, request.seed, workers, rank, world, scale)
-    batches = loader.make_loader(source, settings, start, loop.steps)
-    if trainer.is_global_zero:
-        begun = read_record(out).initial if resume else initial_weights(initial)
-        make_folder(out / "checkpoints")
-        Record(request, source.record(), begun).write(out)
-        alone = loader.measure(batches)
-        click.echo(f"loader alone: {alone:.0f} pictures/s in each of {world} process(es)", err=True)
+    settings = loader.LoaderSettings(
+        recipe.batch, recipe.crop, request.seed, workers, trainer.global_rank, trainer.world_size, scale
+    )
+    return loader.make_loader(source, settings, start, steps)
 
+
+def _fit(
+    request: Request,
+    out: Path,
+    trainer: lightning.Trainer,
+    loop: Loop,
+    batches: DataLoader,
+    held_out: DataLoader | None,
+    resume: bool,
+) -> Outcome | None:
+    """Train, with a checkpoint at the end of it."""
+    last = checkpoints.path_of(out)
     stop = StopOnSignal()
+    showing = ShowProgress(request.log_every, facts_of(request))
     validations = [] if held_out is None else [Validate(held_out, request.val_steps)]
     saving = checkpoints.SaveEvery(out, request.checkpoint_steps, request.keep_steps)
-    trainer.callbacks = [stop, ShowProgress(), *validations, saving]  # type: ignore[attr-defined]
+    trainer.callbacks = [stop, showing, *validations, saving]  # type: ignore[attr-defined]
     try:
         trainer.fit(loop, batches, ckpt_path=last if resume else None, weights_only=True)
     except Diverged as error:
         good = f"the last good checkpoint is {last}" if last.exists() else "there is no checkpoint yet"
         raise Diverged(f"{error}; {good}") from error
+    except SystemExit:  # Lightning's, after a second Ctrl-C
+        if stop.received is None:
+            raise
+        return "interrupted" if trainer.is_global_zero else None
     trainer.save_checkpoint(last)
     if not trainer.is_global_zero:
         return None
     if loop.step >= loop.steps:
         return "finished"
     return "interrupted" if stop.received else "stopped"
+
+
+def facts_of(request: Request) -> dict[str, Any]:
+    """Return what tells a run from others: the recipe, its values, and how it is trained."""
+    return {
+        **asdict(request.recipe()),  # type: ignore[call-overload]
+        "recipe": request.choice.name,
+        "data": Path(request.data).name,
+        "precision": request.precision,
+        "seed": request.seed,
+    }
+
+
+@contextmanager
+def _explained_memory() -> Iterator[None]:
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not lacks_memory(error):
+            raise
+        raise OutOfMemory(
+            "too little memory: --accumulate N computes a batch in N pieces, --set batch=N takes smaller batches, "
+            "--cache 0 keeps no decoded pictures"
+        ) from error
 
 
 def with_classes(request: Request, found: int) -> Request:
@@ -171,16 +210,7 @@ def with_classes(request: Request, found: int) -> Request:
 def open_validation(request: Request, recipe: Recipe, trainer: lightning.Trainer) -> DataLoader:
     """Return this process's share of the held-out pictures: centre crops as large as the smallest picture allows."""
     assert request.val is not None
-    source = loader.open_source(
-        request.val,
-        SMALLEST_VALIDATION,
-        request.captions,
-        request.labels,
-        request.needs(),
-        getattr(recipe, "classes", 0),
-        cache_gb=request.cache,
-        quiet=not trainer.is_global_zero,
-    )
+    source = _open(request, request.val, SMALLEST_VALIDATION, trainer)
     if isinstance(source, ShardSet):
         raise NicError("held-out pictures must be in a folder, not in shards")
     shortest = min(min(size) for size in source.pictures.sizes)
@@ -189,53 +219,15 @@ def open_validation(request: Request, recipe: Recipe, trainer: lightning.Trainer
     return loader.validation_loader(source, crop, batch, 0, trainer.global_rank, trainer.world_size)
 
 
-def make_trainer(request: Request, machine: Machine, out: Path) -> lightning.Trainer:
-    """Return Lightning's trainer, without callbacks yet, for one process or for this one of several."""
-    for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
-        logging.getLogger(name).setLevel(logging.WARNING)  # devices and tips; what matters is in the progress bar
-    warnings.filterwarnings("ignore", module="lightning")
-    if "LOCAL_WORLD_SIZE" in os.environ:  # torchrun has started the processes
-        devices = int(os.environ["LOCAL_WORLD_SIZE"])
-        nodes = int(os.environ["WORLD_SIZE"]) // devices
-    else:
-        devices, nodes = machine.devices, machine.nodes
-    accelerator = {"cuda": "gpu"}.get(machine.device, machine.device)
-    if devices == 0:
-        devices = max(torch.cuda.device_count(), 1) if machine.device in ("auto", "cuda") else 1
-    several = devices * nodes > 1
-    return lightning.Trainer(
-        accelerator=accelerator,
-        devices=devices,
-        num_nodes=nodes,
-        # Stages let parts of the networks learn and leave others out of the loss.
-        strategy="ddp_find_unused_parameters_true" if several else "auto",
-        plugins=[checkpoints.AtomicCheckpoints(), *requeue_by_user()],
-        precision=PRECISIONS[request.precision],
-        max_epochs=-1,
-        max_steps=-1,
-        log_every_n_steps=1,  # only silences a warning: ShowProgress logs
-        logger=make_loggers(machine, out),
-        use_distributed_sampler=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
+def _open(request: Request, data: str, smallest: int, trainer: lightning.Trainer) -> Source:
+    """Return the pictures or shards of `data` with what the recipe needs."""
+    return loader.open_source(
+        data,
+        smallest,
+        request.captions,
+        request.labels,
+        request.needs(),
+        getattr(request.recipe(), "classes", 0),
+        cache_gb=request.cache,
+        quiet=not trainer.is_global_zero,
     )
-
-
-def make_loggers(machine: Machine, out: Path) -> list[Logger]:
-    """Return those of CSV and TensorBoard, and of Weights & Biases where asked for."""
-    folder = out / "metrics"
-    found: list[Logger] = [CSVLogger(folder, "csv"), TensorBoardLogger(folder, "tensorboard")]
-    if machine.wandb:
-        try:
-            from lightning.pytorch.loggers import WandbLogger
-
-            found.append(WandbLogger(project=machine.wandb, name=out.name, save_dir=out))
-        except ImportError as error:
-            raise NicError("--wandb needs the package wandb: pip install 'nic-train[wandb]'") from error
-    return found
-
-
-def requeue_by_user() -> list[SLURMEnvironment]:
-    """Return SLURM's environment, inside a job, without its own requeueing: `nic train --resume` is what goes on."""
-    return [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else []

@@ -11,12 +11,14 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from nic_train.loop import Loop
+from nic_train.progress import log, log_picture
 
 CODED_PICTURES = 4
+SHOWN_PICTURES, SHOWN_SIDE = 2, 256
 
 
 class Validate(lightning.Callback):
-    """Measures every `steps` steps and logs "val_" values; every `coded`-th time also truly coded bits.
+    """Measures every `steps` steps and logs "val_" values and pictures; every `coded`-th time also truly coded bits.
 
     loader: batches of held-out pictures, this process's share. Nothing here changes what training computes.
     """
@@ -28,12 +30,13 @@ class Validate(lightning.Callback):
         """Measure where the number of steps is a multiple, and after the last one."""
         if loop.step % self._steps and loop.step != loop.steps:
             return
-        values = measure(loop, self._loader)
-        if (loop.step // self._steps) % self._coded == 0 or loop.step == loop.steps:
-            values |= coded(loop, self._loader)
-        for logger in trainer.loggers:
-            logger.log_metrics({f"val_{name}": value for name, value in values.items()}, loop.step)
-            logger.save()
+        with loop.something_aside():
+            values = measure(loop, self._loader)
+            if (loop.step // self._steps) % self._coded == 0 or loop.step == loop.steps:
+                values |= coded(loop, self._loader)
+            if trainer.is_global_zero:
+                log(trainer, loop.step, {f"val_{name}": value for name, value in values.items()})
+                log_picture(trainer, loop.step, "original and reconstruction", side_by_side(loop, self._loader))
 
 
 @torch.no_grad()
@@ -74,6 +77,19 @@ def coded(loop: Loop, loader: DataLoader) -> dict[str, float]:
     model.tables = None  # of weights that go on changing
     _eval(loop, False)
     return {"estimated_bpp": estimated / pictures, "coded_bpp": written / pictures}
+
+
+@torch.no_grad()
+def side_by_side(loop: Loop, loader: DataLoader) -> Tensor:
+    """Return the middles of the first pictures, each with its reconstruction on the right: (3, H, W) in [0, 1]."""
+    batch = _first(next(iter(loader)), SHOWN_PICTURES).to(loop.device).as_float()
+    top, left = ((side - SHOWN_SIDE) // 2 if side > SHOWN_SIDE else 0 for side in batch.pixels.shape[2:])
+    x = batch.pixels[:, :, top : top + SHOWN_SIDE, left : left + SHOWN_SIDE]
+    _eval(loop, True)
+    with loop.trainer.precision_plugin.forward_context():
+        x_hat = loop.validated.model(x)["x_hat"].float().clamp(0, 1).expand_as(x)
+    _eval(loop, False)
+    return torch.cat(list(torch.cat([x, x_hat], 3)), 1).cpu()
 
 
 def _first(batch: Batch, count: int) -> Batch:

@@ -4,6 +4,7 @@ Whatever the source, class 0 is void and the classes count up from it without ga
 """
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 from nic_core.errors import BadPicture, NicError
-from nic_core.files.json_files import read_json
+from nic_core.files.json_files import read_json, read_json_value
 from PIL import Image
 from rich.console import Console
 
@@ -62,7 +63,7 @@ def load_labels(paths: Sequence[Path], classes: int = 0, quiet: bool = False) ->
     classes: how many the user of the maps has, void included; 0 for as many as there are.
     NicError where the files are neither, or have another number of classes.
     """
-    if len(paths) == 1 and paths[0].is_dir():
+    if len(paths) == 1 and os.path.isdir(paths[0]):
         return LabelFolder.of(paths[0], classes, quiet)
     for path in paths:
         if path.suffix.lower() != ".json":
@@ -301,10 +302,7 @@ def _class_names(folder: Path) -> list[str] | None:
     path = folder / CLASS_FILE
     if not path.exists():
         return None
-    try:
-        names = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise NicError(f"{path} cannot be read as JSON ({error})") from error
+    names = read_json_value(path)
     if not (isinstance(names, list) and names and all(isinstance(name, str) for name in names)):
         raise NicError(f"{path} holds no class list: it is a list of names, by value")
     return names

@@ -1,5 +1,6 @@
 """From `--data` to batches: opening pictures or shards, loading them in processes of their own, measuring the speed."""
 
+import os
 import signal
 import time
 from dataclasses import dataclass
@@ -83,7 +84,7 @@ def open_source(
             raise NicError("the recipe needs label maps: give a folder or JSON file of them with --labels")
         paths = [Path(path) for path in labels.split(",")]
         maps = load_labels(paths, classes, quiet)
-        label_folder = paths[0] if paths[0].is_dir() else None
+        label_folder = paths[0] if os.path.isdir(paths[0]) else None
     pictures = scan(Path(data), smallest, without=label_folder, quiet=quiet)
     if texts is not None or maps is not None:
         pictures = with_annotations(pictures, texts, maps, quiet)

@@ -31,7 +31,7 @@ Result = TypeVar("Result")
 
 def find_pictures(folder: Path) -> list[Path]:
     """Return all picture files below a folder, sorted; NicError where there are none."""
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # unlike Path's, it says no to names that are too long
         raise NicError(f"{folder} is not a folder")
     files = (Path(parent, name) for parent, _, names in os.walk(folder) for name in names)
     found = sorted(path for path in files if path.suffix.lower() in image_files.READABLE_SUFFIXES)

@@ -4,7 +4,6 @@ A run that somebody else began says in its run.json where its shards are. webdat
 command where a name begins with pipe:, and other programs for other schemes; nothing here starts a program.
 """
 
-import itertools
 import os
 import re
 import time
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.error import HTTPError, URLError
 
-from braceexpand import UnbalancedBracesError, braceexpand
+from braceexpand import braceexpand
 from nic_core.errors import NicError
 from nic_core.pictures import image_files
 
@@ -21,6 +20,7 @@ ENDINGS = (".tar", ".tar.gz", ".tgz")
 WEB = "https://"
 
 _MOST_SHARDS = 1_000_000
+_LONGEST = 100_000  # characters that name shards
 _ATTEMPTS = 5  # to reach a web server, each after twice the time
 _TIMEOUT = 30.0
 
@@ -39,18 +39,28 @@ def shard_urls(data: str) -> tuple[str, ...]:
     if not data.endswith(ENDINGS):
         return ()
     try:
-        names = itertools.chain.from_iterable(map(braceexpand, data.split("::")))
-        urls = tuple(itertools.islice(names, _MOST_SHARDS + 1))
-    except UnbalancedBracesError as error:
-        raise NicError(f"{data} names no shards: {error}") from error
-    if len(urls) > _MOST_SHARDS:
-        raise NicError(f"{data} names more than {_MOST_SHARDS} shards")
+        if _most_names(data) > _MOST_SHARDS:
+            raise NicError(f"{data[:100]} names more than {_MOST_SHARDS} shards")
+        urls = tuple(url for part in data.split("::") for url in braceexpand(part))
+    except ValueError as error:  # of braces that are not closed, or numbers without end
+        raise NicError(f"{data[:100]} names no shards: {error}") from error
     missing = [url for url in urls if is_local(url) and not os.path.isfile(url)]
     if other := next((url for url in missing if re.match(r"[A-Za-z][\w.+-]+:", url)), None):
         raise NicError(f"shards are files or {WEB} addresses, not {other}")
     if missing:
         raise NicError(f"{len(missing)} of {len(urls)} shards do not exist: {missing[0]}")
     return urls
+
+
+def _most_names(data: str) -> int:
+    """Return how many names braces stand for at most, without making them."""
+    count = data.count("::") + 1
+    while len(data) < _LONGEST and (found := re.search(r"\{([^{}]*)\}", data)):
+        ends = re.match(r"(-?\d+)\.\.(-?\d+)", found[1])
+        letters = 52 if ".." in found[1] else 1
+        count *= abs(int(ends[2]) - int(ends[1])) + 1 if ends else letters + found[1].count(",")
+        data = data[: found.start()] + data[found.end() :]
+    return count if len(data) < _LONGEST else _MOST_SHARDS + 1
 
 
 def is_local(url: str) -> bool:

@@ -1,0 +1,114 @@
+"""Where a run computes, and in which precision."""
+
+import logging
+import math
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.plugins.environments import SLURMEnvironment
+from nic_core.errors import BadOption
+from nic_nn.codec import pick_device
+
+from nic_train.checkpoints import AtomicCheckpoints
+
+PRECISIONS: dict[str, Any] = {"bf16": "bf16-mixed", "fp32": "32-true"}
+CPU_INFO = Path("/proc/cpuinfo")
+CPU_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
+"""Of processors that compute in bfloat16. Others imitate it, thirty times as slowly as they compute in float32."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where a run computes; none of it decides the result beyond the order of float sums.
+
+    device: "auto", "cpu", "cuda" or "mps". devices: processes on each machine, 0 for all it has (one on CPU);
+    nodes: machines. minutes: stop after this long, 0 for never. wandb: Weights & Biases project, empty for none.
+
+    BadOption where the minutes are no number or below 0.
+    """
+
+    device: str = "auto"
+    devices: int = 0
+    nodes: int = 1
+    minutes: float = 0
+    wandb: str = ""
+
+    def __post_init__(self) -> None:
+        """Check what the command line does not."""
+        if not 0 <= self.minutes < math.inf:
+            raise BadOption(f"minutes must be at least 0, not {self.minutes}")
+
+    @property
+    def kind(self) -> str:
+        """ "cpu", "cuda" or "mps"; NicError where there is no such device."""
+        return pick_device(self.device).type
+
+
+def suits_bf16(kind: str) -> bool:
+    """Tell whether devices of a kind, "cpu", "cuda" or "mps", gain by computing in bfloat16 here."""
+    if kind == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if kind == "mps":
+        return torch.backends.mps.is_macos_or_newer(14, 0)
+    try:
+        lines = CPU_INFO.read_text().splitlines()
+    except (OSError, ValueError):  # only Linux has it
+        return False
+    flags = next((line for line in lines if line.startswith("flags")), "")
+    return not CPU_FLAGS.isdisjoint(flags.split())
+
+
+def chosen_precision(precision: str, kind: str) -> tuple[str, str]:
+    """Return the precision that "auto" or a given one means on devices of a kind, and what to tell the user of it."""
+    if precision == "auto" and suits_bf16(kind):
+        return "bf16", ""
+    where = "this processor" if kind == "cpu" else "this device"
+    if precision == "auto":
+        return "fp32", f"{where} does not compute in bf16: training in fp32 (--precision)"
+    if precision == "bf16" and not suits_bf16(kind):
+        return "bf16", f"{where} only imitates bf16, slowly; --precision fp32 is faster, and ends with other weights"
+    return precision, ""
+
+
+def make_trainer(machine: Machine, precision: str, loggers: list[Logger]) -> lightning.Trainer:
+    """Return Lightning's trainer, without callbacks yet, for one process or for this one of several."""
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # devices and tips; what matters is in the progress bar
+    warnings.filterwarnings("ignore", module="lightning")
+    if "LOCAL_WORLD_SIZE" in os.environ:  # torchrun has started the processes
+        devices = int(os.environ["LOCAL_WORLD_SIZE"])
+        nodes = int(os.environ["WORLD_SIZE"]) // devices
+    else:
+        devices, nodes = machine.devices, machine.nodes
+    accelerator = {"cuda": "gpu"}.get(machine.device, machine.device)
+    if devices == 0:
+        devices = max(torch.cuda.device_count(), 1) if machine.device in ("auto", "cuda") else 1
+    several = devices * nodes > 1
+    return lightning.Trainer(
+        accelerator=accelerator,
+        devices=devices,
+        num_nodes=nodes,
+        # Stages let parts of the networks learn and leave others out of the loss.
+        strategy="ddp_find_unused_parameters_true" if several else "auto",
+        plugins=[AtomicCheckpoints(), *requeue_by_user()],
+        precision=PRECISIONS[precision],
+        max_epochs=-1,
+        max_steps=-1,
+        log_every_n_steps=1,  # only silences a warning: ShowProgress logs
+        logger=loggers,
+        use_distributed_sampler=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+
+
+def requeue_by_user() -> list[SLURMEnvironment]:
+    """Return SLURM's environment, inside a job, without its own requeueing: `nic train --resume` is what goes on."""
+    return [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else []
