@@ -5,6 +5,7 @@ import json
 
 import pytest
 import torch
+from nic_core.errors import BadOption
 from nic_mini.model import Mini, MiniConfig
 from nic_mini.recipe import MiniRecipe
 from nic_nn.config import from_json
@@ -35,6 +36,17 @@ def test_every_shape_codes_what_it_estimates(change):
     assert (decoded - measured["x_hat"].clamp(0, 1)).abs().max() < 1e-5
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("widths", (4, 0, 8)), ("slices", (2, 0)), ("kernels", (0, 4, 0)), ("around", 0), ("levels", 1), ("hyper", 0)],
+)
+def test_shapes_that_cannot_be(name, value):
+    with pytest.raises(ValueError, match=name):
+        dataclasses.replace(TINY, **{name: value})
+    with pytest.raises(BadOption, match=name):
+        MiniRecipe(codec="mini", **{name: value})
+
+
 def test_a_fresh_model_starts_from_gray_and_from_probable_latents():
     """Its first steps are lost otherwise: an untrained picture of noise had 7 dB, and 14 bits a pixel."""
     torch.manual_seed(0)
@@ -63,7 +75,7 @@ def kmacs(model, *parts):
 
 def test_new_models_cost_no_more_to_decode_than_the_first():
     """13.3 thousand multiply-accumulates a pixel of synthesis, 18.3 in all, and about 12 MB in half precision."""
-    first = Mini(MiniConfig((48, 96, 160), (1, 2, 2), (16, 16, 32, 96))).eval()
+    first = Mini(MiniConfig((48, 96, 160), (1, 2, 2), (16, 16, 32, 96), features=128, context=96)).eval()
     assert kmacs(first, "g_s") == pytest.approx(13.3, abs=0.05)
     assert kmacs(first, "g_s", "h_s", "contexts") == pytest.approx(18.3, abs=0.05)
     model = MiniRecipe(codec="mini").build_model().eval()

@@ -30,18 +30,28 @@ class MiniConfig:
     lambdas: rate-distortion trade-off (on 255^2 MSE) of quality 1 and 100; levels: trained gains between them.
     """
 
-    widths: tuple[int, int, int] = (48, 96, 160)
+    widths: tuple[int, int, int] = (48, 96, 152)
     blocks: tuple[int, int, int] = (1, 2, 2)
-    slices: tuple[int, ...] = (16, 16, 32, 96)
+    slices: tuple[int, ...] = (16, 32, 64, 144)
     hyper: int = 96
-    features: int = 128
-    context: int = 96
+    features: int = 96
+    context: int = 80
     lambdas: tuple[float, float] = (0.0008, 0.05)
     levels: int = 6
     analysis_widths: tuple[int, int, int] | None = None
     analysis_blocks: tuple[int, int, int] | None = None
     kernels: tuple[int, int, int] = (0, 0, 0)
     around: int = 5
+
+    def __post_init__(self) -> None:
+        """Check what a config may have wrong; ValueError."""
+        given = (self.widths, self.analysis_widths or (1,), self.slices, (self.hyper, self.features, self.context))
+        if min(map(min, given)) < 1:
+            raise ValueError("widths, slices, hyper, features and context must be at least 1")
+        if any(kernel and not kernel % 2 for kernel in (*self.kernels, self.around or 2)):
+            raise ValueError("kernels must be odd or 0, and around odd")
+        if self.levels < 2 or min(self.lambdas) <= 0:
+            raise ValueError("levels must be at least 2, and lambdas above 0")
 
 
 def activation() -> nn.Module:

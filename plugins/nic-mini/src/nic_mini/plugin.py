@@ -27,10 +27,10 @@ def nic_weights() -> Iterator[WeightsSpec]:
 
 @hookimpl
 def nic_recipes() -> Iterator[RecipeSpec]:
-    """How the bundled weights were trained."""
+    """How mini is trained."""
     yield RecipeSpec(
         name="mini",
         codec="mini",
         target="nic_mini.recipe:MiniRecipe",
-        summary="All qualities at once, cosine schedule.",
+        summary="All qualities at once; constant rates, lowered at the end.",
     )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
+from nic_core.errors import BadOption
 from nic_nn.batch import Batch
 from nic_nn.recipe import LARGEST, Limits, Networks, Optimizer, RateDistortion, Schedule, bits_per_pixel
 from torch import Tensor
@@ -30,8 +31,9 @@ class MiniRecipe(MiniConfig, RateDistortion):
     aux_lr: float = 1e-3
     clip: float = 1.0
     warmup: int = 500
-    schedule: Schedule = "cosine"
-    steps: int = 100_000
+    schedule: Schedule = "cooldown"
+    steps: int = 200_000
+    ema: float = 0.999
     optimizer: Optimizer = "muon"
     power: float = 1.0
 
@@ -52,6 +54,14 @@ class MiniRecipe(MiniConfig, RateDistortion):
         "kernels": (0, 31),
         "around": (1, 31),
     }
+
+    def __post_init__(self) -> None:
+        """Check what would fail later; BadOption."""
+        RateDistortion.__post_init__(self)
+        try:
+            MiniConfig.__post_init__(self)
+        except ValueError as error:
+            raise BadOption(str(error)) from error
 
     def build_model(self) -> Mini:
         """Return a fresh model of this shape."""
