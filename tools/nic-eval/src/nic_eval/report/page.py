@@ -26,7 +26,17 @@ KIND = "nic · rate and distortion"
 SECTIONS = ("chart", "differences", "pictures")
 """The parts of the page, as files of page_assets, in the order of reading."""
 
-SCRIPTS = ("format.js", "dom.js", "chart.js", "details.js", "differences.js", "viewer.js", "main.js")
+SCRIPTS = (
+    "format.js",
+    "dom.js",
+    "ticks.js",
+    "chart.js",
+    "details.js",
+    "differences.js",
+    "loader.js",
+    "viewer.js",
+    "main.js",
+)
 """The page's script, in the order of use: later files call earlier ones."""
 
 LISTED = 200

@@ -16,9 +16,10 @@ class Viewer {
     this.images = Object.fromEntries([...this.stage.querySelectorAll(".layer")].map((layer) => [layer.dataset.side, layer.querySelector("img")]));
     this.split = 0.5;
     this.loading = 0;
-    this.exact = new Map(); // whether a picture could be loaded, by its address
+    this.loader = new PictureLoader();
     this.previewed = false;
     this.place = { zoom: 1, x: 0, y: 0 };
+    byId("picture").parentElement.hidden = this.entries.length < 2;
     setOptions(byId("picture"), this.entries.map(({ picture }, index) => [index, picture.name]), 0);
     this.choosePicture();
     this.listen();
@@ -52,7 +53,7 @@ class Viewer {
     const rateIndex = byId("rate").selectedIndex;
     const rates = this.rates();
     setOptions(byId("rate"), rates.map((rate) => [rate, `about ${rate.toFixed(2)} bpp`]));
-    byId("rate").disabled = rates.length < 2;
+    byId("rate").parentElement.hidden = rates.length < 2;
     const items = [...versions.keys()].map((index) => [index, this.curves[index].name]);
     if (picture.file) items.unshift([ORIGINAL, "Original"]);
     const preset = this.preset();
@@ -109,38 +110,15 @@ class Viewer {
     const versions = { left: this.versionOf("left"), right: this.versionOf("right"), original: null };
     const files = Object.entries(versions).map(([side, version]) => [side, version ? version.decoded : picture.file]).filter(([, file]) => file);
     for (const [side] of files) this.images[side].alt = `${picture.name}, ${versions[side] ? this.nameOf(side) : "original"}`;
-    await Promise.allSettled(files.map(([side, file]) => this.showBlock(this.images[side], file)));
+    await Promise.allSettled(files.map(([side, file]) => this.loader.showBlock(this.images[side], file)));
     if (loading !== this.loading) return; // another choice was made meanwhile
     this.layOut(reset);
     this.showCaptions(versions);
-    const exact = await Promise.all(files.map(([, file]) => this.loadExact(file)));
+    const exact = await Promise.all(files.map(([, file]) => this.loader.loadExact(file)));
     if (loading !== this.loading) return;
-    files.forEach(([side, file], index) => exact[index] && this.showExact(this.images[side], file));
+    files.forEach(([side, file], index) => exact[index] && this.loader.showExact(this.images[side], file));
     this.previewed = !exact.every(Boolean);
     this.showCaptions(versions);
-  }
-
-  // Show what the page holds of a picture: a preview, unless all pictures are in the page.
-  showBlock(image, file) {
-    if (image.dataset.block === file.block) return null;
-    image.src = byId(file.block).textContent;
-    image.dataset.block = file.block;
-    return image.decode();
-  }
-
-  // Load the exact picture from beside the page; false where it is not there.
-  loadExact({ exact }) {
-    if (exact === null) return true;
-    if (!this.exact.has(exact)) {
-      const image = new Image();
-      image.src = exact;
-      this.exact.set(exact, image.decode().then(() => true, () => false));
-    }
-    return this.exact.get(exact);
-  }
-
-  showExact(image, { exact }) {
-    if (exact !== null && image.getAttribute("src") !== exact) image.src = exact;
   }
 
   nameOf(side) {
