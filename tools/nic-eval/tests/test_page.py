@@ -127,22 +127,23 @@ def test_the_page_loads_nothing_by_itself(results, tmp_path):
 HOSTILE = "</script><script>alert(1)</script>"
 
 
-def test_no_text_of_a_report_becomes_markup(tmp_path):
+@pytest.fixture
+def hostile(tmp_path: Path) -> tuple[Results, Path]:
+    """Results in which every text is markup and script, and their folder, with a picture of such a name."""
     name = f"{HOSTILE}<img src=x onerror=alert(2)>\"'&$title.webp"
-    folder = tmp_path / "report"
-    (folder / "</script><script>alert(1)<").mkdir(parents=True)
-    image_files.write(Picture(np.zeros((8, 8, 3), np.uint8)), folder / name)
+    folder = tmp_path / "hostile"
+    (folder / name).parent.mkdir(parents=True)
+    store(folder, name, np.zeros((8, 8, 3), np.uint8))
     point = Point(name, None, 0.5, {"psnr": 30.0, name: 1.0}, (measured(name, 0.5, {"psnr": 30.0}, name),))
     curve = Curve(name, "codec", (point,), name, {name: 1.0}, name)
-    hostile = Results(
-        name,
-        (Original(name, 8, 8, name),),
-        (curve,),
-        (Difference(name, name, name, 1.0, 1.0, name),),
-        (name,),
-        {name: name},
-    )
-    page = Page(write_page(hostile, folder))
+    found = (Difference(name, name, name, 1.0, 1.0, name),)
+    return Results(name, (Original(name, 8, 8, name),), (curve,), found, (name,), {name: name}), folder
+
+
+def test_no_text_of_a_report_becomes_markup(hostile):
+    results, folder = hostile
+    page = Page(write_page(results, folder))
+    name = results.data
     assert page.data["curves"][0]["name"] == name
     assert len(page.scripts) == 1 + 1 + 1 + 1  # no-script, data, one picture of original and decoded, the page's own
     assert page.tags.isdisjoint({"iframe", "object"}) and page.loads == ["data:,"]
@@ -273,7 +274,7 @@ def long_names(results: Results) -> Results:
     return replace(results, curves=curves, differences=tuple(found), data="a folder with " + 8 * "long_names_")
 
 
-def test_a_browser_uses_the_page(results, tmp_path, browser):
+def test_a_browser_uses_the_page(results, hostile, tmp_path, browser):
     mini, jpeg, single, vtm = results.curves
     alone = tmp_path / "alone"  # without the pictures that lie beside it
     alone.mkdir()
@@ -290,5 +291,6 @@ def test_a_browser_uses_the_page(results, tmp_path, browser):
         pages.append(alone / f"{place}.html")
         shutil.copy(write_page(results, tmp_path, "moved.html", embed), pages[-1])
     pages += [write_page(gap, tmp_path, f"gap-{place}.html") for place, gap in enumerate(gaps)]
+    pages.append(write_page(*hostile))
     done = subprocess.run([*browser, *map(str, pages)], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"

@@ -16,6 +16,7 @@ const open = async (options = {}, path = file) => {
   const page = await context.newPage();
   page.setDefaultTimeout(15000);
   page.on("console", (message) => ["error", "warning"].includes(message.type()) && path !== alone && complaints.push(message.text()));
+  page.on("dialog", (dialog) => complaints.push(`runs what it should show: ${dialog.message()}`) && dialog.dismiss());
   page.on("pageerror", (error) => complaints.push(String(error)));
   page.on("request", (request) => /^(file|data):/.test(request.url()) || complaints.push(`loads ${request.url()}`));
   await page.goto(pathToFileURL(path).href);

@@ -38,7 +38,7 @@ def survey(folder: Path, paths: Sequence[Path], cache: Cache, log: Log, console:
             try:
                 digest = file_hash(path)
                 size = cache.get(digest)
-                if not size:
+                if not all(isinstance(size.get(side), int) for side in ("width", "height")):
                     picture = read_original(path)
                     size = {"width": picture.width, "height": picture.height}
                     cache.put(digest, size)

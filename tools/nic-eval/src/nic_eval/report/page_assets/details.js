@@ -39,6 +39,7 @@ const showDetails = (root, curve, point, count, onPicture) => {
     root.append(element("p", { class: "about" }, "Published figures; nothing was measured here."));
     return;
   }
+  if (curve.kind === "codec") root.append(element("p", { class: "hint" }, "Times are without start-up."));
   if (count > 1) root.append(pictureTable(measurements, onPicture));
   if (count > measurements.length) root.append(element("p", { class: "hint" }, `${measurements.length} of ${count} pictures; results.csv has all.`));
 };

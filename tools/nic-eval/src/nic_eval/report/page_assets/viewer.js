@@ -221,7 +221,7 @@ class Viewer {
     this.handle.setAttribute("aria-valuetext", `${percent} % ${this.nameOf("left")}, ${100 - percent} % ${this.nameOf("right")}`);
   }
 
-  // What left and right differ in, eight times as bright.
+  // What left and right differ in, four times as bright.
   showDifference(on) {
     byId("show-difference").setAttribute("aria-pressed", String(on));
     this.stage.classList.toggle("difference", on);
