@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,21 @@ from nic_eval.results import Curve, Measurement, Original, Point, Results, read,
 
 
 def results(file: str = "files/a.nic", decoded: str = "", original: str = "") -> Results:
-    item = Measurement("a.png", 100, 0.5, {"psnr": float("inf")}, 0.1, 0.2, 1, file, decoded)
+    item = Measurement("a.png", 100, 0.5, {"psnr": 30.0}, 0.1, 0.2, 1, file, decoded)
     curve = Curve("mini", "codec", (Point("q", None, 0.5, {"psnr": 30.0}, (item,)),))
     return Results("d", (Original("a.png", 8, 8, original),), (curve,), versions={"python": "3"})
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     write(results(), tmp_path / "results.json")
+    assert read(tmp_path / "results.json") == results()
+
+
+def test_what_is_not_finite_is_left_out(tmp_path: Path) -> None:
+    curve = results().curves[0]
+    endless = replace(curve.points[0], metrics={"psnr": 30.0, "fid": float("inf"), "kid": float("nan")})
+    written = replace(results(), curves=(replace(curve, points=(endless,)),))
+    write(written, tmp_path / "results.json")
     assert read(tmp_path / "results.json") == results()
 
 

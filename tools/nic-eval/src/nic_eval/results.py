@@ -114,19 +114,27 @@ class Results:
 
 
 def write(results: Results, path: Path) -> None:
-    """Write results.json.
+    """Write results.json, without figures that are not finite: JSON has none.
 
     At its top level it is also a file of CompressAI's plot tool: "name" and "results" of the first curve.
     """
     first = next((curve for curve in results.curves if curve.points), None)
     record: dict[str, Any] = {"format": FORMAT, **(as_compressai(first) if first else {}), **asdict(results)}
-    atomic_write(path, json.dumps(record, indent=1).encode())
+    atomic_write(path, json.dumps(_finite(record), indent=1, allow_nan=False).encode())
+
+
+def _finite(data: Any) -> Any:
+    """Return a record without the entries that are infinite or no number."""
+    if isinstance(data, Mapping):
+        kept = {key: value for key, value in data.items() if not isinstance(value, float) or math.isfinite(value)}
+        return {key: _finite(value) for key, value in kept.items()}
+    return [_finite(value) for value in data] if isinstance(data, (list, tuple)) else data
 
 
 def as_compressai(curve: Curve) -> dict[str, Any]:
     """Return a curve as CompressAI's tools write and plot it."""
     names = {"bpp": "bpp", "psnr": "psnr-rgb", "ms-ssim": "ms-ssim-rgb"}
-    rows = [{"bpp": point.bpp, **point.metrics} for point in curve.points]
+    rows = [_finite({"bpp": point.bpp, **point.metrics}) for point in curve.points]
     shared = [key for key in (rows[0] if rows else {}) if all(key in row for row in rows)]
     values = {names.get(key, key): [row[key] for row in rows] for key in shared}
     return {"name": curve.name, "description": curve.description, "results": values}
