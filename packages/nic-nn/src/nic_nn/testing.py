@@ -1,4 +1,4 @@
-"""For tests of models: checkpoints that anyone can rebuild from names and shapes, a tiny model, what every model must do.
+"""For tests of models: checkpoints that anyone can rebuild from names and shapes, and what each model must do.
 
 A port is compared with the original on weights that are never exchanged: each entry of a checkpoint is drawn from a
 random stream that depends on its name alone. A manifest lists the entries, "NAME.manifest.json" with rows
