@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 import nic_core as nic
@@ -67,9 +68,14 @@ class PicCodec(PixelCodec):
         self.torch_device = pick_device(device)
         self.config = config_of(info)
         self._generators: dict[tuple[str | None, Running], Generator] = {}
+        self._painting = RLock()  # a pipeline paints one picture at a time: its scheduler keeps where it is
 
     def compress(self, pixels: np.ndarray, quality: float | None, options: dict[str, Any]) -> Coded:
         """See `PixelCodec.compress`. What may be missing is asked for before the long work begins."""
+        with self._painting:
+            return self._compress(pixels, options)
+
+    def _compress(self, pixels: np.ndarray, options: dict[str, Any]) -> Coded:
         size = working_size(pixels.shape[1], pixels.shape[0], self.config.size)
         original = resized(Picture(pixels).to_8_bit().to_pil().convert("RGB"), size)
         text, count, seed = options["text"], options["candidates"], options["seed"]
@@ -100,12 +106,13 @@ class PicCodec(PixelCodec):
         """See `PixelCodec.decompress`."""
         message = self._message(header)
         size = working_size(header.width, header.height, self.config.size)
-        generator = self._generator(self._annotator(message), options)
-        generator.obtain()
-        sketch = self._decoded_sketch(message, units, header, options)
-        condition = sharpened(sketch) if sketch else None
-        prompt = prompts.text(message.ids)
-        (picture,) = generator.pictures(prompt, message.seed, [message.chosen], size, condition, 1)
+        with self._painting:
+            generator = self._generator(self._annotator(message), options)
+            generator.obtain()
+            sketch = self._decoded_sketch(message, units, header, options)
+            condition = sharpened(sketch) if sketch else None
+            prompt = prompts.text(message.ids)
+            (picture,) = generator.pictures(prompt, message.seed, [message.chosen], size, condition, 1)
         return _pixels(picture, header)
 
     def parts(self, units: tuple[bytes, ...], header: Header, options: dict[str, Any]) -> dict[str, bytes]:
