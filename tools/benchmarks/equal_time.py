@@ -11,6 +11,7 @@ from its first step, and is then measured on centre crops, with rounding, at thr
 given more --minutes, with which the same runs go on.
 """
 
+import csv
 import json
 import os
 import signal
@@ -23,7 +24,7 @@ from typing import Any
 import click
 import torch
 from nic_core.files.atomic import atomic_write
-from nic_mini.model import Mini, MiniConfig
+from nic_mini.model import Mini
 from nic_mini.recipe import MiniRecipe
 from nic_nn.recipe import bits_per_pixel
 from nic_train import checkpoints, run
@@ -63,7 +64,7 @@ CANDIDATES: dict[str, dict[str, Any]] = {
 class Result:
     """What a candidate's training came to.
 
-    kmacs: thousands of multiply-accumulates a pixel, by transform. synthesis: seconds of g_s, relative to FIRST's.
+    kmacs: thousands of multiply-accumulates a pixel, by transform.
     averaged, plain: by quality, loss, bpp and PSNR, with averaged weights and with those of the last step.
     """
 
@@ -71,7 +72,6 @@ class Result:
     values: dict[str, Any]
     parameters: int
     kmacs: dict[str, float]
-    synthesis: float
     steps: int
     cpu_minutes: float
     averaged: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -137,18 +137,20 @@ def kmacs(model: Mini) -> dict[str, float]:
     return {**transforms, "h_s": counts["Global"] - sum(transforms.values())}
 
 
-def relative_time(model: Mini) -> float:
-    """Return the seconds of g_s for 768 x 512 pixels relative to FIRST's, taken in turns: medians of 9."""
-    models = (model, Mini(MiniConfig(**FIRST)).eval().to(memory_format=torch.channels_last))
-    seconds: tuple[list[float], list[float]] = ([], [])
+@torch.inference_mode()
+def relative_times(results: list[Result]) -> list[float]:
+    """Return CPU seconds of g_s for 768 x 512 pixels, relative to those of FIRST's: the least of 9, taken in turns."""
+    shapes = [FIRST, *(result.values for result in results)]
+    models = [MiniRecipe(codec="mini", **shape).build_model().eval() for shape in shapes]
+    least = [float("inf")] * len(models)
     for _ in range(9):
-        for each, took in zip(models, seconds, strict=True):
-            y = torch.zeros(1, each.channels[0], 32, 48).to(memory_format=torch.channels_last)
+        for number, model in enumerate(models):
+            y = torch.zeros(1, model.channels[0], 32, 48).to(memory_format=torch.channels_last)
+            synthesis = model.g_s.to(memory_format=torch.channels_last)
             start = time.process_time()
-            each.g_s(y)
-            took.append(time.process_time() - start)
-    ours, first = map(statistics.median, seconds)
-    return ours / first
+            synthesis(y)
+            least[number] = min(least[number], time.process_time() - start)
+    return [seconds / least[0] for seconds in least[1:]]
 
 
 @torch.no_grad()
@@ -165,7 +167,6 @@ def finish(name: str, folder: Path, val: Path) -> Result:
         {**COMMON, **CANDIDATES[name]},
         sum(parameter.numel() for parameter in plain.parameters()),
         kmacs(plain),
-        relative_time(plain.to(memory_format=torch.channels_last)),
         state["step"],
         float((folder / "cpu-minutes.txt").read_text()),
         measure(model, val),
@@ -174,16 +175,40 @@ def finish(name: str, folder: Path, val: Path) -> Result:
 
 
 def table(results: list[Result]) -> str:
-    """Return a Markdown table; the last column is the mean ratio of the losses to the first row's."""
+    """Return a Markdown table.
+
+    ratio: of the losses to the first row's, mean of the three qualities. averaged / plain: of the losses with averaged
+    weights, which are shown, to those with the last step's.
+    """
     rates = [f"q {quality:.0f}: loss (bpp, dB)" for quality in QUALITIES]
-    head = ["candidate", "parameters", "kMAC/pixel g_a / g_s / h_s + contexts", "g_s time", "steps", *rates, "ratio"]
+    costs = ["parameters", "kMAC/pixel g_a / g_s / h_s + contexts", "g_s time", "steps"]
+    head = ["candidate", *costs, *rates, "ratio", "averaged / plain"]
     lines = [head, ["---"] * len(head)]
-    for result in results:
+    for result, synthesis in zip(results, relative_times(results), strict=True):
         at = {key: f"{row['loss']:.4f} ({row['bpp']:.3f}, {row['psnr']:.2f})" for key, row in result.averaged.items()}
         cost = " / ".join(f"{result.kmacs[part]:.1f}" for part in ("g_a", "g_s", "h_s"))
         ratio = statistics.fmean(row["loss"] / results[0].averaged[q]["loss"] for q, row in result.averaged.items())
-        shape = [result.name, f"{result.parameters / 1e6:.2f} M", cost, f"{result.synthesis:.2f}", str(result.steps)]
-        lines.append([*shape, *at.values(), f"{ratio:.4f}"])
+        averaging = statistics.fmean(row["loss"] / result.plain[q]["loss"] for q, row in result.averaged.items())
+        shape = [result.name, f"{result.parameters / 1e6:.2f} M", cost, f"{synthesis:.2f}", str(result.steps)]
+        lines.append([*shape, *at.values(), f"{ratio:.3f}", f"{averaging:.3f}"])
+    return markdown(lines)
+
+
+def curves(folders: list[Path]) -> str:
+    """Return a Markdown table of the training losses, means of 50 steps on the same draws, by step."""
+    losses: list[dict[int, str]] = []
+    for folder in folders:
+        rows = [row for path in folder.glob("metrics/csv/*/metrics.csv") for row in csv.DictReader(path.open())]
+        losses.append({int(row["step"]): f"{float(row['loss']):.2f}" for row in rows if row.get("loss")})
+    steps = [step for step in sorted(losses[0]) if step % 300 == 0]
+    lines = [
+        [folder.name, *(found.get(step, "") for step in steps)] for folder, found in zip(folders, losses, strict=True)
+    ]
+    return markdown([["training loss at step", *map(str, steps)], ["---"] * (len(steps) + 1), *lines])
+
+
+def markdown(lines: list[list[str]]) -> str:
+    """Return rows as a Markdown table."""
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -214,7 +239,8 @@ def main(
             atomic_write(path, json.dumps(asdict(finish(name, out / name, val)), indent=1).encode())
     done = [path for name in CANDIDATES if (path := result_of(out, name, minutes)).exists()]
     if done:
-        click.echo(table([Result(**json.loads(path.read_text())) for path in done]))
+        results = [Result(**json.loads(path.read_text())) for path in done]
+        click.echo(f"{table(results)}\n\n{curves([out / result.name for result in results])}")
 
 
 def result_of(out: Path, name: str, minutes: float) -> Path:
