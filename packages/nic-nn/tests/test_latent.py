@@ -106,6 +106,15 @@ def test_training_draws_noise_and_passes_gradients() -> None:
     torch.testing.assert_close(y_hat, drive(context(hyper), Estimate(y, PRIOR)))
 
 
+@pytest.mark.parametrize(("given", "kept"), [(torch.bfloat16, torch.float32), (torch.float64, torch.float64)])
+def test_probabilities_are_in_full_precision(given: torch.dtype, kept: torch.dtype) -> None:
+    torch.manual_seed(4)
+    y, hyper = (3 * torch.randn(1, 6, 4, 4)).to(given), torch.randn(1, 6, 4, 4).to(given)
+    estimate = Estimate(y, PRIOR)
+    drive(context(hyper), estimate)
+    assert estimate.log_likelihood.dtype == kept
+
+
 def test_rounding_passes_gradients_straight_through() -> None:
     values = torch.tensor([0.4, 0.6, -1.5], requires_grad=True)
     rounded = round_ste(values)

@@ -22,7 +22,7 @@ SMALL = EgicConfig(
 
 def variables(orp=False):
     """Return the variables of the checkpoint by name, with or without those of output residual prediction."""
-    rows = testing.checkpoint(GOLDEN / "egic.manifest.json", testing.tensorflow_entry)
+    rows = testing.checkpoint(GOLDEN / "egic.manifest.json", fill=testing.tensorflow_entry)
     return {name: value.numpy() for name, value in rows.items() if orp or "cond_model" not in name}
 
 

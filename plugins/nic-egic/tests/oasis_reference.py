@@ -14,5 +14,5 @@ GOLDEN = Path(__file__).parent / "golden"
 
 def variables() -> dict[str, np.ndarray]:
     """Return the variables of the checkpoint by name, those included that are no weights."""
-    rows = testing.checkpoint(GOLDEN / "oasis-c.manifest.json", testing.tensorflow_entry)
+    rows = testing.checkpoint(GOLDEN / "oasis-c.manifest.json", fill=testing.tensorflow_entry)
     return {name: value.numpy() for name, value in rows.items()}

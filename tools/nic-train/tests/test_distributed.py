@@ -5,6 +5,8 @@ import sys
 import pytest
 import torch
 
+pytestmark = pytest.mark.long
+
 SMALL = ("--set", "crop=64", "--set", "batch=4", "--set", "ema=0.9", "--precision", "fp32", "--workers", 0)
 
 

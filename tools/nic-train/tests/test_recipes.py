@@ -14,6 +14,7 @@ RECIPES = [(spec.codec, spec.name) for spec in SPECS if not Request(spec.codec, 
 """Those that pixels are enough for. Plugins try their others themselves, with captions, labels and small networks."""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("codec", "recipe"), RECIPES)
 def test_every_recipe_of_pixels_takes_three_steps(codec, recipe, pictures, tmp_path):
     run = tmp_path / "run"

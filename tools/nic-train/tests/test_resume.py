@@ -8,6 +8,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+pytestmark = pytest.mark.long
+
 SMALL = ("--set", "crop=64", "--set", "batch=4", "--set", "warmup=3", "--set", "ema=0.9", "--precision", "fp32")
 STEPS = 40
 

@@ -53,7 +53,7 @@ class Params:
 
     def scales(self, prior: GaussianPrior) -> Tensor:
         """Return standard deviations."""
-        scale = self.scale.float()
+        scale = full_precision(self.scale)
         return prior.scale_of(scale) if self.scale_is_index else scale
 
     def indexes(self, prior: GaussianPrior) -> Tensor:
@@ -120,6 +120,11 @@ def checkerboard(
     return first + second
 
 
+def full_precision(values: Tensor) -> Tensor:
+    """Return values in float32, which probabilities need where the transforms run in less; in float64 if they are."""
+    return values if values.dtype == torch.float64 else values.float()
+
+
 def round_ste(values: Tensor) -> Tensor:
     """Round, passing gradients straight through."""
     return values + (values.round() - values).detach()
@@ -151,7 +156,7 @@ class Estimate:
     def __init__(
         self, y: Tensor, prior: GaussianPrior, noise: Noise | None = None, quantise: Quantiser = round_ste
     ) -> None:
-        self._y, self._prior, self._noise, self._quantise = y.float(), prior, noise, quantise
+        self._y, self._prior, self._noise, self._quantise = full_precision(y), prior, noise, quantise
         self._pieces: list[tuple[slice | None, Tensor]] = []
 
     def __call__(self, group: Params | Scan) -> Tensor:
@@ -164,7 +169,7 @@ class Estimate:
 
     def _measure(self, params: Params) -> Tensor:
         """Collect the group's log-likelihoods and return its values, rounded from the mean."""
-        mean = params.mean.float()
+        mean = full_precision(params.mean)
         residual = params.of(self._y) - mean
         rounded = self._quantise(residual)
         measured = rounded if self._noise is None else residual + self._noise(residual)

@@ -89,18 +89,6 @@ class Pointwise(nn.Conv2d):
         return F.linear(x.permute(0, 2, 3, 1), self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
 
 
-class PreciseConv(nn.Conv2d):
-    """A convolution that always runs in torch's default memory format, as in the public implementations.
-
-    Channels last is faster but sums in another order, and a difference of 1e-6 in y rounds a value the other way now
-    and then. With one convolution in the order of old, published reference values come out the same.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        """As `Conv2d`."""
-        return self._conv_forward(x.contiguous(), self.weight.contiguous(), self.bias)
-
-
 class ResidualBottleneck(nn.Module):
     """x + a 1x1 convolution to half the channels, a 3x3 one, and a 1x1 one back (He et al., ELIC, CVPR 2022)."""
 

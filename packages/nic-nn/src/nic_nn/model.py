@@ -19,6 +19,7 @@ from nic_nn.latent import (
     as_symbols,
     checksum,
     drive,
+    full_precision,
     round_ste,
     uniform_noise,
 )
@@ -129,10 +130,9 @@ class LatentModel(nn.Module):
     def estimate(self, y: Tensor) -> Latents:
         """Run the entropy model over y; with noise when training, with rounding otherwise."""
         z = self.h_a(y)
-        # Probabilities need float32 even where the transforms run in less.
         with torch.autocast(y.device.type, enabled=False):
             medians = self.entropy_bottleneck.medians
-            centred = z.float() - medians
+            centred = full_precision(z) - medians
             rounded = round_ste(centred)
             measured = centred + self.noise(centred) if self.training else rounded
             z_log_likelihood = self.entropy_bottleneck.log_likelihood(measured + medians)

@@ -1,7 +1,7 @@
 """The auxiliary entropy models of the causal context adjustment loss; used in training only (section 3.2)."""
 
 import torch
-from nic_nn.latent import Context, Estimate, Noise, drive, slices_of
+from nic_nn.latent import Context, Estimate, Noise, drive, full_precision, slices_of
 from nic_nn.priors import FactorizedPrior, GaussianPrior
 from torch import Tensor, nn
 
@@ -48,7 +48,7 @@ class AuxiliaryEntropyModel(nn.Module):
         shortened = Estimate(y, self.gaussian, noise)
         drive(self.context(hyper), shortened)
         with torch.autocast(y.device.type, enabled=False):
-            centred = y.float() - self.entropy_bottleneck.medians
+            centred = full_precision(y) - self.entropy_bottleneck.medians
             measured = centred.round() if noise is None else centred + noise(centred)
             alone = self.entropy_bottleneck.log_likelihood(measured + self.entropy_bottleneck.medians)
         return shortened.log_likelihood, alone

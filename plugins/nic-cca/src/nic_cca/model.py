@@ -3,8 +3,8 @@
 from itertools import pairwise
 
 import torch
-from nic_nn.latent import Context, Params, slices_of
-from nic_nn.layers import PreciseConv, ResidualBottleneck, ToPixels, conv, conv_chain, deconv, interleave
+from nic_nn.latent import Context, Params, full_precision, slices_of
+from nic_nn.layers import ResidualBottleneck, ToPixels, conv, conv_chain, deconv, interleave
 from nic_nn.model import LatentModel
 from torch import Tensor, nn
 
@@ -21,11 +21,9 @@ def stage(config: CcaConfig, scale: int) -> list[nn.Module]:
 
 def analysis(config: CcaConfig) -> nn.Sequential:
     """g_a: 5x5 convolutions of stride 2 and stages in turns; x to y."""
-    widths = (3, *config.widths, sum(config.slices))
-    first, second, *others = pairwise(widths)
-    convs = [PreciseConv(*second, 5, 2, padding=2), *(conv(*pair) for pair in others)]
+    first, *others = [conv(*pair) for pair in pairwise((3, *config.widths, sum(config.slices)))]
     stages = [nn.Sequential(*stage(config, scale)) for scale in range(len(config.widths))]
-    return nn.Sequential(conv(*first), *interleave(stages, convs))
+    return nn.Sequential(first, *interleave(stages, others))
 
 
 def synthesis(config: CcaConfig) -> nn.Sequential:
@@ -92,7 +90,7 @@ class SlicePredictor(nn.Module):
         y_hat = yield Params(self.mean(features), scale, channels)
         if self.residual is None:
             return y_hat
-        return y_hat + 0.5 * torch.tanh(self.residual(channels_last(features, y_hat)).float())
+        return y_hat + 0.5 * torch.tanh(full_precision(self.residual(channels_last(features, y_hat))))
 
 
 def channels_last(*parts: Tensor) -> Tensor:

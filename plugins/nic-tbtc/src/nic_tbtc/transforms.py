@@ -6,7 +6,7 @@ Each function returns one transform as a plain sequence of layers; shapes are (N
 from itertools import pairwise
 
 from nic_nn.gdn import GDN
-from nic_nn.layers import PreciseConv, conv, deconv, interleave
+from nic_nn.layers import conv, deconv, interleave
 from nic_nn.swin import PatchMerging, PatchSplitting, SwinStage, ToPlanes, ToPositions
 from torch import nn
 
@@ -19,10 +19,9 @@ WINDOW, HYPER_WINDOW = 8, 4
 
 def conv_analysis(widths: tuple[int, ...]) -> nn.Sequential:
     """g_a: 5x5 convolutions of stride 2 with GDN between; x to y."""
-    first, second, third, last = pairwise((3, *widths))
-    others = [conv(*second), PreciseConv(*third, 5, 2, padding=2), conv(*last)]
+    first, *others = [conv(*pair) for pair in pairwise((3, *widths))]
     norms = [GDN(width) for width in widths[:-1]]
-    return nn.Sequential(conv(*first), *interleave(norms, others))
+    return nn.Sequential(first, *interleave(norms, others))
 
 
 def conv_synthesis(widths: tuple[int, ...]) -> nn.Sequential:
