@@ -87,7 +87,7 @@ def test_realism_on_the_command_line(weights, tmp_path):
     decode = ["decode", coded, "-o", decoded, "--realism", "0.5", "--weights"]
     assert nic_command(*decode, weights["orp"]).returncode == 0
     assert Image.open(decoded).size == (50, 40)
-    refused = nic_command(*decode, weights["gan"])
+    refused = nic_command(*decode, weights["gan"], "--overwrite")
     assert refused.returncode == 1
     assert "output residual prediction" in refused.stderr and len(refused.stderr.splitlines()) == 1
 
