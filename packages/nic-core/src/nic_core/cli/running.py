@@ -105,7 +105,7 @@ class Run:
 
         def say(stage: str) -> None:
             self._check()
-            self.bars.update(row, description=printable(f"{self.verb} {name}, {stage}"))
+            self.bars.update(row, description=printable(f"{self.verb} {name}, {stage}"), refresh=True)
 
         def step(what: str, done: int, total: int) -> None:
             self._check()
