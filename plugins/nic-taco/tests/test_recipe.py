@@ -140,7 +140,7 @@ def test_another_schedule_runs_over_all_steps():
 
 @pytest.mark.parametrize("width", [0, 20, -24])
 def test_a_width_that_makes_no_slices_is_named(width):
-    with pytest.raises(BadOption, match=r"width must be (a multiple of 24|24 to 1536)"):
+    with pytest.raises(BadOption, match="width must be a multiple of 24"):
         TacoRecipe("taco", width=width)
 
 

@@ -39,9 +39,7 @@ def two(arguments, nic, tmp_path_factory):
 def test_two_processes_train_as_one(arguments, two, nic, tmp_path):
     nic(*arguments, "--out", tmp_path / "one")
     one = parameters_of(tmp_path / "one")
-    apart = torch.cat([(one[name] - two[name]).abs().flatten().double() for name in one])
-    # All parameters have moved by up to 1e-3. A few may lie apart: those whose gradient is nothing but rounding.
-    assert (apart > 1e-5).double().mean() < 1e-3
+    assert max(float((one[name] - two[name]).abs().max()) for name in one) < 1e-5
 
 
 def test_torchrun_starts_the_same_run(arguments, two, nic, tmp_path):

@@ -1,14 +1,13 @@
 """From pixels to a latent model and back: the part of a codec that all latent models share."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from nic_core.codec import Coded, PixelCodec
-from nic_core.errors import BadWeights, DamagedFile, NicError, OutOfMemory, UnsupportedFile
+from nic_core.errors import BadWeights, DamagedFile, NicError, UnsupportedFile
 from nic_core.format.container import Header
 from nic_core.weights import WeightsInfo
 from nic_core.weights.tensors import read_head
@@ -16,7 +15,7 @@ from torch import Tensor
 
 from nic_nn.config import no_larger_than
 from nic_nn.export import load_model, scope_of
-from nic_nn.memory import keep_freed_memory
+from nic_nn.memory import explained, keep_freed_memory
 from nic_nn.model import Compressed, LatentModel
 from nic_nn.rans import Rans
 
@@ -95,22 +94,9 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
-@contextmanager
-def explained_memory(shape: tuple[int, ...]) -> Iterator[None]:
-    """Turn a device's or the system's lack of memory into an error that says what to do."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        if not lacks_memory(error):
-            raise
-        raise OutOfMemory(
-            f"too little memory for a picture of {shape[1]} x {shape[0]} pixels: try --device cpu, or a smaller picture"
-        ) from error
-
-
-def lacks_memory(error: MemoryError | RuntimeError) -> bool:
-    """Tell whether an error says that a device or the system has too little memory; torch has no one type for it."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "alloc" in str(error).lower()
+def explained_memory(shape: tuple[int, ...]) -> AbstractContextManager[None]:
+    """Turn too little memory for a picture (H, W, ...) into an error that says what to do."""
+    return explained(f"for a picture of {shape[1]} x {shape[0]} pixels: try --device cpu, or a smaller picture")
 
 
 def to_tensor(pixels: np.ndarray, stride: int, device: torch.device, channels: int = 3) -> Tensor:

@@ -56,9 +56,9 @@ class TacoRecipe(RateDistortion):
 
     def __post_init__(self) -> None:
         """Check what would fail later; BadOption."""
-        super().__post_init__()
-        if self.width % UNIT:
+        if self.width < UNIT or self.width % UNIT:  # first, since it says more than the limits do
             raise BadOption(f"width must be a multiple of {UNIT}, not {self.width}")
+        super().__post_init__()
 
     @property
     def needs(self) -> frozenset[str]:

@@ -199,7 +199,7 @@ class PicsCodec(PicCodec):
         ids = (_sketching(message).entropy_id, _sketching(message).synthesis_id)
         return pack(File(Header(width, height, 1, 8, SKETCH_CODEC, "rans", *ids, None, header.checksum), units))
 
-    def _sketch_codec(self, options: dict[str, Any]) -> nic.api.Codec:
+    def _sketch_codec(self, options: dict[str, Any]) -> nic.Codec:
         return _sketch_codec(options["sketch_weights"] or None, str(self.torch_device))
 
 

@@ -7,18 +7,17 @@ weights.safetensors   what `nic encode --weights` takes
 """
 
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import lightning
 import torch
-from nic_core.errors import BadOption, NicError, OutOfMemory
+from nic_core.errors import BadOption, NicError
 from nic_core.files.atomic import check_writable, make_folder
-from nic_nn.codec import lacks_memory
 from nic_nn.export import load_model
+from nic_nn.memory import explained
 from nic_nn.recipe import Recipe
 from torch.utils.data import DataLoader
 
@@ -38,6 +37,12 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 SMALLEST_VALIDATION = 64
 """Held-out pictures must have these pixels on the short side, and are cropped to a multiple: the models' stride."""
+
+ADVICE = (
+    "for this run: --accumulate N computes a batch in N pieces, --set batch=N takes smaller batches, --cache 0 keeps no "
+    "decoded pictures"
+)
+"""What helps where there is too little memory."""
 
 Outcome = Literal["finished", "stopped", "interrupted"]
 
@@ -82,7 +87,7 @@ def train(
         )
     if resume and trainer.is_global_zero:
         check_writable(last)
-    with new_folder(out) if trainer.is_global_zero and not resume else nullcontext(), _explained_memory():
+    with new_folder(out) if trainer.is_global_zero and not resume else nullcontext(), explained(ADVICE):
         source = _open(request, request.data, recipe.crop, trainer)
         request = with_classes(request, source.classes)
         if resume:
@@ -177,19 +182,6 @@ def facts_of(request: Request) -> dict[str, Any]:
         "precision": request.precision,
         "seed": request.seed,
     }
-
-
-@contextmanager
-def _explained_memory() -> Iterator[None]:
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        if not lacks_memory(error):
-            raise
-        raise OutOfMemory(
-            "too little memory: --accumulate N computes a batch in N pieces, --set batch=N takes smaller batches, "
-            "--cache 0 keeps no decoded pictures"
-        ) from error
 
 
 def with_classes(request: Request, found: int) -> Request:

@@ -45,7 +45,7 @@ class CodingCommand(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the sections of --help."""
-        own = [param for param in super().get_params(ctx) if param.get_help_record(ctx)]
+        own = [param for param in super().get_params(ctx) if isinstance(param, click.Option)]
         first = [param for param in own if param.name in self.first]
         for title, params in (("Options", first), ("More options", [param for param in own if param not in first])):
             with formatter.section(title):

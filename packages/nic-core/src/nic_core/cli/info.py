@@ -9,7 +9,7 @@ from nic_core import weights as known_weights
 from nic_core.cli.jobs import Kind, find
 from nic_core.cli.output import as_json, message, read, show, show_json
 from nic_core.errors import NicError
-from nic_core.format import chunks, container
+from nic_core.format import container
 from nic_core.printable import printable
 
 FILES = Kind(frozenset({".nic"}), ".nic files", "")
@@ -42,9 +42,8 @@ def info(files: tuple[Path, ...], as_json: bool) -> int:
     if as_json:
         single = len(files) == 1 and len(facts) == 1 and not files[0].is_dir()
         show_json(facts[0] if single else facts)
-    else:
-        for text in [_text(fact) for fact in facts if "error" not in fact]:
-            click.echo(text)
+    elif sound := [fact for fact in facts if "error" not in fact]:
+        click.echo("\n\n".join(map(_text, sound)))
     return 1 if any("error" in fact for fact in facts) else 0
 
 
@@ -72,7 +71,7 @@ def describe(path: Path) -> dict[str, Any]:
         "synthesis_id": head.synthesis_id,
         "weights": fitting[0].name if fitting else None,
         "units": [len(unit) for unit in file.units],
-        "dpi": chunks.resolution(file.chunks),
+        "dpi": _resolution(file.chunks),
         "chunks": [{"kind": kind, "bytes": len(content)} for kind, content in file.chunks.items()],
     }
 
@@ -95,3 +94,12 @@ def _text(fact: dict[str, Any]) -> str:
     return "\n".join(
         f"{key:<{width}}  {printable(str(value))}" for key, value in rows.items() if value not in (None, "")
     )
+
+
+def _resolution(found: dict[str, bytes]) -> tuple[float, float] | None:
+    """Return the pixels per inch that a file's chunks state, None where they state none."""
+    if not found:
+        return None
+    from nic_core.format import chunks  # here, since it takes numpy, and most files have no chunks
+
+    return chunks.resolution(found)

@@ -4,6 +4,8 @@ A weights file is safetensors; its header holds one JSON record under the key "n
 touches no tensor and needs no torch.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import re
@@ -11,14 +13,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from nic_core.errors import BadWeights, WeightsNotFound
 from nic_core.files.json_files import parse_json
 from nic_core.spec import WeightsSpec
 from nic_core.weights.tensors import read_head
+
+if TYPE_CHECKING:
+    import numpy as np
 
 KEY = "nic"
 LONGEST_TEXT = 255
@@ -84,6 +87,8 @@ def fingerprint(tensors: Mapping[str, np.ndarray], config: Mapping[str, Any]) ->
 
     Hashed: the config as JSON with sorted keys, then for each name in order the name, type, shape and C-order bytes.
     """
+    import numpy as np  # here, as `nic` must start fast
+
     digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
     for name in sorted(tensors):
         array = np.ascontiguousarray(tensors[name])

@@ -4,14 +4,15 @@ A file that was found sound is remembered by its path, size, time and inode, in 
 is not read through whenever nic starts.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from platformdirs import user_cache_path
 
 from nic_core.errors import BadWeights, CannotWrite, CodecNotFound, NicError, WeightsNotFound
@@ -21,6 +22,9 @@ from nic_core.plugins import codec_spec
 from nic_core.spec import resolve
 from nic_core.weights.record import WeightsInfo, read_info
 from nic_core.weights.tensors import Entry, read_head
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Identity = tuple[str, int, int, int]
 REMEMBERED = 500
@@ -109,6 +113,8 @@ def fingerprints(path: Path, info: WeightsInfo, name: str = "") -> tuple[str, st
 
     BadWeights for a tensor that is not finite.
     """
+    import numpy as np  # here, as `nic` must start fast and seldom needs to look into a file
+
     deciding = {name: value for name, value in info.config.items() if name not in info.scope.synthesis_config}
     digests = {
         role: hashlib.sha256(json.dumps(config, sort_keys=True).encode())
@@ -126,6 +132,8 @@ def fingerprints(path: Path, info: WeightsInfo, name: str = "") -> tuple[str, st
 
 
 def _is_finite(content: np.ndarray, entry: Entry) -> bool:
+    import numpy as np  # as above
+
     if entry.dtype == "bfloat16":  # the upper half of a float32
         return bool(((content.view("<u2") & 0x7F80) != 0x7F80).all())
     return entry.dtype[1] != "f" or bool(np.isfinite(content.view(entry.dtype)).all())
