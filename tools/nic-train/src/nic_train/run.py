@@ -39,8 +39,8 @@ SMALLEST_VALIDATION = 64
 """Held-out pictures must have these pixels on the short side, and are cropped to a multiple: the models' stride."""
 
 ADVICE = (
-    "for this run: --accumulate N computes a batch in N pieces, --set batch=N takes smaller batches, --cache 0 keeps no "
-    "decoded pictures"
+    "for this run: --accumulate N computes a batch in N pieces, --set batch=N takes smaller batches, "
+    "--cache 0 keeps no decoded pictures"
 )
 """What helps where there is too little memory."""
 
