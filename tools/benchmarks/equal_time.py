@@ -57,7 +57,12 @@ CANDIDATES: dict[str, dict[str, Any]] = {
     "soap": {**FIRST, "optimizer": "soap", "lr": 3e-3},
     "adam": {**FIRST, "optimizer": "adam", "lr": 5e-4},
     "depthwise": {**FIRST, "widths": (48, 96, 224), "blocks": (1, 2, 4), "kernels": (0, 0, 7)},
+    "scale": {**FIRST, "scale": (0.5, 1.0)},
+    "crops": {**FIRST, "crop": 64},
+    "batches": {**FIRST, "batch": 4},
 }
+LATER: dict[str, dict[str, Any]] = {"crops": {"crop": 192}, "batches": {"batch": 16}}
+"""What changes after half of the time."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +83,8 @@ class Result:
     plain: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
-def train(name: str, data: Path, folder: Path, minutes: float, seed: int) -> None:
-    """Train a candidate until it has taken so many minutes of CPU time, in all the processes that trained it."""
+def train(values: dict[str, Any], data: Path, folder: Path, minutes: float, seed: int) -> None:
+    """Train until it has taken so many minutes of CPU time, in all the processes that trained it."""
     record = folder / "cpu-minutes.txt"
     before = float(record.read_text()) if record.exists() else 0.0
     if before >= minutes:
@@ -98,7 +103,7 @@ def train(name: str, data: Path, folder: Path, minutes: float, seed: int) -> Non
 
     signal.signal(signal.SIGPROF, stop)
     signal.setitimer(signal.ITIMER_PROF, left())
-    values = {**COMMON, **CANDIDATES[name], "steps": 10**6}
+    values = {**COMMON, **values, "steps": 10**6}
     request = Request(
         "mini", Choice("mini", values), str(data), seed=seed, precision="fp32", workers=0, checkpoint_steps=10**6
     )
@@ -226,7 +231,7 @@ def main(
     """Train what is not finished, and print the table of what is."""
     if show:
         for name, values in CANDIDATES.items():
-            click.echo(f"{name}: {', '.join(f'{key}={value}' for key, value in values.items())}")
+            click.echo(f"{name}: {_listed(values)}{f', later {_listed(LATER[name])}' if name in LATER else ''}")
         return
     if out is None or (names and (data is None or val is None)):
         raise click.UsageError("give --out, and --data and --val to train")
@@ -235,12 +240,18 @@ def main(
         path = result_of(out, name, minutes)
         if not path.exists():
             assert data is not None and val is not None
-            train(name, data, out / name, minutes, seed)
+            if name in LATER:
+                train(CANDIDATES[name], data, out / name, minutes / 2, seed)
+            train(CANDIDATES[name] | LATER.get(name, {}), data, out / name, minutes, seed)
             atomic_write(path, json.dumps(asdict(finish(name, out / name, val)), indent=1).encode())
     done = [path for name in CANDIDATES if (path := result_of(out, name, minutes)).exists()]
     if done:
         results = [Result(**json.loads(path.read_text())) for path in done]
         click.echo(f"{table(results)}\n\n{curves([out / result.name for result in results])}")
+
+
+def _listed(values: dict[str, Any]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in values.items())
 
 
 def result_of(out: Path, name: str, minutes: float) -> Path:

@@ -22,6 +22,8 @@ class MiniRecipe(MiniConfig, RateDistortion):
 
     power: qualities are drawn as 1 + 99 u^power, u uniform; below 1 favours high ones, which learn slowest.
 
+    scale: between which factors training pictures are scaled before they are cropped.
+
     optimizer: "adam" is for comparison; it wants an `lr` of 5e-4.
     """
 
@@ -36,11 +38,13 @@ class MiniRecipe(MiniConfig, RateDistortion):
     ema: float = 0.999
     optimizer: Optimizer = "muon"
     power: float = 1.0
+    scale: tuple[float, float] = (1.0, 1.0)
 
     quality_range: ClassVar[tuple[float, float] | None] = (1.0, 100.0)
     limits: ClassVar[Limits] = {
         **RateDistortion.limits,
         "power": (0.01, 100),
+        "scale": (0.01, 16),
         "widths": (1, 1024),
         "blocks": (0, 64),
         "slices": (1, 1024),
