@@ -39,7 +39,7 @@ def read_header(data: bytes) -> dict:
     head = {"width": width, "height": height}
     head |= {"channels": 1 if flags & GRAY else 3, "bit_depth": 16 if flags & DEEP else 8, "codec": text()}
     number = take(1)[0]
-    head["coder"] = {1: "rans"}.get(number, f"number {number}") if number else text()
+    head["coder"] = {1: "rans", 2: "interleaved"}.get(number, f"number {number}") if number else text()
     head |= {"entropy_id": take(4).hex(), "synthesis_id": take(4).hex()}
     head["quality"] = int.from_bytes(take(2), "little") / 100 if flags & QUALITY else None
     head["checksum"] = int.from_bytes(take(2), "little")

@@ -46,6 +46,9 @@ class RansDecoder:
         _check_indexes(indexes, tables)
         return np.asarray(self._decoder.decode_stream(indexes.tolist(), *tables.as_lists), dtype=np.int32)
 
+    def finish(self) -> None:
+        """Check nothing: compressai does not tell where it stands. The symbols' checksum has to do."""
+
 
 def padding(length: int, max_symbols: int) -> int:
     """Return how many zeros behind a stream of `length` bytes keep compressai, which reads on, within bounds.

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from nic_core.format.bytestream import Reader, varint
+from nic_core.bytestream import Reader, varint
 
 from nic_textsketch.prompting.prompts import ids_of, number_of
 

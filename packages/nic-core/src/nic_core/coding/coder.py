@@ -28,9 +28,12 @@ class EntropyDecoder(Protocol):
     def pull(self, indexes: np.ndarray, tables: Tables) -> np.ndarray:
         """Return the next int32 symbols (K,), one for each entry of `indexes` (K,).
 
-        Stays within the stream's memory whatever the stream holds; raises `nic_core.errors.DamagedFile` when more
-        symbols are asked for than the decoder was made for.
+        Stays within the stream's memory whatever the stream holds; raises `nic_core.errors.DamagedFile` where it finds
+        that no encoder wrote the stream, or when more symbols are asked for than the decoder was made for.
         """
+
+    def finish(self) -> None:
+        """Say that all symbols are pulled: DamagedFile where the coder sees that the stream should not end here."""
 
 
 class EntropyCoder(Protocol):

@@ -13,7 +13,28 @@ LARGEST_OFFSET = 1 << 24
 """How far from zero a table may start: coders write the distance of what it does not reach in 28 bits."""
 
 
+COST_UNIT = 2048
+"""Parts of a bit in which `Slots.cost` counts."""
+
+
 @dataclass(frozen=True)
+class Slots:
+    """The intervals of all rows in one line: what a coder's inner loops look up.
+
+    base: int64 (T,), where each row begins; its last interval, the escape, is at base + escape.
+    escape: int64 (T,), the number of intervals of a row before its escape.
+    start, frequency: int32 (S,), the lower end and the width of each interval.
+    cost: int64 (S,), what coding an interval costs, in 1/`COST_UNIT` bits, rounded down.
+    """
+
+    base: np.ndarray
+    escape: np.ndarray
+    start: np.ndarray
+    frequency: np.ndarray
+    cost: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)  # compared and hashed by identity, so that what is made of tables can be kept
 class Tables:
     """Frozen cumulative-frequency tables, one row for each distribution.
 
@@ -57,3 +78,14 @@ class Tables:
     def as_lists(self) -> tuple[list[list[int]], list[int], list[int]]:
         """Rows, lengths and offsets as Python lists, for coders whose bindings take those."""
         return [row.tolist() for row in self.rows], self.length.tolist(), self.offset.tolist()
+
+    @cached_property
+    def slots(self) -> Slots:
+        """The intervals of all rows in one line."""
+        frequency = np.concatenate([np.diff(row) for row in self.rows])
+        length = self.length.astype(np.int64)
+        # Only where a frequency is a power of two is its logarithm near a whole number of units, and there it is exact:
+        # no machine rounds another one down to its neighbour.
+        cost = np.floor(COST_UNIT * (PRECISION - np.log2(frequency))).astype(np.int64)
+        start = np.concatenate([row[:-1] for row in self.rows])
+        return Slots(np.cumsum(length - 1) - (length - 1), length - 2, start, frequency, cost)

@@ -10,12 +10,12 @@ import zlib
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 
+from nic_core.bytestream import Reader, varint
 from nic_core.errors import BadOption, BadPicture, DamagedFile, UnsupportedFile
-from nic_core.format.bytestream import Reader, varint
 
 MAGIC = b"\x89NIC"
 VERSION = 1
-CODERS = {1: "rans"}
+CODERS = {1: "rans", 2: "interleaved"}
 """Coders that have a number; others are spelled out behind a zero."""
 
 GRAY, DEEP, LARGE, QUALITY, PARAMS, UNITS, CHUNKS = (1 << bit for bit in range(7))
