@@ -13,6 +13,7 @@ from PIL import Image
 ROOT = Path(__file__).parents[1]
 PROJECTS = [
     "packages/nic-core",
+    "packages/nic-native",
     "packages/nic-nn",
     "plugins/nic-tbtc",
     "plugins/nic-cca",

@@ -13,7 +13,7 @@ from types import ModuleType, SimpleNamespace
 import nic_core as nic
 import numpy as np
 import pytest
-from nic_core import plugins
+from nic_core import native, plugins
 from nic_core.cli import run
 from nic_core.pictures import image_files
 from nic_core.pictures.picture import Picture
@@ -475,6 +475,7 @@ def test_plugins(
     assert out[0] == "broken  (nic-broken 1.2)  nothing"
     assert out[1] == "  failed: ZeroDivisionError: division by zero"
     assert out[2] == "fake  (nic-fake 1.2)  3 codecs, 3 weights, 1 importers, 1 recipes, 1 commands"
+    assert out[3:] == [f"entropy coder: {native.line()}"]
     assert run(["plugins", "--json"]) == 0
     assert [row["error"] for row in json.loads(capsys.readouterr().out)] == ["ZeroDivisionError: division by zero", ""]
 

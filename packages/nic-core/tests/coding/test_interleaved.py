@@ -4,8 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from nic_core.coding import Interleaved, Tables
-from nic_core.coding.choice import chosen
+from nic_core.coding import Interleaved, Tables, choice
 from nic_core.coding.interleaved import WORTH
 from nic_core.coding.pure import PureKernels
 from nic_core.errors import DamagedFile
@@ -22,7 +21,7 @@ coders = pytest.mark.parametrize(
         pytest.param(
             Interleaved(),
             id="compiled",
-            marks=pytest.mark.skipif(isinstance(chosen().kernels, PureKernels), reason="nic-native has no library"),
+            marks=pytest.mark.skipif(isinstance(choice.kernels(), PureKernels), reason="nic-native has no library"),
         ),
     ],
 )

@@ -4,6 +4,7 @@ import dataclasses
 
 import click
 
+from nic_core import native
 from nic_core import plugins as discovery
 from nic_core import weights as known_weights
 from nic_core.cli.output import as_json, show, show_json, show_table
@@ -43,7 +44,7 @@ def _facts(record: dict) -> dict:
 @click.command()
 @as_json
 def plugins(as_json: bool) -> None:
-    """List the installed plugins and what each brings; one that fails to load is shown with its error."""
+    """List the installed plugins and what each brings, one that fails to load with its error; how the coder runs."""
     found = discovery.installed()
     if as_json:
         rows = [
@@ -65,3 +66,4 @@ def plugins(as_json: bool) -> None:
         show(f"{plugin.name}  ({plugin.distribution} {plugin.version})  {', '.join(counts) or 'nothing'}")
         if plugin.error:
             show(f"  failed: {plugin.error}")
+    show(f"entropy coder: {native.line()}")

@@ -7,7 +7,7 @@ symbols while one is not finished. Each state costs some bytes, so their number 
 import numpy as np
 
 from nic_core.bytestream import Reader, varint
-from nic_core.coding.choice import chosen
+from nic_core.coding import choice
 from nic_core.coding.kernels import Cursor, Kernels
 from nic_core.coding.pure import LOWEST
 from nic_core.coding.tables import COST_UNIT, Tables
@@ -26,7 +26,7 @@ class Interleaved:
     name = "interleaved"
 
     def __init__(self, kernels: Kernels | None = None) -> None:
-        self._kernels = chosen().kernels if kernels is None else kernels
+        self._kernels = choice.kernels() if kernels is None else kernels
 
     def encoder(self) -> "InterleavedEncoder":
         """Return a fresh encoder."""
