@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 PROJECTS = [
     "packages/nic-core",
     "packages/nic-native",
+    "packages/nic-latent",
     "packages/nic-nn",
     "plugins/nic-tbtc",
     "plugins/nic-cca",

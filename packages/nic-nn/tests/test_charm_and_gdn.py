@@ -2,9 +2,14 @@
 
 import pytest
 import torch
+from nic_latent.context import Context, drive, slices_of
 from nic_nn.charm import Charm, slice_net
 from nic_nn.gdn import GDN
-from nic_nn.latent import drive
+from nic_nn.latent import nets_of, of
+
+
+def steps(charm: Charm, hyper: torch.Tensor) -> Context:
+    return charm.order(nets_of(torch.nn.ModuleDict({"charm": charm})), hyper)
 
 
 def test_widths_go_in_equal_steps():
@@ -15,7 +20,7 @@ def test_widths_go_in_equal_steps():
 @pytest.mark.parametrize(("channels", "slices"), [(192, 6), (320, 10), (448, 14)])
 def test_slices_fill_the_latent(channels, slices):
     charm = Charm(channels)
-    assert len(charm.slices) == slices and charm.slices[-1].stop == channels
+    assert len(charm.order.sizes) == slices and slices_of(charm.order.sizes)[-1].stop == channels
 
 
 def test_channels_must_divide():
@@ -30,8 +35,8 @@ def test_a_slice_sees_its_hyper_slice_and_all_earlier_slices():
 
     def run(hyper, y):
         seen = []
-        result = drive(charm.steps(hyper), lambda params: (seen.append(params), params.of(y))[1])
-        assert torch.equal(result, y)
+        result = drive(steps(charm, hyper), lambda params: (seen.append(params), of(params, y))[1])
+        assert torch.equal(torch.cat(result, 1), y)
         return seen
 
     def changed(other):
@@ -56,7 +61,7 @@ def test_support_order_and_widths_can_be_others():
 
     def run(hyper, y):
         seen = []
-        drive(charm.steps(hyper), lambda params: (seen.append(params), params.of(y))[1])
+        drive(steps(charm, hyper), lambda params: (seen.append(params), of(params, y))[1])
         assert all(params.scale_is_index for params in seen)
         return seen
 

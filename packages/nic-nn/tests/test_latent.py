@@ -1,10 +1,15 @@
 """One coding order, three drivers: what is measured is what is coded is what is decoded."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
 from nic_core.coding import Tables
-from nic_nn.latent import Context, Decode, Encode, Estimate, Params, as_symbols, checksum, drive, round_ste
+from nic_latent.coding import checksum
+from nic_latent.context import Context, Params, drive
+from nic_nn.float_coding import Decode, Encode, as_symbols, indexes
+from nic_nn.latent import Estimate, round_ste
 from nic_nn.priors import GaussianPrior
 from nic_nn.rans import Rans
 from torch import Tensor
@@ -25,7 +30,12 @@ def context(hyper: Tensor) -> Context:
     for parity in (1, 0):
         mean = hyper[:, 5:] + 0.1 * third[:, :1] + sum(parts)
         parts.append((yield Params(mean, 5 + 0 * mean, slice(5, 6), parity=parity)))
-    return torch.cat([both, third, sum(parts)], 1)
+    return [both, third, sum(parts)]
+
+
+def joined(context: Context, code: Callable[[Params], Tensor]) -> Tensor:
+    """Return what a context ends with, in one piece."""
+    return torch.cat(list(drive(context, code)), 1)
 
 
 class Recorder:
@@ -48,16 +58,16 @@ def test_three_drivers_agree(size: tuple[int, int]) -> None:
     torch.manual_seed(sum(size))
     y, hyper = 5 * torch.randn(1, 6, *size), 2 * torch.randn(1, 6, *size)
     estimate = Estimate(y, PRIOR)
-    measured = drive(context(hyper), estimate)
+    measured = joined(context(hyper), estimate)
     assert measured.shape == estimate.log_likelihood.shape == y.shape
     assert (measured - y).abs().max() <= 0.5 + 1e-5
 
     encoder = Rans().encoder()
     encode = Encode(y, PRIOR, TABLES, encoder)
-    coded = drive(context(hyper), encode)
+    coded = joined(context(hyper), encode)
     stream = encoder.finish()
     decode = Decode(PRIOR, TABLES, Rans().decoder(stream, y.numel()))
-    decoded = drive(context(hyper), decode)
+    decoded = joined(context(hyper), decode)
     torch.testing.assert_close(coded, decoded, rtol=0, atol=0)
     torch.testing.assert_close(measured, decoded, rtol=0, atol=1e-5)
     assert encode.checksum == decode.checksum
@@ -77,10 +87,10 @@ def test_positions_outside_a_parity_cost_nothing() -> None:
     y, hyper = torch.full((1, 1, 4, 4), 900.0), torch.zeros(1, 1, 4, 4)
 
     def one_parity(hyper: Tensor) -> Context:
-        return (yield Params(hyper, hyper + 1, parity=0))
+        return [(yield Params(hyper, hyper + 1, parity=0))]
 
     estimate = Estimate(y, PRIOR)
-    y_hat = drive(one_parity(hyper), estimate)
+    y_hat = joined(one_parity(hyper), estimate)
     assert (y_hat != 0).sum() == 8
     assert (estimate.log_likelihood != 0).sum() == 8
 
@@ -96,14 +106,14 @@ def test_training_draws_noise_and_passes_gradients() -> None:
         return torch.zeros_like(like) + 0.25
 
     estimate = Estimate(y, PRIOR, noise)
-    y_hat = drive(context(hyper), estimate)
+    y_hat = joined(context(hyper), estimate)
     assert [shape[1] for shape in drawn] == [2, 2, 3, 1, 1]
     (y_hat.sum() - estimate.log_likelihood.sum()).backward()
     for gradient in (y.grad, hyper.grad):
         assert gradient.isfinite().all()
         assert (gradient != 0).any()
     # The decoder sees rounded values all the same.
-    torch.testing.assert_close(y_hat, drive(context(hyper), Estimate(y, PRIOR)))
+    torch.testing.assert_close(y_hat, joined(context(hyper), Estimate(y, PRIOR)))
 
 
 @pytest.mark.parametrize(("given", "kept"), [(torch.bfloat16, torch.float32), (torch.float64, torch.float64)])
@@ -126,7 +136,7 @@ def test_rounding_passes_gradients_straight_through() -> None:
 def test_params_that_are_no_numbers_still_name_a_row() -> None:
     odd = torch.tensor([float("nan"), float("inf"), -float("inf"), -3.0, 70.0]).reshape(1, 1, 1, 5)
     for by_index in (False, True):
-        rows = Params(odd, odd, scale_is_index=by_index).indexes(PRIOR)
+        rows = indexes(Params(odd, odd, scale_is_index=by_index), PRIOR)
         assert rows.dtype == torch.int32
         assert ((rows >= 0) & (rows < 64)).all()
 

@@ -2,11 +2,13 @@
 
 import pytest
 import torch
-from nic_nn.latent import Decode, Encode, Estimate, Params, Scan, drive
+from nic_latent.context import Context, Params, Scan, drive
+from nic_nn.float_coding import Decode, Encode
+from nic_nn.latent import Estimate, nets_of, of
 from nic_nn.priors import GaussianPrior
 from nic_nn.rans import Rans
 from nic_nn.raster import RasterScan
-from torch import Tensor
+from torch import Tensor, nn
 
 PRIOR = GaussianPrior()
 TABLES = PRIOR.tables()
@@ -30,8 +32,12 @@ def latents(*size: int) -> tuple[Tensor, Tensor]:
     return 5 * torch.randn(1, CHANNELS, *size), torch.randn(1, 2 * CHANNELS, *size)
 
 
+def steps(raster: RasterScan, hyper: Tensor) -> Context:
+    return raster.steps(nets_of(nn.ModuleDict({"raster": raster})), hyper)
+
+
 def scan_of(raster: RasterScan, hyper: Tensor) -> Scan:
-    scan = next(raster.steps(hyper))
+    scan = next(steps(raster, hyper))
     assert isinstance(scan, Scan)
     return scan
 
@@ -41,9 +47,9 @@ def test_decoded_is_what_was_coded_to_the_last_bit(raster: RasterScan, size: tup
     y, hyper = latents(*size)
     encoder = Rans().encoder()
     encode = Encode(y, PRIOR, TABLES, encoder)
-    coded = drive(raster.steps(hyper), encode)
+    coded = drive(steps(raster, hyper), encode)[0]
     decode = Decode(PRIOR, TABLES, Rans().decoder(encoder.finish(), y.numel()))
-    decoded = drive(raster.steps(hyper), decode)
+    decoded = drive(steps(raster, hyper), decode)[0]
     torch.testing.assert_close(coded, decoded, rtol=0, atol=0)
     assert encode.checksum == decode.checksum
     assert (coded - y).abs().max() <= 0.5 + 1e-5
@@ -61,9 +67,9 @@ def test_waves_are_position_after_position(raster: RasterScan, size: tuple[int, 
 
     def code(params: Params) -> Tensor:
         seen.append(params)
-        return torch.round(params.of(y) - params.mean) + params.mean
+        return torch.round(of(params, y) - params.mean) + params.mean
 
-    torch.testing.assert_close(drive(scan.steps(), code), y_hat, rtol=0, atol=1e-4)
+    torch.testing.assert_close(drive(scan.steps(), code)[0], y_hat, rtol=0, atol=1e-4)
     order = [(int(row), int(column)) for params in seen for row, column in zip(*params.at, strict=True)]
     assert sorted(order) == [(row, column) for row in range(size[0]) for column in range(size[1])]
     assert len(seen) == size[1] + 3 * (size[0] - 1)
@@ -90,7 +96,7 @@ def test_a_position_sees_the_window_before_it(raster: RasterScan) -> None:
 def test_measuring_quantises_y_itself_for_the_context(raster: RasterScan) -> None:
     y, hyper = latents(4, 5)
     estimate = Estimate(y, PRIOR)
-    y_hat = drive(raster.steps(hyper), estimate)
+    y_hat = drive(steps(raster, hyper), estimate)[0]
     torch.testing.assert_close(y_hat, y.round())
     params = scan_of(raster, hyper).whole(y.round())
     expected = PRIOR.log_likelihood((y - params.mean).round(), params.scale)
@@ -100,7 +106,7 @@ def test_measuring_quantises_y_itself_for_the_context(raster: RasterScan) -> Non
         return torch.full_like(like, 0.25)
 
     estimate = Estimate(y, PRIOR, noise)
-    torch.testing.assert_close(drive(raster.steps(hyper), estimate), y + 0.25)
+    torch.testing.assert_close(drive(steps(raster, hyper), estimate)[0], y + 0.25)
     params = scan_of(raster, hyper).whole(y + 0.25)
     expected = PRIOR.log_likelihood(y + 0.25 - params.mean, params.scale)
     torch.testing.assert_close(estimate.log_likelihood, expected)

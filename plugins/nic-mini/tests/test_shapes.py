@@ -6,7 +6,8 @@ import json
 import pytest
 import torch
 from nic_core.errors import BadOption
-from nic_mini.model import Mini, MiniConfig
+from nic_mini.config import MiniConfig
+from nic_mini.model import Mini
 from nic_mini.recipe import MiniRecipe
 from nic_nn.config import from_json
 

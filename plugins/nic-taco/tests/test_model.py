@@ -7,11 +7,13 @@ import pytest
 import torch
 from nic_core.spec import resolve
 from nic_nn.config import from_json
+from nic_nn.checkerboard import Packed, Unpacked
+from nic_nn.latent import mask
 from nic_nn.testing import assert_codes_what_it_estimates, assert_reference, picture
 from nic_taco import plugin
 from nic_taco.config import TacoConfig
 from nic_taco.importer import import_checkpoint
-from nic_taco.model import Taco, packed, unpacked
+from nic_taco.model import Taco
 from taco_reference import GOLDEN, SEED, SMALL, checkpoint, small_model, text
 
 
@@ -74,7 +76,7 @@ def test_every_symbol_is_coded_once(small):
     params = next(steps)
     with pytest.raises(StopIteration):
         while True:
-            covered[:, params.channels] += params.mask()
+            covered[:, params.channels] += mask(params)
             params = steps.send(torch.zeros_like(params.mean))
     assert (covered == 1).all()
 
@@ -113,8 +115,9 @@ def test_plugin_records_resolve():
 
 @torch.inference_mode()
 def test_half_a_checkerboard_is_computed_as_the_whole(small):
-    predict = small.contexts[0]
-    anchors = torch.randn(2, predict.around.in_channels, 8, 12)
-    whole = predict.around(anchors)
-    torch.testing.assert_close(predict.packed_around(anchors), packed(whole, 0))
-    assert torch.equal(unpacked(packed(whole, 0), 0) + unpacked(packed(whole, 1), 1), whole)
+    conv = small.contexts[0].around.conv
+    anchors = torch.randn(2, conv.in_channels, 8, 12)
+    whole = torch.nn.Conv2d.forward(conv, anchors)
+    first, second = (Unpacked(parity)(Packed(parity)(whole)) for parity in (0, 1))
+    torch.testing.assert_close(small.contexts[0].around(anchors), first)
+    assert torch.equal(first + second, whole)

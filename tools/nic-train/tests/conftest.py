@@ -7,7 +7,8 @@ import sys
 import numpy as np
 import pytest
 from nic_core import cli
-from nic_mini.model import Mini, MiniConfig
+from nic_mini.config import MiniConfig
+from nic_mini.model import Mini
 from nic_mini.recipe import MiniRecipe
 from PIL import Image
 

@@ -11,7 +11,8 @@ from nic_core import cli
 from nic_core.errors import BadPicture, NicError
 from nic_core.spec import RecipeSpec
 from nic_core.weights import read_info
-from nic_mini.model import Mini, MiniConfig
+from nic_mini.config import MiniConfig
+from nic_mini.model import Mini
 from nic_mini.recipe import MiniRecipe
 from nic_nn.recipe import Networks
 from nic_train import recipes

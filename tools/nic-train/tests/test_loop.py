@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 import lightning
 import pytest
 import torch
-from nic_mini.model import Mini, MiniConfig
+from nic_mini.config import MiniConfig
+from nic_mini.model import Mini
 from nic_mini.recipe import MiniRecipe
 from nic_nn.batch import Batch
 from nic_nn.recipe import Networks, Optimizers, Stage

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from nic_core.errors import NicError
 from nic_core.format.container import Header, Tiling
 from nic_core.weights import WeightsInfo
 
@@ -65,3 +66,11 @@ class PixelCodec(ABC):
         options: as in `decompress`. Most codecs have nothing of the kind.
         """
         return {}
+
+    @classmethod
+    def upgrade(cls, path: Path, info: WeightsInfo, output: Path) -> None:
+        """Write weights that an earlier version made as this one makes them; NicError where they are as they should be.
+
+        path, info: the weights file and its record. output: the file to write.
+        """
+        raise NicError(f"weights of {info.codec} need no upgrade")

@@ -14,10 +14,16 @@ from nic_core.weights.tensors import read_head
 from torch import Tensor
 
 from nic_nn.config import no_larger_than
-from nic_nn.export import load_model, scope_of
+from nic_nn.export import export, fill_floats, load_model, scope_of
 from nic_nn.memory import explained, keep_freed_memory
 from nic_nn.model import Compressed, LatentModel
 from nic_nn.rans import Rans
+
+
+FLOAT_REASON = (
+    ": the file's content is intact, but this device computes the entropy model, which these weights have in floating "
+    "point, differently; decode it with --device cpu"
+)
 
 
 class LatentCodec(PixelCodec):
@@ -41,8 +47,26 @@ class LatentCodec(PixelCodec):
             raise BadWeights(f"{path.name} has a config that {info.codec} cannot be built from: {error}") from error
         if scope_of(fresh) != info.scope:
             raise BadWeights(f"the fingerprints of {path.name} cover other parts than those of {info.codec}'s models")
-        model = load_model(fresh, path).to(self.torch_device)
-        self.model: LatentModel = model.to(memory_format=torch.channels_last)  # what convolutions are fastest on
+        model = load_model(fresh, path, floats=False).to(self.torch_device)
+        self.loaded: LatentModel = model.to(memory_format=torch.channels_last)  # what convolutions are fastest on
+        self._filled = False
+
+    @property
+    def model(self) -> LatentModel:  # type: ignore[override]
+        """The model with all of its parameters. Coding needs less: `loaded`, without those that its integers state."""
+        if not self._filled:
+            fill_floats(self.loaded)
+            self._filled = True
+        return self.loaded
+
+    @classmethod
+    def upgrade(cls, path: Path, info: WeightsInfo, output: Path) -> None:
+        """Write weights with integer nets, from the same tensors; see `PixelCodec.upgrade`."""
+        model = cls(path, info, "cpu").loaded
+        if model.integers is not None:
+            raise NicError(f"{path.name} codes in integers already")
+        half = any(entry.dtype == "<f2" for entry in read_head(path).entries.values())
+        export(model, output, info, half=half)
 
     @staticmethod
     def build(config: dict[str, Any]) -> LatentModel:
@@ -52,7 +76,7 @@ class LatentCodec(PixelCodec):
     def compress(self, pixels: np.ndarray, quality: float | None, options: dict[str, Any]) -> Coded:
         """See `PixelCodec.compress`."""
         with torch.inference_mode(), explained_memory(pixels.shape):
-            x = to_tensor(pixels, self.model.stride, self.torch_device, self.model.picture_channels)
+            x = to_tensor(pixels, self.loaded.stride, self.torch_device, self.loaded.picture_channels)
             compressed = self.to_latents(x, quality, options)
         return Coded(compressed.streams, compressed.checksums[0], Rans.name)
 
@@ -62,24 +86,22 @@ class LatentCodec(PixelCodec):
             raise UnsupportedFile(f"the file was coded with {header.coder!r}, this codec reads {Rans.name!r}")
         if len(units) != 1:
             raise DamagedFile(f"{self.info.codec} codes a picture in one unit, the file has {len(units)}")
-        stride = self.model.stride
+        stride = self.loaded.stride
         size = (header.height + -header.height % stride, header.width + -header.width % stride)
         with torch.inference_mode(), explained_memory((header.height, header.width)):
-            y_hat, checksum = self.model.decode_stream(units[0], size)
+            y_hat, checksum = self.loaded.decode_stream(units[0], size)
             if checksum & 0xFFFF != header.checksum:
-                raise DamagedFile(
-                    "the decoded symbols are not those that were coded: the file's content is intact, but this device "
-                    "computes the entropy model differently; decode it with --device cpu"
-                )
+                reason = "" if self.loaded.integers else FLOAT_REASON
+                raise DamagedFile(f"the decoded symbols are not those that were coded{reason}")
             return to_pixels(self.from_latents(y_hat, header.quality, options), header)
 
     def to_latents(self, x: Tensor, quality: float | None, options: dict[str, Any]) -> Compressed:
         """Code a padded picture (1, C, H, W), C the model's `picture_channels`."""
-        return self.model.compress(x)
+        return self.loaded.compress(x)
 
     def from_latents(self, y_hat: Tensor, quality: float | None, options: dict[str, Any]) -> Tensor:
         """Synthesise a padded picture (1, C, H, W)."""
-        return self.model.g_s(y_hat)
+        return self.loaded.g_s(y_hat)
 
 
 def pick_device(name: str) -> torch.device:

@@ -10,10 +10,14 @@ from nic_core.coding import Tables
 from nic_core.errors import BadWeights
 from nic_core.files.atomic import atomic_path
 from nic_core.weights import Scope, WeightsInfo, fingerprint
+from nic_latent.nets import Net
+from nic_latent.stored import PREFIX, from_tensors, to_tensors
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from nic_nn.integers.calibration import empty
+from nic_nn.integers.floats import parameters_of
 from nic_nn.model import LatentModel
 
 TABLES = "tables"
@@ -22,12 +26,11 @@ LARGEST_TABLES = 1 << 26
 
 
 def export(model: LatentModel, path: Path, info: WeightsInfo, *, half: bool = False) -> WeightsInfo:
-    """Write a model with its integer tables; return the record as written, fingerprints filled in.
+    """Write a model with its integer nets and tables; return the record as written, fingerprints filled in.
 
     info: what to record; its config and fingerprints are taken from the model.
-    half: store the transforms' tensors in float16, half the size. The tables are made from the rounded values, so the
-        file decides everything and loses nothing when it is loaded.
-    BadWeights, and no file, for a value that is not finite.
+    half: store the transforms' tensors in float16, half the size; integers are what they are either way.
+    BadWeights, and no file, for a value that is not finite and for a net that has no integer form, by its layer's name.
     """
     state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     if half:
@@ -38,7 +41,11 @@ def export(model: LatentModel, path: Path, info: WeightsInfo, *, half: bool = Fa
         }
     if broken := [name for name, value in state.items() if not torch.isfinite(value).all()]:
         raise BadWeights(f"the weights cannot be used: {broken[0]!r} has values that are not finite")
-    model.freeze_tables()
+    model.make_integers()
+    assert model.integers is not None
+    stated = parameters_of(model, model.integers.nets)
+    state = {name: value for name, value in state.items() if name not in stated}
+    state |= {name: torch.from_numpy(array.copy()) for name, array in to_tensors(model.integers.nets).items()}
     for latent, tables in (model.tables or {}).items():
         # Rows end to end: padded to one length they would be eight times as large.
         arrays = {"cdf": np.concatenate(tables.rows), "length": tables.length, "offset": tables.offset}
@@ -65,8 +72,12 @@ def scope_of(model: LatentModel) -> Scope:
     return Scope(tuple(model.synthesis_modules), tuple(model.analysis_modules), tuple(model.synthesis_config))
 
 
-def load_model(model: LatentModel, path: Path) -> LatentModel:
-    """Fill a fresh model and its tables from a weights file; BadWeights names what does not fit."""
+def load_model(model: LatentModel, path: Path, *, floats: bool = True) -> LatentModel:
+    """Fill a fresh model, its integer nets and its tables from a weights file; BadWeights names what does not fit.
+
+    floats: whether to fill the parameters that the integer nets state, which coding does not need; `fill_floats` can do
+        so later.
+    """
     try:
         state = load_file(path)
     except (SafetensorError, OSError) as error:
@@ -74,11 +85,38 @@ def load_model(model: LatentModel, path: Path) -> LatentModel:
     fields: dict[str, np.ndarray] = {
         name: state.pop(name).numpy() for name in list(state) if name.startswith(f"{TABLES}.")
     }
+    integers = {name: state.pop(name).numpy() for name in list(state) if name.startswith(PREFIX)}
+    nets = _nets(integers, path) if integers else {}
     state = {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
-    load_strictly(model, model.completed(state))
+    inside = {name: value for name, value in model.state_dict().items() if name.startswith(tuple(f"{n}." for n in nets))}
+    load_strictly(model, {**inside, **model.completed(state)})
     rows = {"y": len(model.gaussian.scale_table), "z": model.channels[1]}
     model.tables = {latent: _tables(fields, latent, count, path) for latent, count in rows.items()}
+    if nets:
+        model.integers = empty(model, nets)
+        if floats:
+            fill_floats(model)
     return model.eval()
+
+
+def fill_floats(model: LatentModel) -> None:
+    """Fill the parameters that the integer nets state."""
+    if model.integers is None:
+        return
+    try:
+        stated = parameters_of(model, model.integers.nets)
+    except (LookupError, ValueError) as error:
+        raise BadWeights(f"the integer nets are not those of this {type(model).__name__}: {error}") from error
+    with torch.no_grad():
+        for name, value in stated.items():
+            model.get_parameter(name).copy_(value)
+
+
+def _nets(integers: dict[str, np.ndarray], path: Path) -> dict[str, Net]:
+    try:
+        return from_tensors(integers)
+    except (KeyError, ValueError) as error:
+        raise BadWeights(f"{path.name} holds damaged integer nets: {error}") from error
 
 
 def _tables(fields: dict[str, np.ndarray], latent: str, rows: int, path: Path) -> Tables:

@@ -1,28 +1,21 @@
 """The base of every latent-coding model: what is left to a model is its transforms and its context."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from nic_core.coding import Tables
 from nic_core.errors import BadWeights, DamagedFile
+from nic_latent.coding import checksum
+from nic_latent.context import Context, Order, at_once, drive
+from nic_latent.entropy_model import EntropyModel
 from torch import Tensor, nn
 
-from nic_nn.latent import (
-    Context,
-    Decode,
-    Encode,
-    Estimate,
-    Noise,
-    Params,
-    as_symbols,
-    checksum,
-    drive,
-    full_precision,
-    round_ste,
-    uniform_noise,
-)
+from nic_nn.float_coding import Decode, Encode, as_symbols
+from nic_nn.integers.calibration import channels_last, integers_of
+from nic_nn.latent import Estimate, Noise, full_precision, nets_of, round_ste, uniform_noise
 from nic_nn.priors import FactorizedPrior, GaussianPrior
 from nic_nn.rans import Rans
 
@@ -70,7 +63,7 @@ class Compressed:
 class LatentModel(nn.Module):
     """A transform coder with a hyperprior: y = g_a(x), z = h_a(y), and a context that predicts y from h_s(z_hat).
 
-    A subclass sets `g_a`, `g_s`, `h_a`, `h_s` and defines `context`. Its `forward(x)` takes pictures (N, 3, H, W) in
+    A subclass sets `g_a`, `g_s`, `h_a`, `h_s`, `order` and the modules that the order calls by name. Its `forward(x)` takes pictures (N, 3, H, W) in
     [0, 1], H and W multiples of `stride`, and returns a dictionary: "x_hat"; "likelihoods" by latent, as CompressAI's
     models return them; "bits" by latent, (N,), summed in the log domain; "latents" y, y_hat and z.
 
@@ -97,6 +90,8 @@ class LatentModel(nn.Module):
     g_s: nn.Module
     h_a: nn.Module
     h_s: nn.Module
+    order: Order
+    """In what order latents are coded, and from what they are predicted; see `nic_latent.context`."""
 
     def __init__(self, channels: tuple[int, int], likelihood_floor: float = 1e-9) -> None:
         super().__init__()
@@ -105,10 +100,11 @@ class LatentModel(nn.Module):
         self.gaussian = GaussianPrior(likelihood_floor=likelihood_floor)
         self.noise: Noise = uniform_noise
         self.tables: dict[str, Tables] | None = None
+        self.integers: EntropyModel | None = None
 
     def context(self, hyper: Tensor) -> Context:
-        """Yield the parameters of each group of latents, receive it decoded, return y_hat."""
-        raise NotImplementedError
+        """Yield the parameters of each group of latents, receive it decoded, return y_hat in parts."""
+        return self.order(nets_of(self), hyper)
 
     def completed(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return a weights file's state with entries made for those that this model has and smaller ones lack."""
@@ -127,6 +123,10 @@ class LatentModel(nn.Module):
         """Return {"x_hat": pictures in [0, 1]}."""
         return {"x_hat": self.g_s(self.decode(compressed)).clamp(0, 1)}
 
+    def analyses(self, x: Tensor) -> Iterator[Tensor]:
+        """Yield y of pictures at every quality that matters for the ranges of what is computed from it."""
+        yield self.g_a(x)
+
     def estimate(self, y: Tensor) -> Latents:
         """Run the entropy model over y; with noise when training, with rounding otherwise."""
         z = self.h_a(y)
@@ -138,7 +138,7 @@ class LatentModel(nn.Module):
             z_log_likelihood = self.entropy_bottleneck.log_likelihood(measured + medians)
         measure = Estimate(y, self.gaussian, self.noise if self.training else None)
         hyper = self.h_s(rounded + medians)
-        y_hat = drive(self.context(hyper), measure)
+        y_hat = torch.cat(list(drive(self.context(hyper), measure)), 1)
         return Latents(y, y_hat, z, hyper, {"y": measure.log_likelihood, "z": z_log_likelihood})
 
     def encode(self, y: Tensor) -> Compressed:
@@ -148,6 +148,11 @@ class LatentModel(nn.Module):
         streams, checksums = [], []
         for picture in y.split(1):
             z = self.h_a(picture)
+            if self.integers is not None:
+                stream, found = self.integers.encode(channels_last(picture), channels_last(z), coder)
+                streams.append(stream)
+                checksums.append(found)
+                continue
             symbols = as_symbols(torch.round(z - self.entropy_bottleneck.medians))
             encoder = coder.encoder()
             encoder.push(symbols, self._z_indexes(z.shape), tables["z"])
@@ -173,17 +178,31 @@ class LatentModel(nn.Module):
         """Return y_hat (1, C, h, w) of one stream, for a picture of (height, width), and its symbols' checksum."""
         tables = self._frozen_tables()
         height, width = size
+        if self.integers is not None:
+            z_size = height // self.stride, width // self.stride
+            y_hat, found = self.integers.decode(stream, z_size, self.channels[0], Rans())
+            device = self.entropy_bottleneck.quantiles.device
+            return torch.from_numpy(y_hat.numbers.astype(np.float32)).permute(0, 3, 1, 2).to(device), found
         z_shape = torch.Size((1, self.channels[1], height // self.stride, width // self.stride))
         y_count = self.channels[0] * (height // self.y_stride) * (width // self.y_stride)
         decoder = Rans().decoder(stream, z_shape.numel() + y_count)
         symbols = decoder.pull(self._z_indexes(z_shape), tables["z"])
         code = Decode(self.gaussian, tables["y"], decoder)
         code.checksum = checksum(symbols)
-        return drive(self.context(self.h_s(self._z_hat(symbols, z_shape))), code), code.checksum
+        parts = drive(self.context(self.h_s(self._z_hat(symbols, z_shape))), code)
+        return torch.cat(list(parts), 1), code.checksum
 
     def freeze_tables(self) -> None:
         """Compute the integer tables from the trained priors; done once, when weights are exported."""
         self.tables = {"y": self.gaussian.tables(), "z": self.entropy_bottleneck.tables()}
+
+    def make_integers(self) -> None:
+        """Make the tables and the integer nets; done once, when weights are exported.
+
+        BadWeights names a layer that has no integer form.
+        """
+        self.freeze_tables()
+        self.integers = integers_of(self)
 
     def _frozen_tables(self) -> dict[str, Tables]:
         if self.tables is None:
@@ -204,7 +223,4 @@ class Hyperprior(LatentModel):
     h_s gives 2C channels, scales first.
     """
 
-    def context(self, hyper: Tensor) -> Context:
-        """One group with the hyper-synthesis output as its parameters."""
-        scale, mean = hyper.chunk(2, 1)
-        return (yield Params(mean, scale))
+    order = staticmethod(at_once)

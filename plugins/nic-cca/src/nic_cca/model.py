@@ -2,14 +2,19 @@
 
 from itertools import pairwise
 
+import numpy as np
 import torch
-from nic_nn.latent import Context, Params, full_precision, slices_of
+from nic_latent.context import slices_of
+from nic_nn.integers.draft import Draft
+from nic_nn.integers.forms import curved, sequence
+from nic_nn.latent import full_precision
 from nic_nn.layers import ResidualBottleneck, ToPixels, conv, conv_chain, deconv, interleave
 from nic_nn.model import LatentModel
 from torch import Tensor, nn
 
 from nic_cca.blocks import NafBlock, NafTransform
 from nic_cca.config import CcaConfig
+from nic_cca.order import CcaOrder
 
 
 def stage(config: CcaConfig, scale: int) -> list[nn.Module]:
@@ -59,12 +64,24 @@ class HyperSynthesis(nn.Module):
         return torch.cat([self.scale(z_hat), self.mean(z_hat)], 1)
 
 
+class RoundingError(nn.Sequential):
+    """A chain of layers to what was lost in rounding, -0.5 to 0.5 (Minnen and Singh, ICIP 2020, section 3.2)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Keep the sides."""
+        return 0.5 * torch.tanh(full_precision(super().forward(x)))
+
+    def integer_form(self, build: Draft, inputs: tuple[int, ...], name: str) -> int:
+        """See `nic_nn.integers.builder`."""
+        bound = curved(build, sequence(build, self, inputs, name), "tanh")
+        return build.affine(bound, np.full(build.values[bound].values.shape[-1], 0.5))
+
+
 class SlicePredictor(nn.Module):
-    """Predicts one slice of y from the hyper-synthesis and earlier slices.
+    """The nets that predict one slice of y from the hyper-synthesis and earlier slices.
 
     seen: channels of the earlier slices that it sees; size: of the slice.
-    residual: whether it also predicts the rounding error of the slice (latent residual prediction, Minnen and Singh,
-        ICIP 2020, section 3.2).
+    residual: whether it also predicts the rounding error of the slice.
     """
 
     def __init__(self, config: CcaConfig, seen: int, size: int, residual: bool = True) -> None:
@@ -77,25 +94,7 @@ class SlicePredictor(nn.Module):
         self.mean_features = NafTransform(inputs, config.context, config.context_blocks)
         self.scale_features = NafTransform(inputs, config.context, config.context_blocks)
         self.mean, self.scale = reduce(inputs), reduce(inputs)
-        self.residual = reduce(inputs + size) if residual else None
-
-    def steps(self, hyper: Tensor, decoded: list[Tensor], channels: slice) -> Context:
-        """Code the slice and return it, with its predicted rounding error added.
-
-        hyper: (N, 2M, h, w), scales first. decoded: the earlier slices that it sees. channels: of the slice.
-        """
-        hyper_scale, hyper_mean = hyper.chunk(2, 1)
-        features = self.mean_features(channels_last(hyper_mean, *decoded))
-        scale = self.scale(self.scale_features(channels_last(hyper_scale, *decoded)))
-        y_hat = yield Params(self.mean(features), scale, channels)
-        if self.residual is None:
-            return y_hat
-        return y_hat + 0.5 * torch.tanh(full_precision(self.residual(channels_last(features, y_hat))))
-
-
-def channels_last(*parts: Tensor) -> Tensor:
-    """Return tensors joined, in one memory format whatever theirs is: both directions must run the same kernels."""
-    return torch.cat(parts, 1).contiguous(memory_format=torch.channels_last)
+        self.residual = RoundingError(*reduce(inputs + size)) if residual else None
 
 
 class Cca(LatentModel):
@@ -106,14 +105,9 @@ class Cca(LatentModel):
         self.config = config
         self.g_a, self.g_s = analysis(config), synthesis(config)
         self.h_a, self.h_s = hyper_analysis(config), HyperSynthesis(config)
-        self.slices = slices_of(config.slices)
-        self.predictors = nn.ModuleList(SlicePredictor(config, s.start, s.stop - s.start) for s in self.slices)
+        self.order = CcaOrder(config.slices)
+        self.predictors = nn.ModuleList(
+            SlicePredictor(config, s.start, s.stop - s.start) for s in slices_of(config.slices)
+        )
         # Faster, and with the weights so no input's format can make encoder and decoder run different kernels.
         self.to(memory_format=torch.channels_last)
-
-    def context(self, hyper: Tensor) -> Context:
-        """Slice after slice; each sees the hyper-synthesis and all slices before it."""
-        decoded: list[Tensor] = []
-        for channels, predictor in zip(self.slices, self.predictors, strict=True):
-            decoded.append((yield from predictor.steps(hyper, decoded, channels)))  # type: ignore[operator]
-        return torch.cat(decoded, 1)

@@ -13,7 +13,7 @@ from nic_egic.model import Egic
 class EgicCodec(LatentCodec):
     """See `nic_egic.model`. A file says nothing of realism: any weights with its entropy model decode it."""
 
-    model: Egic
+    loaded: Egic
 
     @staticmethod
     def build(config: dict[str, Any]) -> Egic:
@@ -22,4 +22,4 @@ class EgicCodec(LatentCodec):
 
     def from_latents(self, y_hat: Tensor, quality: float | None, options: dict[str, Any]) -> Tensor:
         """Synthesise a padded picture (1, 3, H, W); BadOption for a realism that the weights do not have."""
-        return self.model.g_s(y_hat, options["realism"])
+        return self.loaded.g_s(y_hat, options["realism"])

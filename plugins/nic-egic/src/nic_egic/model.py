@@ -12,7 +12,6 @@ from itertools import pairwise
 import torch
 from nic_core.errors import BadOption
 from nic_nn.charm import Charm
-from nic_nn.latent import Context
 from nic_nn.model import LatentModel
 from nic_nn.priors import FactorizedPrior
 from nic_nn.swin import NormedPatchSplitting, PatchMerging, SwinStage, ToPlanes, ToPositions
@@ -52,12 +51,9 @@ class Egic(LatentModel):
             means_first=True,
             scale_is_index=True,
         )
+        self.order = self.charm.order
         # Faster, and with the weights so no input's format can make encoder and decoder run different kernels.
         self.to(memory_format=torch.channels_last)
-
-    def context(self, hyper: Tensor) -> Context:
-        """ChARM."""
-        return self.charm.steps(hyper)
 
     def completed(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
         """Add the second head, where this model has one and the state has none, as a copy of the first."""

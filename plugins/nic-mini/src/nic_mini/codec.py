@@ -7,13 +7,14 @@ from nic_nn.config import from_json
 from nic_nn.model import Compressed
 from torch import Tensor
 
-from nic_mini.model import Mini, MiniConfig
+from nic_mini.config import MiniConfig
+from nic_mini.model import Mini
 
 
 class MiniCodec(LatentCodec):
     """See `nic_mini.model`."""
 
-    model: Mini
+    loaded: Mini
 
     @staticmethod
     def build(config: dict[str, Any]) -> Mini:
@@ -22,8 +23,8 @@ class MiniCodec(LatentCodec):
 
     def to_latents(self, x: Tensor, quality: float | None, options: dict[str, Any]) -> Compressed:
         """Code at a quality."""
-        return self.model.compress(x, 50.0 if quality is None else quality)
+        return self.loaded.compress(x, 50.0 if quality is None else quality)
 
     def from_latents(self, y_hat: Tensor, quality: float | None, options: dict[str, Any]) -> Tensor:
         """Synthesise at the quality that the file records."""
-        return self.model.synthesise(y_hat, 50.0 if quality is None else quality)
+        return self.loaded.synthesise(y_hat, 50.0 if quality is None else quality)

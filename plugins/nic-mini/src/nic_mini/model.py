@@ -8,50 +8,16 @@ continuous (Cui et al., Asymmetric Gained Deep Image Compression, CVPR 2021).
 """
 
 import math
-from dataclasses import dataclass
-from typing import Any, cast
+from collections.abc import Iterator
+from typing import Any
 
 import torch
-from nic_nn.latent import Context, checkerboard, slices_of
+from nic_latent.context import slices_of
 from nic_nn.model import Compressed, LatentModel
 from torch import Tensor, nn
 
-
-@dataclass(frozen=True)
-class MiniConfig:
-    """Sizes of the model.
-
-    widths, blocks: channels and residual blocks at 1/4, 1/8 and 1/16 of the picture.
-    analysis_widths, analysis_blocks: those of g_a, where only encoders pay for more; None for the same.
-    kernels: at each scale, the side of depthwise kernels in the blocks; 0 for blocks of two plain 3x3 convolutions.
-    slices: channels of each slice of y, in coding order.
-    hyper: channels of z; features: channels that the hyper-synthesis hands to the context.
-    context: width of the nets that predict parameters; around: side of the kernel that looks at a slice's anchors.
-    lambdas: rate-distortion trade-off (on 255^2 MSE) of quality 1 and 100; levels: trained gains between them.
-    """
-
-    widths: tuple[int, int, int] = (48, 96, 152)
-    blocks: tuple[int, int, int] = (1, 2, 2)
-    slices: tuple[int, ...] = (16, 32, 64, 144)
-    hyper: int = 96
-    features: int = 96
-    context: int = 80
-    lambdas: tuple[float, float] = (0.0008, 0.05)
-    levels: int = 6
-    analysis_widths: tuple[int, int, int] | None = None
-    analysis_blocks: tuple[int, int, int] | None = None
-    kernels: tuple[int, int, int] = (0, 0, 0)
-    around: int = 5
-
-    def __post_init__(self) -> None:
-        """Check what a config may have wrong; ValueError."""
-        given = (self.widths, self.analysis_widths or (1,), self.slices, (self.hyper, self.features, self.context))
-        if min(map(min, given)) < 1:
-            raise ValueError("widths, slices, hyper, features and context must be at least 1")
-        if any(kernel and not kernel % 2 for kernel in (*self.kernels, self.around or 2)):
-            raise ValueError("kernels must be odd or 0, and around odd")
-        if self.levels < 2 or min(self.lambdas) <= 0:
-            raise ValueError("levels must be at least 2, and lambdas above 0")
+from nic_mini.config import MiniConfig
+from nic_mini.order import MiniOrder
 
 
 def activation() -> nn.Module:
@@ -165,7 +131,7 @@ class Gains(nn.Module):
     def forward(self, quality: Tensor) -> tuple[Tensor, Tensor]:
         """Return gain and inverse gain, (N, C, 1, 1), for qualities (N,) from 1 to 100."""
         levels = len(self.log_gain)
-        position = (quality.float() - 1) / 99 * (levels - 1)
+        position = (quality - 1) / 99 * (levels - 1)
         below = position.floor().clamp(0, levels - 2).long()
         share = (position - below)[:, None]
         gain, inverse = (
@@ -176,7 +142,7 @@ class Gains(nn.Module):
 
 
 class SliceContext(nn.Module):
-    """Predicts one slice of y: its anchors (parity 0) first, the rest with the anchors around each position.
+    """The nets that predict one slice of y: its anchors first, the rest with the anchors around each position.
 
     inputs: channels of what all passes see (hyper features and earlier slices); channels: of the slice.
     around: side of the kernel over the anchors.
@@ -192,15 +158,6 @@ class SliceContext(nn.Module):
         for bias in (self.anchors.bias, last.bias):  # start from scales as wide as y: far outliers teach nothing
             assert bias is not None
             nn.init.constant_(bias[:channels], 4.0)
-
-    def steps(self, seen: Tensor, channels: slice) -> Context:
-        """Code the slice in two passes and return it whole."""
-        support = self.support(seen)
-
-        def rest(anchors: Tensor) -> Tensor:
-            return self.rest(torch.cat([support, self.around(anchors)], 1))
-
-        return (yield from checkerboard(self.anchors(support), rest, channels))
 
 
 class Mini(LatentModel):
@@ -231,21 +188,14 @@ class Mini(LatentModel):
             activation(),
         )
         self.gains = Gains(latent, config.levels, config.lambdas)
-        self.slices = slices_of(config.slices)
+        self.order = MiniOrder(config.slices)
         self.contexts = nn.ModuleList(
-            SliceContext(features + s.start, s.stop - s.start, config.context, config.around) for s in self.slices
+            SliceContext(features + s.start, s.stop - s.start, config.context, config.around)
+            for s in slices_of(config.slices)
         )
         for transform in (self.g_a, self.g_s, self.h_a, self.h_s):
             keep_variance(transform)
         weaken(self.g_s[-2], 0.01)  # start from a gray picture, not from noise
-
-    def context(self, hyper: Tensor) -> Context:
-        """Slice after slice; each sees the hyper features and all slices before it."""
-        seen = hyper
-        for channels, predict in zip(self.slices, self.contexts, strict=True):
-            decoded = yield from cast(SliceContext, predict).steps(seen, channels)
-            seen = torch.cat([seen, decoded.to(seen.dtype)], 1)
-        return seen[:, hyper.shape[1] :]
 
     def forward(self, x: Tensor, quality: float | Tensor = 50.0) -> dict[str, Any]:
         """Code `x` (N, 3, H, W) as a measurement, at one quality or one for each picture."""
@@ -259,6 +209,11 @@ class Mini(LatentModel):
     def decompress(self, compressed: Compressed, quality: float | Tensor = 50.0) -> dict[str, Tensor]:
         """Return {"x_hat": pictures in [0, 1]}; the quality must be the one they were coded with."""
         return {"x_hat": self.synthesise(self.decode(compressed), quality).clamp(0, 1)}
+
+    def analyses(self, x: Tensor) -> Iterator[Tensor]:
+        """Yield y at the lowest, the middle and the highest quality."""
+        for quality in (1.0, 50.0, 100.0):
+            yield self.analyse(x, quality)
 
     def analyse(self, x: Tensor, quality: float | Tensor) -> Tensor:
         """Return y, scaled so that rounding it costs what the quality allows."""
@@ -274,5 +229,6 @@ class Mini(LatentModel):
         return low * (high / low) ** ((quality - 1) / 99)
 
     def _gains(self, quality: float | Tensor, count: int) -> tuple[Tensor, Tensor]:
-        tensor = torch.as_tensor(quality, dtype=torch.float32, device=self.gains.log_gain.device)
+        gain = self.gains.log_gain
+        tensor = torch.as_tensor(quality, dtype=gain.dtype, device=gain.device)
         return self.gains(tensor.expand(count))

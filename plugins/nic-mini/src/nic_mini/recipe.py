@@ -8,7 +8,8 @@ from nic_nn.batch import Batch
 from nic_nn.recipe import LARGEST, Limits, Networks, Optimizer, RateDistortion, Schedule, bits_per_pixel
 from torch import Tensor
 
-from nic_mini.model import Mini, MiniConfig
+from nic_mini.config import MiniConfig
+from nic_mini.model import Mini
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ import torch
 from nic_core.pictures import image_files
 from nic_core.pictures.picture import Picture
 from nic_core.weights import WeightsInfo
-from nic_mini.model import Mini, MiniConfig
+from nic_mini.config import MiniConfig
+from nic_mini.model import Mini
 from nic_nn.export import export
 from PIL import Image, ImageCms
 

@@ -17,7 +17,7 @@ from nic_taco.model import Taco
 class TacoCodec(LatentCodec):
     """See `nic_taco.model`. Only encoding imports a text encoder or a captioner; decoding needs neither."""
 
-    model: Taco
+    loaded: Taco
 
     @staticmethod
     def build(config: dict[str, Any]) -> Taco:
@@ -35,7 +35,7 @@ class TacoCodec(LatentCodec):
 
     def to_latents(self, x: Tensor, quality: float | None, options: dict[str, Any]) -> Compressed:
         """Code a padded picture with its caption."""
-        return self.model.compress(x, options["features"])
+        return self.loaded.compress(x, options["features"])
 
     def describe(self, pixels: np.ndarray) -> str:
         """Return what a captioner sees in pixels (H, W, 1 or 3)."""
@@ -48,7 +48,7 @@ class TacoCodec(LatentCodec):
         """Return the features (1, T, text_width) of a caption."""
         from nic_taco.text import load_text_encoder
 
-        encoder, wanted = load_text_encoder(clip, self.torch_device), self.model.config.text_width
+        encoder, wanted = load_text_encoder(clip, self.torch_device), self.loaded.config.text_width
         if encoder.width != wanted:
             raise BadOption(
                 f"the weights take text features {wanted} wide, this CLIP gives {encoder.width}: "

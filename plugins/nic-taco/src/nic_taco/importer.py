@@ -27,7 +27,7 @@ def published_name(name: str) -> str:
     if top == "contexts":
         index, part, rest = rest.split(".", 2)
         nets, inside = CONTEXT[part]
-        return f"{nets}.{index}.{inside}{rest}"
+        return f"{nets}.{index}.{inside}{rest.removeprefix('conv.')}"
     return name
 
 

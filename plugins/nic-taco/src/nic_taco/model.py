@@ -5,17 +5,20 @@ injectors let every position of the picture attend to the tokens of a caption, a
 tokens attend to the picture (section 3.2). Synthesis and context see y_hat alone, so files decode without text.
 """
 
-from typing import Any, cast
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import Any
 
 import torch
-import torch.nn.functional as F
+from nic_latent.context import slices_of
+from nic_nn.checkerboard import Packed, PackedConv, Unpacked
 from nic_nn.compressai_parts import AttentionBlock
-from nic_nn.latent import Context, checkerboard, slices_of
 from nic_nn.layers import ResidualBottleneck, ToPixels, conv, conv_chain, deconv
 from nic_nn.model import Compressed, LatentModel
 from torch import Tensor, nn
 
 from nic_taco.config import HEADS, TacoConfig
+from nic_taco.order import TacoOrder
 
 
 class Injector(nn.Module):
@@ -84,8 +87,14 @@ class Analysis(nn.Sequential):
         return x
 
 
+def at_parity(parity: int, layers: Iterable[nn.Module]) -> nn.Sequential:
+    """Return layers that are computed at one colour of a checkerboard only; zero elsewhere. parity: of row + column."""
+    between = ((str(index), layer) for index, layer in enumerate(layers))
+    return nn.Sequential(OrderedDict([("pack", Packed(parity)), *between, ("unpack", Unpacked(parity))]))
+
+
 class SliceContext(nn.Module):
-    """Predicts one slice of y in two passes over a checkerboard (ELIC, section 3.3), each at its own positions only.
+    """The nets that predict one slice of y; see `nic_taco.order`.
 
     hyper: channels of the hyper-synthesis; earlier: of all slices before this one; channels: of the slice.
     widths: of the net over the earlier slices.
@@ -95,40 +104,11 @@ class SliceContext(nn.Module):
         super().__init__()
         outputs = 2 * channels
         self.earlier = conv_chain((earlier, *widths, outputs), 5) if earlier else None
-        self.around = conv(channels, outputs, 5, 1)
+        self.around = nn.Sequential(OrderedDict(conv=PackedConv(channels, outputs, 5, parity=0), unpack=Unpacked(0)))
         support = hyper + outputs if earlier else hyper
         inner = outputs * 5 // 3, outputs * 4 // 3
-        self.anchors = conv_chain((support, *inner, outputs), 1)
-        self.rest = conv_chain((outputs + support, *inner, outputs), 1)
-
-    def steps(self, hyper: Tensor, decoded: list[Tensor], channels: slice) -> Context:
-        """Code the slice, anchors (odd row + column) first, and return it whole."""
-        support = hyper if self.earlier is None else torch.cat([self.earlier(torch.cat(decoded, 1)), hyper], 1)
-
-        def rest(anchors: Tensor) -> Tensor:
-            return unpacked(self.rest(torch.cat([self.packed_around(anchors), packed(support, 0)], 1)), 0)
-
-        return (yield from checkerboard(unpacked(self.anchors(packed(support, 1)), 1), rest, channels, parity=1))
-
-    def packed_around(self, anchors: Tensor) -> Tensor:
-        """Return packed(self.around(anchors), 0) without computing the other half."""
-        weight, bias = self.around.weight, self.around.bias
-        even_rows = F.conv2d(anchors, weight, bias, 2, 2)
-        odd_rows = F.conv2d(F.pad(anchors, (1, 2, 1, 2)), weight, bias, 2)
-        return torch.cat([even_rows, odd_rows], 2)
-
-
-def packed(x: Tensor, parity: int) -> Tensor:
-    """Return the positions with (row + column) % 2 == parity, (N, C, h, w / 2): even rows above odd ones."""
-    return torch.cat([x[..., ::2, parity::2], x[..., 1::2, 1 - parity :: 2]], 2)
-
-
-def unpacked(x: Tensor, parity: int) -> Tensor:
-    """Return what `packed` packed, (N, C, h, w), with zeros at the other positions."""
-    count, channels, height, width = x.shape
-    whole = x.new_zeros(count, height, 2 * width, channels).permute(0, 3, 1, 2)  # channels last, as convolutions give
-    whole[..., ::2, parity::2], whole[..., 1::2, 1 - parity :: 2] = x.chunk(2, 2)
-    return whole
+        self.anchors = at_parity(1, conv_chain((support, *inner, outputs), 1))
+        self.rest = at_parity(0, conv_chain((outputs + support, *inner, outputs), 1))
 
 
 class Taco(LatentModel):
@@ -164,19 +144,12 @@ class Taco(LatentModel):
             *[deconv(latent, latent * 3 // 2), nn.ReLU(inplace=True)],
             deconv(latent * 3 // 2, 2 * latent, 3, 1),
         )
-        self.slices = slices_of(config.slices)
+        self.order = TacoOrder(config.slices)
         self.contexts = nn.ModuleList(
-            SliceContext(2 * latent, s.start, s.stop - s.start, config.context_widths) for s in self.slices
+            SliceContext(2 * latent, s.start, s.stop - s.start, config.context_widths) for s in slices_of(config.slices)
         )
         # Faster, and with the weights so no input's format can make encoder and decoder run different kernels.
         self.to(memory_format=torch.channels_last)
-
-    def context(self, hyper: Tensor) -> Context:
-        """Slice after slice; each sees the hyper-synthesis and all slices before it."""
-        decoded: list[Tensor] = []
-        for channels, predict in zip(self.slices, self.contexts, strict=True):
-            decoded.append((yield from cast(SliceContext, predict).steps(hyper, decoded, channels)))
-        return torch.cat(decoded, 1)
 
     def forward(self, x: Tensor, text_embedding: Tensor | None = None) -> dict[str, Any]:
         """Code `x` (N, 3, H, W) as a measurement."""

@@ -6,9 +6,7 @@ the channel-wise context ChARM.
 
 import torch
 from nic_nn.charm import Charm
-from nic_nn.latent import Context
 from nic_nn.model import Hyperprior
-from torch import Tensor
 
 from nic_tbtc import transforms
 from nic_tbtc.config import TbtcConfig
@@ -36,10 +34,8 @@ class Tbtc(Hyperprior):
             self.g_s = transforms.swint_synthesis(3, *pixels)
             self.h_a = transforms.swint_analysis(latent, *latents)
             self.h_s = transforms.swint_synthesis(2 * latent, *latents)
-        self.charm = Charm(latent) if config.context == "charm" else None
+        if config.context == "charm":
+            self.charm = Charm(latent)
+            self.order = self.charm.order
         # Faster, and with the weights so no input's format can make encoder and decoder run different kernels.
         self.to(memory_format=torch.channels_last)
-
-    def context(self, hyper: Tensor) -> Context:
-        """ChARM, or all of y at once."""
-        return self.charm.steps(hyper) if self.charm else super().context(hyper)

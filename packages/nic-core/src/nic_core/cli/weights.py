@@ -95,16 +95,47 @@ def import_(codec: str, source: Path, output: Path | None, overwrite: bool, skip
         raise NicError(f"{codec} has no importer of other checkpoints")
     if not source.exists():
         raise NicError(f"cannot read {source}: there is no such file")
-    target = output or store.store_folder() / codec / f"{source.stem}.safetensors"
-    how = existing(overwrite, skip_existing)
+    if target := _free(output, store.store_folder() / codec / f"{source.stem}.safetensors", overwrite, skip_existing):
+        resolve(importers[0].target)(codec, source, target)
+        _wrote(target)
+
+
+@weights.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Weights file to write; default: into your store."
+)
+@with_existing
+def upgrade(file: Path, output: Path | None, overwrite: bool, skip_existing: bool) -> None:
+    """Turn weights whose entropy model is in floating point into ones whose is in integers.
+
+    Files coded with integers decode alike on every machine. What was coded with the old weights still needs them: the
+    new ones have another fingerprint.
+
+    \b
+    nic weights upgrade old.safetensors -o new.safetensors
+    """
+    info = store.verified(file)
+    name = f"{file.stem}-integers.safetensors"
+    if target := _free(output, store.store_folder() / info.codec / name, overwrite, skip_existing):
+        resolve(plugins.codec_spec(info.codec).target).upgrade(file, info, target)
+        _wrote(target)
+
+
+def _free(output: Path | None, default: Path, overwrite: bool, skip_existing: bool) -> Path | None:
+    """Return the file to write, None where it is there and stays; NicError where it is in the way."""
+    target, how = output or default, existing(overwrite, skip_existing)
     if target.exists() and how == "skip":
         say(f"{target} is there already")
-        return
+        return None
     if target.exists() and how == "refuse":
         raise NicError(f"{target} is there already; --overwrite replaces it")
     if output is None:
         make_folder(target.parent)
     check_writable(target)
-    resolve(importers[0].target)(codec, source, target)
+    return target
+
+
+def _wrote(target: Path) -> None:
     info = store.verified(target)
-    say(f"wrote {target} ({codec}, entropy {info.entropy_id}, synthesis {info.synthesis_id})")
+    say(f"wrote {target} ({info.codec}, entropy {info.entropy_id}, synthesis {info.synthesis_id})")

@@ -4,9 +4,10 @@ Modules, CVPR 2020, for gray pictures.
 As in Text + Sketch and CompressAI's `cheng2020-attn`, each latent has one Gaussian instead of the paper's mixture.
 """
 
+from nic_latent.context import Context
 from nic_nn.compressai_parts import AttentionBlock, ResidualBlock, ResidualBlockUpsample, ResidualBlockWithStride
 from nic_nn.gdn import GDN
-from nic_nn.latent import Context
+from nic_nn.latent import nets_of
 from nic_nn.layers import conv
 from nic_nn.model import LatentModel
 from nic_nn.raster import RasterScan
@@ -106,7 +107,8 @@ class SketchModel(LatentModel):
         self.g_a, self.g_s = Analysis(config.width), synthesis(config.width)
         self.h_a, self.h_s = hyper_analysis(config.width), hyper_synthesis(config.width)
         self.raster = RasterScan(config.width)
+        self.order = self.raster.order
 
     def context(self, hyper: Tensor) -> Context:
         """Position after position."""
-        return self.raster.steps(hyper)
+        return self.raster.steps(nets_of(self), hyper)

@@ -1,0 +1,68 @@
+"""The whole integer entropy model of a codec: latents to a stream and back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from nic_core.coding import EntropyCoder, Tables
+
+from nic_latent.arithmetic import rounded_shift
+from nic_latent.coding import LARGEST_SYMBOL, LATENT_GRID, Decode, Encode, Gaussians, checksum
+from nic_latent.context import Order, drive
+from nic_latent.fixed import Fixed, joined
+from nic_latent.nets import Net, NetTable
+
+HYPER_SYNTHESIS = "h_s"
+
+
+@dataclass(frozen=True)
+class EntropyModel:
+    """What decides symbols.
+
+    order: how y is coded. nets: those that it calls, and the hyper-synthesis "h_s".
+    medians: int32 (C of z,) on the latent grid, what symbols of z are distances from.
+    z_tables: one row for each channel of z. gaussians: of y.
+    ratio: how many times smaller z's sides are than y's.
+    """
+
+    order: Order
+    nets: Mapping[str, Net]
+    medians: np.ndarray
+    z_tables: Tables
+    gaussians: Gaussians
+    ratio: int
+
+    def encode(self, y: np.ndarray, z: np.ndarray, coder: EntropyCoder) -> tuple[bytes, int]:
+        """Return the stream of a picture's latents, (1, h, w, C) numbers, and the checksum of its symbols."""
+        encoder = coder.encoder()
+        distances = Fixed.of(z, LATENT_GRID).values.astype(np.int64) - self.medians
+        symbols = np.clip(rounded_shift(distances, LATENT_GRID), -LARGEST_SYMBOL, LARGEST_SYMBOL).astype(np.int32)
+        encoder.push(symbols.reshape(-1), self._z_rows(symbols.shape), self.z_tables)
+        code = Encode(Fixed.of(y, LATENT_GRID), self.gaussians, encoder, checksum(symbols))
+        self._drive(symbols, code)
+        return encoder.finish(), code.checksum
+
+    def decode(self, stream: bytes, z_size: tuple[int, int], y_channels: int, coder: EntropyCoder) -> tuple[Fixed, int]:
+        """Return y_hat (1, h, w, C) of a stream and the checksum of its symbols; z_size: height and width of z."""
+        shape = (1, *z_size, len(self.medians))
+        count = int(np.prod(shape)) + z_size[0] * z_size[1] * self.ratio**2 * y_channels
+        decoder = coder.decoder(stream, count)
+        symbols = decoder.pull(self._z_rows(shape), self.z_tables).reshape(shape)
+        code = Decode(self.gaussians, decoder, checksum(symbols))
+        y_hat = self._drive(symbols, code)
+        decoder.finish()
+        return y_hat, code.checksum
+
+    def _drive(self, z_symbols: np.ndarray, code: Encode | Decode) -> Fixed:
+        nets = NetTable(self.nets)
+        hyper = nets(HYPER_SYNTHESIS, self.z_hat(z_symbols))
+        return joined(drive(self.order(nets, hyper), code), LATENT_GRID)
+
+    def z_hat(self, symbols: np.ndarray) -> Fixed:
+        """Return what symbols (N, h, w, C) of z decode to."""
+        limited = np.clip(symbols, -LARGEST_SYMBOL, LARGEST_SYMBOL)
+        return Fixed((limited << LATENT_GRID) + self.medians, LATENT_GRID)
+
+    def _z_rows(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Return the table rows of z's symbols, channels last."""
+        return np.tile(np.arange(shape[-1], dtype=np.int32), shape[1] * shape[2])

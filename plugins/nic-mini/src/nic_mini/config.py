@@ -1,0 +1,40 @@
+"""Sizes of the model."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class MiniConfig:
+    """Sizes of the model.
+
+    widths, blocks: channels and residual blocks at 1/4, 1/8 and 1/16 of the picture.
+    analysis_widths, analysis_blocks: those of g_a, where only encoders pay for more; None for the same.
+    kernels: at each scale, the side of depthwise kernels in the blocks; 0 for blocks of two plain 3x3 convolutions.
+    slices: channels of each slice of y, in coding order.
+    hyper: channels of z; features: channels that the hyper-synthesis hands to the context.
+    context: width of the nets that predict parameters; around: side of the kernel that looks at a slice's anchors.
+    lambdas: rate-distortion trade-off (on 255^2 MSE) of quality 1 and 100; levels: trained gains between them.
+    """
+
+    widths: tuple[int, int, int] = (48, 96, 152)
+    blocks: tuple[int, int, int] = (1, 2, 2)
+    slices: tuple[int, ...] = (16, 32, 64, 144)
+    hyper: int = 96
+    features: int = 96
+    context: int = 80
+    lambdas: tuple[float, float] = (0.0008, 0.05)
+    levels: int = 6
+    analysis_widths: tuple[int, int, int] | None = None
+    analysis_blocks: tuple[int, int, int] | None = None
+    kernels: tuple[int, int, int] = (0, 0, 0)
+    around: int = 5
+
+    def __post_init__(self) -> None:
+        """Check what a config may have wrong; ValueError."""
+        given = (self.widths, self.analysis_widths or (1,), self.slices, (self.hyper, self.features, self.context))
+        if min(map(min, given)) < 1:
+            raise ValueError("widths, slices, hyper, features and context must be at least 1")
+        if any(kernel and not kernel % 2 for kernel in (*self.kernels, self.around or 2)):
+            raise ValueError("kernels must be odd or 0, and around odd")
+        if self.levels < 2 or min(self.lambdas) <= 0:
+            raise ValueError("levels must be at least 2, and lambdas above 0")
