@@ -19,7 +19,6 @@ from nic_nn.memory import explained, keep_freed_memory
 from nic_nn.model import Compressed, LatentModel
 from nic_nn.rans import Rans
 
-
 FLOAT_REASON = (
     ": the file's content is intact, but this device computes the entropy model, which these weights have in floating "
     "point, differently; decode it with --device cpu"

@@ -88,7 +88,9 @@ def load_model(model: LatentModel, path: Path, *, floats: bool = True) -> Latent
     integers = {name: state.pop(name).numpy() for name in list(state) if name.startswith(PREFIX)}
     nets = _nets(integers, path) if integers else {}
     state = {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
-    inside = {name: value for name, value in model.state_dict().items() if name.startswith(tuple(f"{n}." for n in nets))}
+    inside = {
+        name: value for name, value in model.state_dict().items() if name.startswith(tuple(f"{n}." for n in nets))
+    }
     load_strictly(model, {**inside, **model.completed(state)})
     rows = {"y": len(model.gaussian.scale_table), "z": model.channels[1]}
     model.tables = {latent: _tables(fields, latent, count, path) for latent, count in rows.items()}

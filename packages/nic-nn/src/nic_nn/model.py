@@ -63,9 +63,10 @@ class Compressed:
 class LatentModel(nn.Module):
     """A transform coder with a hyperprior: y = g_a(x), z = h_a(y), and a context that predicts y from h_s(z_hat).
 
-    A subclass sets `g_a`, `g_s`, `h_a`, `h_s`, `order` and the modules that the order calls by name. Its `forward(x)` takes pictures (N, 3, H, W) in
-    [0, 1], H and W multiples of `stride`, and returns a dictionary: "x_hat"; "likelihoods" by latent, as CompressAI's
-    models return them; "bits" by latent, (N,), summed in the log domain; "latents" y, y_hat and z.
+    A subclass sets `g_a`, `g_s`, `h_a`, `h_s`, `order` and the modules that the order calls by name. Its `forward(x)`
+    takes pictures (N, 3, H, W) in [0, 1], H and W multiples of `stride`, and returns a dictionary: "x_hat";
+    "likelihoods" by latent, as CompressAI's models return them; "bits" by latent, (N,), summed in the log domain;
+    "latents" y, y_hat and z.
 
     channels: (of y, of z).
     likelihood_floor: smallest likelihood that counts, 0 for none.

@@ -41,7 +41,8 @@ class Round:
     def __call__(self, group: Params | Scan) -> Fixed:
         """Return the group of y_hat."""
         if isinstance(group, Scan):  # whose means need y_hat first: y itself is rounded, near enough for calibration
-            y_hat = Fixed(saturated(rounded_shift(self.y.values.astype(np.int64), LATENT_GRID) << LATENT_GRID), LATENT_GRID)
+            whole = rounded_shift(self.y.values.astype(np.int64), LATENT_GRID)
+            y_hat = Fixed(saturated(whole << LATENT_GRID), LATENT_GRID)
             group.whole(y_hat)
             return y_hat
         mean = group.mean.on(LATENT_GRID).values.astype(np.int64)

@@ -147,8 +147,10 @@ def stated_by(net: Net, number: int, source: Source) -> list[tuple[np.ndarray, n
         steps = layer.shift - min(inputs) + step.grid
         finer = np.repeat(min(inputs) - np.array(inputs), source.channels)
         by_output = steps.reshape((-1, 1, 1) if source.transposed else (-1, 1, 1, 1))
-        by_input = 0 if layer.weight.shape[0 if source.transposed else 1] != len(finer) else finer.reshape(
-            (-1, 1, 1, 1) if source.transposed else (-1, 1, 1)
+        by_input = (
+            0
+            if layer.weight.shape[0 if source.transposed else 1] != len(finer)
+            else finer.reshape((-1, 1, 1, 1) if source.transposed else (-1, 1, 1))
         )
         weight = np.ldexp(layer.weight.astype(np.float64), -by_output - by_input)
         offset = np.ldexp(layer.bias.astype(np.float64), -(steps + min(inputs)))
