@@ -81,6 +81,26 @@ def test_transposed_convolution(kernel, stride):
     assert np.array_equal(layer(x), finished(layer, sums))
 
 
+@pytest.mark.parametrize("kernel", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_strips_change_nothing(kernel, stride, monkeypatch):
+    inputs = random(0, (2, 43, 5, 3)), random(1, (2, 43, 5, 1))
+    weight = np.random.default_rng(0).integers(-4096, 4096, (4, 4, kernel, kernel)).astype(np.int16)
+    zero = np.zeros(4, np.int64)
+    kinds = (Conv, Deconv) if kernel >= stride else (Conv,)
+    layers = [kind((0, 9), LARGEST, weight, zero, zero + 9, stride, (kernel - 1) // 2) for kind in kinds]
+    whole = [layer(*inputs) for layer in layers]
+    monkeypatch.setattr("nic_latent.layers.products.ENTRIES", 1)
+    for layer, expected in zip(layers, whole, strict=True):
+        assert np.array_equal(layer(*inputs), expected)
+
+
+def test_less_than_a_kernel_is_refused():
+    zero = np.zeros(1, np.int64)
+    with pytest.raises(ValueError, match="less than its kernel"):
+        Conv((0,), LARGEST, np.ones((1, 1, 3, 3), np.int16), zero, zero)(np.zeros((1, 2, 5, 1), np.int32))
+
+
 def test_what_could_overflow_is_not_made():
     weight = np.full((1, 1 << 14, 5, 5), 4095, np.int16)
     zero = np.zeros(1, np.int64)
@@ -88,3 +108,9 @@ def test_what_could_overflow_is_not_made():
         Conv((0,), (1 << 24) - 1, weight, zero, zero)
     with pytest.raises(ValueError, match="out of range"):
         Conv((0,), LARGEST, weight, zero, zero + 63)
+    with pytest.raises(ValueError, match="out of range"):
+        Conv((0,), LARGEST, weight, zero, zero, stride=0)
+    with pytest.raises(ValueError, match="gaps"):
+        Deconv((0,), LARGEST, np.ones((1, 1, 2, 2), np.int16), zero, zero, stride=3)
+    with pytest.raises(ValueError, match="not square"):
+        Conv((0,), LARGEST, weight[..., :3], zero, zero)

@@ -215,7 +215,8 @@ class Draft:
 
         finest = int((steps + reference).min())
         draft = layer(finest)
-        sums = draft.sums(draft.narrowed(tuple(self.values[number].values for number in inputs))) + whole_bias
+        arrays = tuple(self.values[number].values for number in inputs)
+        sums = draft.sums(arrays, 0, draft.sides(*arrays[0].shape[1:3])[0]) + whole_bias
         most = np.abs(np.ldexp(sums, -(steps + reference))).max()
         grid = min(finest, HEADROOM - exponent(most), FINEST)
         return self.add(layer(grid), inputs, grid)
