@@ -71,4 +71,4 @@ def normal_root(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def reciprocal(root: np.ndarray) -> np.ndarray:
     """Return 2**61 / r, rounded, of r from 2**30 to 2**31 - 1; it lies between 2**30 and 2**31."""
-    return divided(np.int64(1) << 61, root)
+    return divided(np.full_like(root, 1 << 61), root)

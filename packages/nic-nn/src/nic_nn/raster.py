@@ -31,6 +31,8 @@ class Window(nn.Conv2d):
 class Taps(nn.Module):
     """The window's taps in front of its centre, over what windows show along the channels, as coding sees them."""
 
+    window: Window
+
     def __init__(self, window: Window) -> None:
         super().__init__()
         self.__dict__["window"] = window  # whose parameters are the window's own and not this module's too

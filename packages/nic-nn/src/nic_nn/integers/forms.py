@@ -46,10 +46,11 @@ def convolution(build: Draft, module: nn.Conv2d | nn.ConvTranspose2d, inputs: In
     if transposed and kernel - 2 * padding + module.output_padding[0] != stride:
         raise ValueError("it must multiply the sides by its stride")
     bias = None if module.bias is None else array(module.bias)
-    geometry = {"stride": stride, "padding": padding, "groups": module.groups}
     if module.groups > 1:
         inputs = (build.joined(inputs),)
-    return build.products(array(module.weight), bias, inputs, transposed, **geometry)
+    return build.products(
+        array(module.weight), bias, inputs, transposed, stride=stride, padding=padding, groups=module.groups
+    )
 
 
 def leaky(build: Draft, module: nn.Module, inputs: Inputs, name: str) -> int:
@@ -72,8 +73,9 @@ def curved(build: Draft, number: int, name: str, approximate: str = "none") -> i
     if approximate != "none":
         raise ValueError("a GELU must be exact, not approximate")
     grid = build.values[number].grid
-    kind = {"gelu": Gelu, "sigmoid": Sigmoid, "tanh": Tanh}[name]
-    return build.add(kind(grid), (number,), grid if kind is Gelu else VALUE_GRID)
+    if name == "gelu":
+        return build.add(Gelu(grid), (number,), grid)
+    return build.add({"sigmoid": Sigmoid, "tanh": Tanh}[name](grid), (number,), VALUE_GRID)
 
 
 def shuffle(build: Draft, module: nn.PixelShuffle, inputs: Inputs, name: str) -> int:

@@ -109,7 +109,7 @@ class Follower:
         if kind in FORMS and kind not in ANY and layouts != {kind in POSITIONS or kind is ToPlanes}:
             raise ValueError(f"{name} has its channels elsewhere than where it is called")
         number = self.build.emit(layer, tuple(number for value in args for number in value.numbers), name)
-        positions = {ToPositions: True, ToPlanes: False}.get(kind, layouts.pop())  # type: ignore[call-overload]
+        positions = kind is ToPositions or (kind is not ToPlanes and layouts.pop())
         return Value((number,), positions)
 
 
