@@ -1,4 +1,4 @@
-"""The two partners of a context that code: symbols into an entropy encoder, and out of a decoder."""
+"""The partners of a context over integers: symbols go into an entropy encoder, or come out of a decoder."""
 
 import zlib
 from dataclasses import dataclass
@@ -78,6 +78,28 @@ class Decode:
         symbols = self._decoder.pull(indexes.reshape(-1), self._gaussians.tables)
         self.checksum = checksum(symbols, self.checksum)
         return y_hat_of(symbols.reshape(indexes.shape), mean, chosen)
+
+
+@dataclass(frozen=True)
+class Round:
+    """Partner of a context that rounds y, of any number of pictures, and codes nothing."""
+
+    y: Fixed
+
+    def __call__(self, group: Params | Scan) -> Fixed:
+        """Return the group of y_hat."""
+        if isinstance(group, Scan):  # whose means need y_hat first: y itself is rounded, near enough for calibration
+            whole = rounded_shift(self.y.values.astype(np.int64), LATENT_GRID)
+            y_hat = Fixed(saturated(whole << LATENT_GRID), LATENT_GRID)
+            group.whole(y_hat)
+            return y_hat
+        mean = group.mean.on(LATENT_GRID).values.astype(np.int64)
+        y = self.y.values if group.channels is None else self.y.values[..., group.channels]
+        y_hat = (rounded_shift(y - mean, LATENT_GRID) << LATENT_GRID) + mean
+        if group.parity is not None:
+            row, column = np.indices(y.shape[1:3])
+            y_hat = y_hat * ((row + column) % 2 == group.parity)[..., None]
+        return Fixed(saturated(y_hat), LATENT_GRID)
 
 
 def positions(params: Params) -> tuple[np.ndarray, ...] | slice:

@@ -7,7 +7,7 @@ import numpy as np
 from nic_core.coding import EntropyCoder, Tables
 
 from nic_latent.arithmetic import rounded_shift
-from nic_latent.coding import LARGEST_SYMBOL, LATENT_GRID, Decode, Encode, Gaussians, checksum
+from nic_latent.coding import LARGEST_SYMBOL, LATENT_GRID, Decode, Encode, Gaussians, Round, checksum
 from nic_latent.context import Order, drive
 from nic_latent.fixed import Fixed, joined
 from nic_latent.nets import Net, NetTable
@@ -57,6 +57,18 @@ class EntropyModel:
         nets = NetTable(self.nets)
         hyper = nets(HYPER_SYNTHESIS, self.z_hat(z_symbols))
         return joined(drive(self.order(nets, hyper), code), LATENT_GRID)
+
+    def check(self, y_channels: int) -> None:
+        """Run all nets once; ValueError where they do not fit each other, the order or y."""
+        z_hat = self.z_hat(np.zeros((1, 1, 1, len(self.medians)), np.int64))
+        y = Fixed(np.zeros((1, self.ratio, self.ratio, y_channels), np.int32), LATENT_GRID)
+        nets = NetTable(self.nets)
+        try:
+            y_hat = joined(drive(self.order(nets, nets(HYPER_SYNTHESIS, z_hat)), Round(y)), LATENT_GRID)
+        except (LookupError, TypeError) as error:
+            raise ValueError(f"a net is missing or called with another number of values: {error}") from error
+        if y_hat.values.shape != y.values.shape:
+            raise ValueError(f"the nets give a latent of {y_hat.values.shape[1:]} instead of {y.values.shape[1:]}")
 
     def z_hat(self, symbols: np.ndarray) -> Fixed:
         """Return what symbols (N, h, w, C) of z decode to."""

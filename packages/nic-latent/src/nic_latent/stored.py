@@ -1,8 +1,8 @@
 """Integer nets as a weights file holds them: one JSON text, and the layers' arrays as tensors (docs/determinism.md).
 
 The text is {net: {"inputs": [grid, ...], "steps": [{"layer": name, "inputs": [...], "grid": g, field: number, ...}]}}.
-An array of step i of a net is the tensor "integers.NET.i.FIELD". Files may come from anyone: whatever a net could not be
-is refused before it runs.
+An array of step i of a net is the tensor "integers.NET.i.FIELD". Files may come from anyone: whatever a net could not
+be is refused before it runs.
 """
 
 import json

@@ -86,7 +86,7 @@ def load_model(model: LatentModel, path: Path, *, floats: bool = True) -> Latent
         name: state.pop(name).numpy() for name in list(state) if name.startswith(f"{TABLES}.")
     }
     integers = {name: state.pop(name).numpy() for name in list(state) if name.startswith(PREFIX)}
-    nets = _nets(integers, path) if integers else {}
+    nets = _nets(integers, path)
     state = {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
     inside = {
         name: value for name, value in model.state_dict().items() if name.startswith(tuple(f"{n}." for n in nets))
@@ -96,6 +96,10 @@ def load_model(model: LatentModel, path: Path, *, floats: bool = True) -> Latent
     model.tables = {latent: _tables(fields, latent, count, path) for latent, count in rows.items()}
     if nets:
         model.integers = empty(model, nets)
+        try:
+            model.integers.check(model.channels[0])
+        except ValueError as error:
+            raise BadWeights(f"{path.name} holds integer nets that do not fit: {error}") from error
         if floats:
             fill_floats(model)
     return model.eval()
@@ -115,8 +119,9 @@ def fill_floats(model: LatentModel) -> None:
 
 
 def _nets(integers: dict[str, np.ndarray], path: Path) -> dict[str, Net]:
+    """Return the integer nets in tensors; none where there are no tensors."""
     try:
-        return from_tensors(integers)
+        return from_tensors(integers) if integers else {}
     except (KeyError, ValueError) as error:
         raise BadWeights(f"{path.name} holds damaged integer nets: {error}") from error
 

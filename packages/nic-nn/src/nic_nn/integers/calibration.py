@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import skimage.data
 import torch
-from nic_latent.coding import LATENT_GRID, SCALE_GRID, Gaussians
+from nic_latent.coding import LATENT_GRID, SCALE_GRID, Gaussians, Round
 from nic_latent.context import drive
 from nic_latent.entropy_model import HYPER_SYNTHESIS, EntropyModel
 from nic_latent.fixed import Fixed
@@ -15,7 +15,7 @@ from nic_latent.nets import Net
 from torch import Tensor
 
 from nic_nn.integers.draft import Widths
-from nic_nn.integers.exporter import Exporter, Round
+from nic_nn.integers.exporter import Exporter
 
 if TYPE_CHECKING:
     from nic_nn.model import LatentModel

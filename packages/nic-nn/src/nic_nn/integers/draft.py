@@ -222,7 +222,7 @@ class Draft:
         return self.add(layer(grid), inputs, grid)
 
     def weight_steps(self, most: float, bits: int | None = None) -> int:
-        """Return the number of binary places that make the largest weight fill its bits, by default those of `Widths`."""
+        """Return the number of binary places that make the largest weight fill its bits; None: those of `Widths`."""
         bits = bits or self.widths.weights
         steps = min(bits - exponent(most), 30)
         return steps - (np.rint(np.ldexp(most, steps)) >= 1 << bits)

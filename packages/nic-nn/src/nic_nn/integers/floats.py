@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from nic_latent.coding import LATENT_GRID
+from nic_latent.coding import LATENT_GRID, Round
 from nic_latent.context import drive
 from nic_latent.fixed import Fixed
 from nic_latent.layers.norms import NORMAL_GRID
@@ -20,7 +20,6 @@ from torch import nn
 
 from nic_nn.integers.builder import Builder
 from nic_nn.integers.draft import Widths
-from nic_nn.integers.exporter import Round
 
 FIRST = 1 << 20
 """The number of the first entry; what is smaller in an array of numbers is a constant and no parameter."""
