@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import skimage.data
@@ -17,8 +17,8 @@ from torch import Tensor
 from nic_nn.integers.draft import Widths
 from nic_nn.integers.exporter import Exporter
 
-if TYPE_CHECKING:
-    from nic_nn.model import LatentModel
+Model = Any
+"""A `nic_nn.model.LatentModel`, which makes its integers here."""
 
 SIDE = 128
 NAMES = ("astronaut", "coffee", "chelsea", "rocket")
@@ -42,7 +42,7 @@ def centre(pixels: np.ndarray, side: int) -> np.ndarray:
 
 @torch.inference_mode()
 def integers_of(
-    model: "LatentModel", given: Sequence[np.ndarray] | None = None, widths: Widths | None = None
+    model: Model, given: Sequence[np.ndarray] | None = None, widths: Widths | None = None
 ) -> EntropyModel:
     """Return the integer entropy model of a float one.
 
@@ -61,7 +61,7 @@ def integers_of(
     return whole
 
 
-def empty(model: "LatentModel", nets: dict[str, Net]) -> EntropyModel:
+def empty(model: Model, nets: dict[str, Net]) -> EntropyModel:
     """Return the entropy model around these nets."""
     assert model.tables is not None
     medians = Fixed.of(channels_last(model.entropy_bottleneck.medians.double()), LATENT_GRID).values.reshape(-1)
@@ -70,7 +70,7 @@ def empty(model: "LatentModel", nets: dict[str, Net]) -> EntropyModel:
     return EntropyModel(model.order, nets, medians, model.tables["z"], gaussians, model.stride // model.y_stride)
 
 
-def latents_of(model: "LatentModel", pixels: np.ndarray) -> Iterable[tuple[np.ndarray, np.ndarray]]:
+def latents_of(model: Model, pixels: np.ndarray) -> Iterable[tuple[np.ndarray, np.ndarray]]:
     """Yield y and z (1, h, w, C) of a picture, at every quality that matters."""
     x = torch.from_numpy(pixels).permute(2, 0, 1)[None].double() / 255
     if model.picture_channels == 1:
