@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from nic_core.coding import Tables
+from nic_core.coding import Interleaved, Tables
 from nic_nn.latent import Context, Decode, Encode, Estimate, Params, as_symbols, checksum, drive, round_ste
 from nic_nn.priors import GaussianPrior
-from nic_nn.rans import Rans
 from torch import Tensor
 
 PRIOR = GaussianPrior()
@@ -52,11 +51,11 @@ def test_three_drivers_agree(size: tuple[int, int]) -> None:
     assert measured.shape == estimate.log_likelihood.shape == y.shape
     assert (measured - y).abs().max() <= 0.5 + 1e-5
 
-    encoder = Rans().encoder()
+    encoder = Interleaved().encoder()
     encode = Encode(y, PRIOR, TABLES, encoder)
     coded = drive(context(hyper), encode)
     stream = encoder.finish()
-    decode = Decode(PRIOR, TABLES, Rans().decoder(stream, y.numel()))
+    decode = Decode(PRIOR, TABLES, Interleaved().decoder(stream, y.numel()))
     decoded = drive(context(hyper), decode)
     torch.testing.assert_close(coded, decoded, rtol=0, atol=0)
     torch.testing.assert_close(measured, decoded, rtol=0, atol=1e-5)

@@ -7,17 +7,22 @@ from typing import Any
 import numpy as np
 import torch
 from nic_core.codec import Coded, PixelCodec
-from nic_core.errors import BadWeights, DamagedFile, NicError, UnsupportedFile
+from nic_core.errors import BadWeights, DamagedFile, NicError
 from nic_core.format.container import Header
 from nic_core.weights import WeightsInfo
 from nic_core.weights.tensors import read_head
 from torch import Tensor
 
+from nic_nn.coders import coder
 from nic_nn.config import no_larger_than
 from nic_nn.export import load_model, scope_of
 from nic_nn.memory import explained, keep_freed_memory
 from nic_nn.model import Compressed, LatentModel
-from nic_nn.rans import Rans
+
+OTHER_SYMBOLS = (
+    "the decoded symbols are not those that were coded: the file's content is intact, but this device computes the "
+    "entropy model differently; decode it with --device cpu"
+)
 
 
 class LatentCodec(PixelCodec):
@@ -54,23 +59,22 @@ class LatentCodec(PixelCodec):
         with torch.inference_mode(), explained_memory(pixels.shape):
             x = to_tensor(pixels, self.model.stride, self.torch_device, self.model.picture_channels)
             compressed = self.to_latents(x, quality, options)
-        return Coded(compressed.streams, compressed.checksums[0], Rans.name)
+        return Coded(compressed.streams, compressed.checksums[0], compressed.coder)
 
     def decompress(self, units: tuple[bytes, ...], header: Header, options: dict[str, Any]) -> np.ndarray:
         """See `PixelCodec.decompress`."""
-        if header.coder != Rans.name:
-            raise UnsupportedFile(f"the file was coded with {header.coder!r}, this codec reads {Rans.name!r}")
+        coder(header.coder)  # UnsupportedFile comes before all else
         if len(units) != 1:
             raise DamagedFile(f"{self.info.codec} codes a picture in one unit, the file has {len(units)}")
         stride = self.model.stride
         size = (header.height + -header.height % stride, header.width + -header.width % stride)
         with torch.inference_mode(), explained_memory((header.height, header.width)):
-            y_hat, checksum = self.model.decode_stream(units[0], size)
+            try:
+                y_hat, checksum = self.model.decode_stream(units[0], size, header.coder)
+            except DamagedFile as error:  # other probabilities lead astray in a sound stream too
+                raise DamagedFile(OTHER_SYMBOLS) from error
             if checksum & 0xFFFF != header.checksum:
-                raise DamagedFile(
-                    "the decoded symbols are not those that were coded: the file's content is intact, but this device "
-                    "computes the entropy model differently; decode it with --device cpu"
-                )
+                raise DamagedFile(OTHER_SYMBOLS)
             return to_pixels(self.from_latents(y_hat, header.quality, options), header)
 
     def to_latents(self, x: Tensor, quality: float | None, options: dict[str, Any]) -> Compressed:

@@ -9,6 +9,7 @@ from nic_core.coding import Tables
 from nic_core.errors import BadWeights, DamagedFile
 from torch import Tensor, nn
 
+from nic_nn.coders import WRITTEN, coder
 from nic_nn.latent import (
     Context,
     Decode,
@@ -16,15 +17,14 @@ from nic_nn.latent import (
     Estimate,
     Noise,
     Params,
-    as_symbols,
     checksum,
+    coded_symbols,
     drive,
     full_precision,
     round_ste,
     uniform_noise,
 )
 from nic_nn.priors import FactorizedPrior, GaussianPrior
-from nic_nn.rans import Rans
 
 NATS_TO_BITS = 1.4426950408889634
 
@@ -60,11 +60,13 @@ class Compressed:
     streams: one entropy-coded stream for each picture of the batch.
     size: (height, width) of the coded tensor, a multiple of the model's `stride`.
     checksums: CRC-32 of each picture's symbols, in coding order.
+    coder: the name of the entropy coder.
     """
 
     streams: tuple[bytes, ...]
     size: tuple[int, int]
     checksums: tuple[int, ...]
+    coder: str = WRITTEN
 
 
 class LatentModel(nn.Module):
@@ -144,12 +146,11 @@ class LatentModel(nn.Module):
     def encode(self, y: Tensor) -> Compressed:
         """Entropy-code y, picture by picture."""
         tables = self._frozen_tables()
-        coder = Rans()
         streams, checksums = [], []
         for picture in y.split(1):
             z = self.h_a(picture)
-            symbols = as_symbols(torch.round(z - self.entropy_bottleneck.medians))
-            encoder = coder.encoder()
+            symbols = coded_symbols(torch.round(z - self.entropy_bottleneck.medians))
+            encoder = coder(WRITTEN).encoder()
             encoder.push(symbols, self._z_indexes(z.shape), tables["z"])
             z_hat = self._z_hat(symbols, z.shape)
             code = Encode(picture, self.gaussian, tables["y"], encoder)
@@ -163,23 +164,29 @@ class LatentModel(nn.Module):
         """Return y_hat (N, C, H, W); DamagedFile where the symbols are not those that were coded."""
         pictures = []
         for stream, expected in zip(compressed.streams, compressed.checksums, strict=True):
-            y_hat, found = self.decode_stream(stream, compressed.size)
+            y_hat, found = self.decode_stream(stream, compressed.size, compressed.coder)
             if found != expected:
                 raise DamagedFile("the decoded symbols are not those that were coded")
             pictures.append(y_hat)
         return torch.cat(pictures)
 
-    def decode_stream(self, stream: bytes, size: tuple[int, int]) -> tuple[Tensor, int]:
-        """Return y_hat (1, C, h, w) of one stream, for a picture of (height, width), and its symbols' checksum."""
+    def decode_stream(self, stream: bytes, size: tuple[int, int], name: str) -> tuple[Tensor, int]:
+        """Return y_hat (1, C, h, w) of one stream, for a picture of (height, width), and its symbols' checksum.
+
+        name: of the entropy coder; UnsupportedFile where it is none of `nic_nn.coders`. DamagedFile where the stream
+        is not one of such a picture.
+        """
         tables = self._frozen_tables()
         height, width = size
         z_shape = torch.Size((1, self.channels[1], height // self.stride, width // self.stride))
         y_count = self.channels[0] * (height // self.y_stride) * (width // self.y_stride)
-        decoder = Rans().decoder(stream, z_shape.numel() + y_count)
+        decoder = coder(name).decoder(stream, z_shape.numel() + y_count)
         symbols = decoder.pull(self._z_indexes(z_shape), tables["z"])
         code = Decode(self.gaussian, tables["y"], decoder)
         code.checksum = checksum(symbols)
-        return drive(self.context(self.h_s(self._z_hat(symbols, z_shape))), code), code.checksum
+        y_hat = drive(self.context(self.h_s(self._z_hat(symbols, z_shape))), code)
+        decoder.finish()
+        return y_hat, code.checksum
 
     def freeze_tables(self) -> None:
         """Compute the integer tables from the trained priors; done once, when weights are exported."""
