@@ -18,6 +18,7 @@ import click
 import numpy as np
 import torch
 from nic_core import plugins
+from nic_core.coding.interleaved import InterleavedDecoder, InterleavedEncoder
 from nic_core.spec import resolve
 from nic_core.weights import read_info
 from nic_nn import model as engine
@@ -25,7 +26,6 @@ from nic_nn.codec import pick_device
 from nic_nn.export import load_model
 from nic_nn.memory import keep_freed_memory
 from nic_nn.model import LatentModel
-from nic_nn.rans import RansDecoder, RansEncoder
 from rich.console import Console
 from rich.table import Table
 
@@ -81,7 +81,7 @@ def watched(model: LatentModel, watch: Stopwatch) -> Iterator[None]:
         except StopIteration as stop:
             return stop.value
 
-    coder = {(RansEncoder, "push"), (RansEncoder, "finish"), (RansDecoder, "pull")}
+    coder = {(InterleavedEncoder, "push"), (InterleavedEncoder, "finish"), (InterleavedDecoder, "pull")}
     kept = {(owner, name): getattr(owner, name) for owner, name in coder}
     for name in ("g_a", "h_a", "h_s", "g_s"):
         module = getattr(model, name)

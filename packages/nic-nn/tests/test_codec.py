@@ -77,7 +77,7 @@ def test_any_size(install: Callable[..., Path], size: tuple[int, int], channels:
     assert back.pixels.shape == picture.pixels.shape
     assert back.pixels.dtype == dtype
     head = nic.inspect(data)
-    assert (head.coder, head.quality, head.bit_depth) == ("rans", 50.0, 8 * picture.pixels.itemsize)
+    assert (head.coder, head.quality, head.bit_depth) == ("interleaved", 50.0, 8 * picture.pixels.itemsize)
     with torch.inference_mode():
         output = codec.model(to_tensor(picture.pixels, 64, torch.device("cpu")))
     expected = to_pixels(output["x_hat"], head).astype(int)
@@ -253,7 +253,11 @@ def test_what_contradicts_the_model(install: Callable[..., Path]) -> None:
     for bad, error, says in (
         (resealed(data, checksum=head.checksum ^ 1), DamagedFile, "the decoded symbols are not those that were coded"),
         (resealed(data, width=700), DamagedFile, "the decoded symbols are not those"),
-        (resealed(data, coder="other"), UnsupportedFile, "coded with 'other', this codec reads 'rans'"),
+        (
+            resealed(data, coder="other"),
+            UnsupportedFile,
+            "with 'other', this codec reads 'interleaved' and 'rans'",
+        ),
         (resealed(data, units * 2, tiling=Tiling(40, 70)), DamagedFile, "in one unit, the file has 2"),
     ):
         with pytest.raises(error, match=says):

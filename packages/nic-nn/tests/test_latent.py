@@ -5,13 +5,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from nic_core.coding import Tables
+from nic_core.coding import Interleaved, Tables
 from nic_latent.coding import checksum
 from nic_latent.context import Context, Params, drive
 from nic_nn.float_coding import Decode, Encode, as_symbols, indexes
 from nic_nn.latent import Estimate, round_ste
 from nic_nn.priors import GaussianPrior
-from nic_nn.rans import Rans
 from torch import Tensor
 
 PRIOR = GaussianPrior()
@@ -62,11 +61,11 @@ def test_three_drivers_agree(size: tuple[int, int]) -> None:
     assert measured.shape == estimate.log_likelihood.shape == y.shape
     assert (measured - y).abs().max() <= 0.5 + 1e-5
 
-    encoder = Rans().encoder()
+    encoder = Interleaved().encoder()
     encode = Encode(y, PRIOR, TABLES, encoder)
     coded = joined(context(hyper), encode)
     stream = encoder.finish()
-    decode = Decode(PRIOR, TABLES, Rans().decoder(stream, y.numel()))
+    decode = Decode(PRIOR, TABLES, Interleaved().decoder(stream, y.numel()))
     decoded = joined(context(hyper), decode)
     torch.testing.assert_close(coded, decoded, rtol=0, atol=0)
     torch.testing.assert_close(measured, decoded, rtol=0, atol=1e-5)

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
+from nic_core.coding import Interleaved
 from nic_latent.context import Context, Params, Scan, drive
 from nic_nn.float_coding import Decode, Encode
 from nic_nn.latent import Estimate, nets_of, of
 from nic_nn.priors import GaussianPrior
-from nic_nn.rans import Rans
 from nic_nn.raster import RasterScan
 from torch import Tensor, nn
 
@@ -45,10 +45,10 @@ def scan_of(raster: RasterScan, hyper: Tensor) -> Scan:
 @pytest.mark.parametrize("size", SIZES)
 def test_decoded_is_what_was_coded_to_the_last_bit(raster: RasterScan, size: tuple[int, int]) -> None:
     y, hyper = latents(*size)
-    encoder = Rans().encoder()
+    encoder = Interleaved().encoder()
     encode = Encode(y, PRIOR, TABLES, encoder)
     coded = drive(steps(raster, hyper), encode)[0]
-    decode = Decode(PRIOR, TABLES, Rans().decoder(encoder.finish(), y.numel()))
+    decode = Decode(PRIOR, TABLES, Interleaved().decoder(encoder.finish(), y.numel()))
     decoded = drive(steps(raster, hyper), decode)[0]
     torch.testing.assert_close(coded, decoded, rtol=0, atol=0)
     assert encode.checksum == decode.checksum

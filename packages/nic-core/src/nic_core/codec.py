@@ -27,7 +27,7 @@ class Coded:
 
     units: tuple[bytes, ...]
     checksum: int
-    coder: str = "rans"
+    coder: str = "interleaved"
     params: bytes = b""
     tiling: Tiling | None = None
 

@@ -33,7 +33,12 @@ class EntropyModel:
     ratio: int
 
     def encode(self, y: np.ndarray, z: np.ndarray, coder: EntropyCoder) -> tuple[bytes, int]:
-        """Return the stream of a picture's latents, (1, h, w, C) numbers, and the checksum of its symbols."""
+        """Return the stream of a picture's latents, (1, h, w, C) numbers, and the checksum of its symbols.
+
+        ValueError for latents that are not finite or beyond +-2**17.
+        """
+        if not all(np.abs(values).max(initial=0) <= LARGEST_SYMBOL for values in (y, z)):  # which NaN is not either
+            raise ValueError(f"a symbol exceeds {LARGEST_SYMBOL}: the latent is not finite or far out of range")
         encoder = coder.encoder()
         distances = Fixed.of(z, LATENT_GRID).values.astype(np.int64) - self.medians
         symbols = np.clip(rounded_shift(distances, LATENT_GRID), -LARGEST_SYMBOL, LARGEST_SYMBOL).astype(np.int32)

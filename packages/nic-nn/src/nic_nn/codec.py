@@ -7,21 +7,22 @@ from typing import Any
 import numpy as np
 import torch
 from nic_core.codec import Coded, PixelCodec
-from nic_core.errors import BadWeights, DamagedFile, NicError, UnsupportedFile
+from nic_core.errors import BadWeights, DamagedFile, NicError
 from nic_core.format.container import Header
 from nic_core.weights import WeightsInfo
 from nic_core.weights.tensors import read_head
 from torch import Tensor
 
+from nic_nn.coders import coder
 from nic_nn.config import no_larger_than
 from nic_nn.export import export, fill_floats, load_model, scope_of
 from nic_nn.memory import explained, keep_freed_memory
 from nic_nn.model import Compressed, LatentModel
-from nic_nn.rans import Rans
 
-FLOAT_REASON = (
-    ": the file's content is intact, but this device computes the entropy model, which these weights have in floating "
-    "point, differently; decode it with --device cpu"
+OTHER_SYMBOLS = "the decoded symbols are not those that were coded"
+OTHER_FLOATS = (
+    f"{OTHER_SYMBOLS}: the file's content is intact, but this device computes the entropy model, which these weights "
+    "have in floating point, differently; decode it with --device cpu"
 )
 
 
@@ -77,21 +78,23 @@ class LatentCodec(PixelCodec):
         with torch.inference_mode(), explained_memory(pixels.shape):
             x = to_tensor(pixels, self.loaded.stride, self.torch_device, self.loaded.picture_channels)
             compressed = self.to_latents(x, quality, options)
-        return Coded(compressed.streams, compressed.checksums[0], Rans.name)
+        return Coded(compressed.streams, compressed.checksums[0], compressed.coder)
 
     def decompress(self, units: tuple[bytes, ...], header: Header, options: dict[str, Any]) -> np.ndarray:
         """See `PixelCodec.decompress`."""
-        if header.coder != Rans.name:
-            raise UnsupportedFile(f"the file was coded with {header.coder!r}, this codec reads {Rans.name!r}")
+        coder(header.coder)  # UnsupportedFile comes before all else
         if len(units) != 1:
             raise DamagedFile(f"{self.info.codec} codes a picture in one unit, the file has {len(units)}")
         stride = self.loaded.stride
         size = (header.height + -header.height % stride, header.width + -header.width % stride)
         with torch.inference_mode(), explained_memory((header.height, header.width)):
-            y_hat, checksum = self.loaded.decode_stream(units[0], size)
+            try:
+                y_hat, checksum = self.loaded.decode_stream(units[0], size, header.coder)
+            except DamagedFile as error:
+                # Other probabilities lead astray in a sound stream too, but integers have none.
+                raise DamagedFile(f"{OTHER_SYMBOLS}: {error}" if self.loaded.integers else OTHER_FLOATS) from error
             if checksum & 0xFFFF != header.checksum:
-                reason = "" if self.loaded.integers else FLOAT_REASON
-                raise DamagedFile(f"the decoded symbols are not those that were coded{reason}")
+                raise DamagedFile(OTHER_SYMBOLS if self.loaded.integers else OTHER_FLOATS)
             return to_pixels(self.from_latents(y_hat, header.quality, options), header)
 
     def to_latents(self, x: Tensor, quality: float | None, options: dict[str, Any]) -> Compressed:

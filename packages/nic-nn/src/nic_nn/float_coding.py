@@ -13,6 +13,9 @@ from torch import Tensor
 from nic_nn.latent import mask, of
 from nic_nn.priors import GaussianPrior
 
+LARGEST_SYMBOL = 1 << 26
+"""Of what is coded: what is larger comes of a latent that has got out of hand."""
+
 
 def indexes(params: Params, prior: GaussianPrior) -> Tensor:
     """Return int32 rows of the prior's tables."""
@@ -42,7 +45,7 @@ class Encode:
             chosen, rows = rounded[..., inside], rows[..., inside]
         else:
             chosen = rounded
-        symbols = as_symbols(chosen)
+        symbols = coded_symbols(chosen)
         self._encoder.push(symbols, as_symbols(rows), self._tables)
         self.checksum = checksum(symbols, self.checksum)
         return rounded + (mean if inside is None else mean * inside)
@@ -77,3 +80,12 @@ class Decode:
 def as_symbols(values: Tensor) -> np.ndarray:
     """Return a tensor of whole numbers as flat int32, in C order."""
     return values.to(torch.int32).cpu().numpy().reshape(-1)
+
+
+def coded_symbols(values: Tensor) -> np.ndarray:
+    """Return a tensor of whole numbers as `as_symbols` does; ValueError for what is not finite or beyond +-2**26."""
+    symbols = as_symbols(values)
+    # Not by abs(), which leaves -2**31 negative: that is what a float that is not finite becomes.
+    if symbols.size and not -LARGEST_SYMBOL <= symbols.min() <= symbols.max() <= LARGEST_SYMBOL:
+        raise ValueError(f"a symbol exceeds {LARGEST_SYMBOL}: the latent is not finite or far out of range")
+    return symbols

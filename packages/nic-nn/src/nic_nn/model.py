@@ -6,18 +6,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from nic_core.coding import Tables
+from nic_core.coding import EntropyCoder, Tables
 from nic_core.errors import BadWeights, DamagedFile
 from nic_latent.coding import checksum
 from nic_latent.context import Context, Order, at_once, drive
 from nic_latent.entropy_model import EntropyModel
 from torch import Tensor, nn
 
-from nic_nn.float_coding import Decode, Encode, as_symbols
+from nic_nn.coders import WRITTEN, coder
+from nic_nn.float_coding import Decode, Encode, coded_symbols
 from nic_nn.integers.calibration import channels_last, integers_of
 from nic_nn.latent import Estimate, Noise, full_precision, nets_of, round_ste, uniform_noise
 from nic_nn.priors import FactorizedPrior, GaussianPrior
-from nic_nn.rans import Rans
 
 NATS_TO_BITS = 1.4426950408889634
 
@@ -53,11 +53,13 @@ class Compressed:
     streams: one entropy-coded stream for each picture of the batch.
     size: (height, width) of the coded tensor, a multiple of the model's `stride`.
     checksums: CRC-32 of each picture's symbols, in coding order.
+    coder: the name of the entropy coder.
     """
 
     streams: tuple[bytes, ...]
     size: tuple[int, int]
     checksums: tuple[int, ...]
+    coder: str = WRITTEN
 
 
 class LatentModel(nn.Module):
@@ -143,54 +145,58 @@ class LatentModel(nn.Module):
         return Latents(y, y_hat, z, hyper, {"y": measure.log_likelihood, "z": z_log_likelihood})
 
     def encode(self, y: Tensor) -> Compressed:
-        """Entropy-code y, picture by picture."""
+        """Entropy-code y, picture by picture; ValueError for latents that are not finite or far out of range."""
+        code = self._encode_floats if self.integers is None else self._encode_integers
+        streams, checksums = zip(*(code(picture, self.h_a(picture)) for picture in y.split(1)), strict=True)
+        return Compressed(streams, (y.shape[2] * self.y_stride, y.shape[3] * self.y_stride), checksums)
+
+    def _encode_integers(self, y: Tensor, z: Tensor) -> tuple[bytes, int]:
+        assert self.integers is not None
+        return self.integers.encode(channels_last(y), channels_last(z), coder(WRITTEN))
+
+    def _encode_floats(self, y: Tensor, z: Tensor) -> tuple[bytes, int]:
         tables = self._frozen_tables()
-        coder = Rans()
-        streams, checksums = [], []
-        for picture in y.split(1):
-            z = self.h_a(picture)
-            if self.integers is not None:
-                stream, found = self.integers.encode(channels_last(picture), channels_last(z), coder)
-                streams.append(stream)
-                checksums.append(found)
-                continue
-            symbols = as_symbols(torch.round(z - self.entropy_bottleneck.medians))
-            encoder = coder.encoder()
-            encoder.push(symbols, self._z_indexes(z.shape), tables["z"])
-            z_hat = self._z_hat(symbols, z.shape)
-            code = Encode(picture, self.gaussian, tables["y"], encoder)
-            code.checksum = checksum(symbols)
-            drive(self.context(self.h_s(z_hat)), code)
-            streams.append(encoder.finish())
-            checksums.append(code.checksum)
-        return Compressed(tuple(streams), (y.shape[2] * self.y_stride, y.shape[3] * self.y_stride), tuple(checksums))
+        symbols = coded_symbols(torch.round(z - self.entropy_bottleneck.medians))
+        encoder = coder(WRITTEN).encoder()
+        encoder.push(symbols, self._z_indexes(z.shape), tables["z"])
+        code = Encode(y, self.gaussian, tables["y"], encoder)
+        code.checksum = checksum(symbols)
+        drive(self.context(self.h_s(self._z_hat(symbols, z.shape))), code)
+        return encoder.finish(), code.checksum
 
     def decode(self, compressed: Compressed) -> Tensor:
         """Return y_hat (N, C, H, W); DamagedFile where the symbols are not those that were coded."""
         pictures = []
         for stream, expected in zip(compressed.streams, compressed.checksums, strict=True):
-            y_hat, found = self.decode_stream(stream, compressed.size)
+            y_hat, found = self.decode_stream(stream, compressed.size, compressed.coder)
             if found != expected:
                 raise DamagedFile("the decoded symbols are not those that were coded")
             pictures.append(y_hat)
         return torch.cat(pictures)
 
-    def decode_stream(self, stream: bytes, size: tuple[int, int]) -> tuple[Tensor, int]:
-        """Return y_hat (1, C, h, w) of one stream, for a picture of (height, width), and its symbols' checksum."""
-        tables = self._frozen_tables()
+    def decode_stream(self, stream: bytes, size: tuple[int, int], name: str) -> tuple[Tensor, int]:
+        """Return y_hat (1, C, h, w) of one stream, for a picture of (height, width), and its symbols' checksum.
+
+        name: of the entropy coder; UnsupportedFile where it is none of `nic_nn.coders`. DamagedFile where the stream
+        is not one of such a picture.
+        """
         height, width = size
-        if self.integers is not None:
-            z_size = height // self.stride, width // self.stride
-            y_hat, found = self.integers.decode(stream, z_size, self.channels[0], Rans())
-            device = self.entropy_bottleneck.quantiles.device
-            return torch.from_numpy(y_hat.numbers.astype(np.float32)).permute(0, 3, 1, 2).to(device), found
-        z_shape = torch.Size((1, self.channels[1], height // self.stride, width // self.stride))
-        y_count = self.channels[0] * (height // self.y_stride) * (width // self.y_stride)
-        decoder = Rans().decoder(stream, z_shape.numel() + y_count)
+        z_size = height // self.stride, width // self.stride
+        if self.integers is None:
+            return self._decode_floats(stream, torch.Size((1, self.channels[1], *z_size)), coder(name))
+        y_hat, found = self.integers.decode(stream, z_size, self.channels[0], coder(name))
+        device = self.entropy_bottleneck.quantiles.device
+        return torch.from_numpy(y_hat.numbers.astype(np.float32)).permute(0, 3, 1, 2).to(device), found
+
+    def _decode_floats(self, stream: bytes, z_shape: torch.Size, coder: EntropyCoder) -> tuple[Tensor, int]:
+        tables = self._frozen_tables()
+        y_count = self.channels[0] * z_shape[2] * z_shape[3] * (self.stride // self.y_stride) ** 2
+        decoder = coder.decoder(stream, z_shape.numel() + y_count)
         symbols = decoder.pull(self._z_indexes(z_shape), tables["z"])
         code = Decode(self.gaussian, tables["y"], decoder)
         code.checksum = checksum(symbols)
         parts = drive(self.context(self.h_s(self._z_hat(symbols, z_shape))), code)
+        decoder.finish()
         return torch.cat(list(parts), 1), code.checksum
 
     def freeze_tables(self) -> None:

@@ -1,4 +1,4 @@
-"""compressai's range asymmetric numeral system (rANS) behind nic's entropy-coder protocol."""
+"""compressai's range asymmetric numeral system (rANS) behind nic's entropy-coder protocol: reads files of before."""
 
 import numpy as np
 from nic_core.coding import Tables

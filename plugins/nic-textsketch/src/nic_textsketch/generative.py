@@ -48,12 +48,13 @@ _sketch_codec = lru_cache(maxsize=1)(partial(nic.load, SKETCH_CODEC))
 class Sketch:
     """A coded sketch.
 
-    stream, checksum: what the sketch codec made of it. decoded: what comes out again, gray, at the working size.
+    stream, checksum, coder: what the sketch codec made of it. decoded: what comes out again, gray, at the working size.
     """
 
     sketching: Sketching
     stream: bytes
     checksum: int
+    coder: str
     decoded: Image.Image
 
 
@@ -100,7 +101,7 @@ class PicCodec(PixelCodec):
         message = Message(ids, seed, count, selection.best.index, sketch.sketching if sketch else None)
         if sketch is None:
             return Coded((b"",), _checksum(ids), params=message.pack())
-        return Coded((sketch.stream,), sketch.checksum, params=message.pack())
+        return Coded((sketch.stream,), sketch.checksum, sketch.coder, message.pack())
 
     def decompress(self, units: tuple[bytes, ...], header: Header, options: dict[str, Any]) -> np.ndarray:
         """See `PixelCodec.decompress`."""
@@ -181,7 +182,8 @@ class PicsCodec(PicCodec):
         sketching = Sketching(
             sorted(self.config.controlnets).index(name), file.header.entropy_id, file.header.synthesis_id
         )
-        return Sketch(sketching, file.units[0], file.header.checksum, self._decode_sketch(data, options))
+        coded = (file.units[0], file.header.checksum, file.header.coder)
+        return Sketch(sketching, *coded, self._decode_sketch(data, options))
 
     def _decoded_sketch(
         self, message: Message, units: tuple[bytes, ...], header: Header, options: dict[str, Any]
@@ -197,7 +199,7 @@ class PicsCodec(PicCodec):
         """Return the sketch as a file of the sketch codec: what that has in its header is known here otherwise."""
         width, height = working_size(header.width, header.height, self.config.size)
         ids = (_sketching(message).entropy_id, _sketching(message).synthesis_id)
-        return pack(File(Header(width, height, 1, 8, SKETCH_CODEC, "rans", *ids, None, header.checksum), units))
+        return pack(File(Header(width, height, 1, 8, SKETCH_CODEC, header.coder, *ids, None, header.checksum), units))
 
     def _sketch_codec(self, options: dict[str, Any]) -> nic.Codec:
         return _sketch_codec(options["sketch_weights"] or None, str(self.torch_device))

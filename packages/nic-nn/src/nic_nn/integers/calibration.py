@@ -41,9 +41,7 @@ def centre(pixels: np.ndarray, side: int) -> np.ndarray:
 
 
 @torch.inference_mode()
-def integers_of(
-    model: Model, given: Sequence[np.ndarray] | None = None, widths: Widths | None = None
-) -> EntropyModel:
+def integers_of(model: Model, given: Sequence[np.ndarray] | None = None, widths: Widths | None = None) -> EntropyModel:
     """Return the integer entropy model of a float one.
 
     given: pictures (H, W, 3), uint8, of one size, a multiple of the model's stride; None for `pictures`.
