@@ -75,7 +75,7 @@ def curved(build: Draft, number: int, name: str, approximate: str = "none") -> i
     grid = build.values[number].grid
     if name == "gelu":
         return build.add(Gelu(grid), (number,), grid)
-    return build.add({"sigmoid": Sigmoid, "tanh": Tanh}[name](grid), (number,), VALUE_GRID)
+    return build.add(Sigmoid(grid) if name == "sigmoid" else Tanh(grid), (number,), VALUE_GRID)
 
 
 def shuffle(build: Draft, module: nn.PixelShuffle, inputs: Inputs, name: str) -> int:
