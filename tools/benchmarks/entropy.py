@@ -12,8 +12,8 @@ Each gets the symbols in the groups in which a decoder can ask for them. constri
 time, so their symbols are sorted by table within a group, which is not timed; torchac then makes one stream of each.
 These two have no escapes: an escape's integer costs nothing there.
 
-Speeds are sums over pictures of medians over runs, after one that does not count, on one thread; "of the first's" are the
-ratios to the first coder's.
+Speeds are from sums over pictures of medians over runs, after one that does not count, on one thread; "of the first's"
+are the ratios to the first coder's.
 """
 
 import argparse
