@@ -82,10 +82,10 @@ class Tables:
     @cached_property
     def slots(self) -> Slots:
         """The intervals of all rows in one line."""
-        frequency = np.concatenate([np.diff(row) for row in self.rows])
         length = self.length.astype(np.int64)
+        used = np.arange(self.cdf.shape[1] - 1) < length[:, None] - 1
+        start, frequency = self.cdf[:, :-1][used], np.diff(self.cdf, axis=1)[used]
         # Only where a frequency is a power of two is its logarithm near a whole number of units, and there it is exact:
         # no machine rounds another one down to its neighbour.
         cost = np.floor(COST_UNIT * (PRECISION - np.log2(frequency))).astype(np.int64)
-        start = np.concatenate([row[:-1] for row in self.rows])
         return Slots(np.cumsum(length - 1) - (length - 1), length - 2, start, frequency, cost)
