@@ -3,7 +3,7 @@
 python tools/benchmarks/integer_rate.py --data kodak/ mini@mini.safetensors textsketch-ntc@sketch.safetensors
 
 Each argument names a codec and weights whose entropy model is in floating point; its integers are made in memory. Both
-code the same latents. `narrowed` says how many of the values that products take were beyond their bits, and were limited.
+code the same latents. `narrowed` says how many of the values that products take were beyond their bits and limited.
 """
 
 import statistics
@@ -89,13 +89,16 @@ def main(codecs: tuple[str, ...], data: Path, limit: int) -> None:
         for quality in qualities(codec):
             limited = Limited()
             rows = []
-            with patch.object(products, "narrowed", limited), patch.object(norms, "narrowed", limited):
-                with click.progressbar(paths, label=f"{identity} {quality or ''}") as shown:
-                    for path in shown:
-                        picture = picture_of(path)
-                        pixels = (picture.to_gray() if model.picture_channels == 1 else picture).pixels
-                        x = to_tensor(pixels, model.stride, torch.device("cpu"), model.picture_channels)
-                        rows.append(measure(model, integers, x, quality))
+            with (
+                patch.object(products, "narrowed", limited),
+                patch.object(norms, "narrowed", limited),
+                click.progressbar(paths, label=f"{identity} {quality or ''}") as shown,
+            ):
+                for path in shown:
+                    picture = picture_of(path)
+                    pixels = (picture.to_gray() if model.picture_channels == 1 else picture).pixels
+                    x = to_tensor(pixels, model.stride, torch.device("cpu"), model.picture_channels)
+                    rows.append(measure(model, integers, x, quality))
             changes = [100 * (row.sizes[1] / row.sizes[0] - 1) for row in rows]
             fidelity = statistics.fmean(row.psnr[1] - row.psnr[0] for row in rows)
             cells = [

@@ -15,7 +15,7 @@ LATENT_GRID = 12
 SCALE_GRID = 16
 """Where scales are compared with the steps of the ladder."""
 LARGEST_SYMBOL = (1 << 31 - LATENT_GRID) // 4
-"""Symbols beyond it are not coded: y_hat must stay within 32 bits."""
+"""Latents beyond it are not coded: y_hat must stay within 32 bits."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Encode:
         y = self._y.values if group.channels is None else self._y.values[..., group.channels]
         y = y if group.at is None else y[:, group.at[0], group.at[1]][:, None]
         symbols = rounded_shift(y[chosen].astype(np.int64) - mean[chosen], LATENT_GRID)
-        symbols = np.clip(symbols, -LARGEST_SYMBOL, LARGEST_SYMBOL).astype(np.int32)
+        symbols = symbols.astype(np.int32)
         self._encoder.push(
             symbols.reshape(-1), self._gaussians.indexes(group)[chosen].reshape(-1), self._gaussians.tables
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from nic_core.coding import EntropyCoder, Tables
 
-from nic_latent.arithmetic import rounded_shift
+from nic_latent.arithmetic import rounded_shift, saturated
 from nic_latent.coding import LARGEST_SYMBOL, LATENT_GRID, Decode, Encode, Gaussians, Round, checksum
 from nic_latent.context import Order, drive
 from nic_latent.fixed import Fixed, joined
@@ -41,7 +41,7 @@ class EntropyModel:
             raise ValueError(f"a symbol exceeds {LARGEST_SYMBOL}: the latent is not finite or far out of range")
         encoder = coder.encoder()
         distances = Fixed.of(z, LATENT_GRID).values.astype(np.int64) - self.medians
-        symbols = np.clip(rounded_shift(distances, LATENT_GRID), -LARGEST_SYMBOL, LARGEST_SYMBOL).astype(np.int32)
+        symbols = rounded_shift(distances, LATENT_GRID).astype(np.int32)
         encoder.push(symbols.reshape(-1), self._z_rows(symbols.shape), self.z_tables)
         code = Encode(Fixed.of(y, LATENT_GRID), self.gaussians, encoder, checksum(symbols))
         self._drive(symbols, code)
@@ -77,8 +77,7 @@ class EntropyModel:
 
     def z_hat(self, symbols: np.ndarray) -> Fixed:
         """Return what symbols (N, h, w, C) of z decode to."""
-        limited = np.clip(symbols, -LARGEST_SYMBOL, LARGEST_SYMBOL)
-        return Fixed((limited << LATENT_GRID) + self.medians, LATENT_GRID)
+        return Fixed(saturated((symbols.astype(np.int64) << LATENT_GRID) + self.medians), LATENT_GRID)
 
     def _z_rows(self, shape: tuple[int, ...]) -> np.ndarray:
         """Return the table rows of z's symbols, channels last."""
