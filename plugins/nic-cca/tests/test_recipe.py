@@ -35,7 +35,7 @@ def test_the_auxiliary_model_is_trained_but_never_exported(alpha, metric, tmp_pa
     path = run / "weights.safetensors"
     with safe_open(path, "pt") as file:
         names = list(file.keys())
-    assert any(name.startswith("predictors.4.residual") for name in names)
+    assert any(name.startswith("integers.predictors.4.residual") for name in names)
     assert not any("auxiliary" in name for name in names)
     assert read_info(path).lmbda == pytest.approx(0.05 / (3.5 + alpha))
     assert read_info(path).config["slices"] == [1, 2, 4, 7, 12]

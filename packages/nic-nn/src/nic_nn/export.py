@@ -1,7 +1,7 @@
 """Weights files of latent models: writing them with frozen tables and fingerprints, and loading them strictly."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -43,9 +43,10 @@ def export(model: LatentModel, path: Path, info: WeightsInfo, *, half: bool = Fa
         raise BadWeights(f"the weights cannot be used: {broken[0]!r} has values that are not finite")
     model.make_integers()
     assert model.integers is not None
-    stated = parameters_of(model, model.integers.nets)
-    state = {name: value for name, value in state.items() if name not in stated}
-    state |= {name: torch.from_numpy(array.copy()) for name, array in to_tensors(model.integers.nets).items()}
+    nets = model.integers.nets
+    left_out = parameters_of(model, nets).keys() & set(filter(inside(nets), state))
+    state = {name: value for name, value in state.items() if name not in left_out}
+    state |= {name: torch.from_numpy(array.copy()) for name, array in to_tensors(nets).items()}
     for latent, tables in (model.tables or {}).items():
         # Rows end to end: padded to one length they would be eight times as large.
         arrays = {"cdf": np.concatenate(tables.rows), "length": tables.length, "offset": tables.offset}
@@ -88,10 +89,9 @@ def load_model(model: LatentModel, path: Path, *, floats: bool = True) -> Latent
     integers = {name: state.pop(name).numpy() for name in list(state) if name.startswith(PREFIX)}
     nets = _nets(integers, path)
     state = {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
-    inside = {
-        name: value for name, value in model.state_dict().items() if name.startswith(tuple(f"{n}." for n in nets))
-    }
-    load_strictly(model, {**inside, **model.completed(state)})
+    fresh = model.state_dict()
+    stated = {name: fresh[name] for name in filter(inside(nets), fresh)}
+    load_strictly(model, {**stated, **model.completed(state)})
     rows = {"y": len(model.gaussian.scale_table), "z": model.channels[1]}
     model.tables = {latent: _tables(fields, latent, count, path) for latent, count in rows.items()}
     if nets:
@@ -103,6 +103,11 @@ def load_model(model: LatentModel, path: Path, *, floats: bool = True) -> Latent
         if floats:
             fill_floats(model)
     return model.eval()
+
+
+def inside(nets: Mapping[str, Net]) -> Callable[[str], bool]:
+    """Return what tells whether an entry of a state belongs to the module that one of the nets is."""
+    return lambda name: name.startswith(tuple(f"{net}." for net in nets))
 
 
 def fill_floats(model: LatentModel) -> None:
