@@ -18,7 +18,7 @@ from pathlib import Path
 FOLDER = Path(__file__).parent / "src" / "nic_native"
 LIBRARY = FOLDER / {"win32": "kernels.dll", "darwin": "kernels.dylib"}.get(sys.platform, "kernels.so")
 FAILURE = FOLDER / "not_compiled.txt"
-FLAGS = ("-std=c11", "-O3", "-DNDEBUG", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra")
+FLAGS = ("-std=c11", "-O3", "-DNDEBUG", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra", "-fno-math-errno")
 ZIG_RUNS_ON = {
     "linux": {"x86_64", "aarch64"},
     "darwin": {"x86_64", "arm64"},

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
-import numpy as np
-
+from nic_latent.executor import Part, in_c, parts_of
 from nic_latent.fixed import Fixed
 from nic_latent.layers import Layer
 
@@ -32,15 +32,23 @@ class Net:
         """Run the net; ValueError for inputs on other grids than those that it was made for."""
         if tuple(value.grid for value in inputs) != self.input_grids:
             raise ValueError("a net is called with values on other grids than those that it was made for")
-        last = {number: index for index, step in enumerate(self.steps) for number in step.inputs}
-        values: list[np.ndarray | None] = [value.values for value in inputs]
-        for index, step in enumerate(self.steps):
-            values.append(step.layer(*(values[number] for number in step.inputs)))  # type: ignore[arg-type]
-            for number in step.inputs:
+        parts = self._compiled if in_c() else self._parts()
+        last = {number: index for index, part in enumerate(parts) for number in part.inputs}
+        values = {number: value.values for number, value in enumerate(inputs)}
+        for index, part in enumerate(parts):
+            values[part.made] = part.run(*(values[number] for number in part.inputs))
+            for number in part.inputs:
                 if last[number] == index:
-                    values[number] = None  # what no later step needs leaves memory
-        assert values[-1] is not None
-        return Fixed(values[-1], self.steps[-1].grid)
+                    values.pop(number, None)  # what no later part needs leaves memory
+        return Fixed(values[parts[-1].made], self.steps[-1].grid)
+
+    def _parts(self) -> tuple[Part, ...]:
+        return parts_of(len(self.input_grids), [(step.layer, step.inputs) for step in self.steps])
+
+    @cached_property
+    def _compiled(self) -> tuple[Part, ...]:
+        """Weights as C takes them."""
+        return self._parts()
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from nic_latent.arithmetic import aligned
+from nic_latent.executor import run
 from nic_latent.fixed import Fixed
 from nic_latent.layers import Add, Affine, Conv, Deconv, Join, Layer, Multiply, Norm, Take
 from nic_latent.layers.norms import NORMAL_GRID
@@ -76,7 +77,7 @@ class Draft:
     def add(self, layer: Layer, inputs: tuple[int, ...], grid: int) -> int:
         """Append a layer and run it; its output lies on `grid`."""
         self.steps.append(Step(layer, inputs, grid))
-        self.values.append(Fixed(layer(*(self.values[number].values for number in inputs)), grid))
+        self.values.append(Fixed(run(layer, *(self.values[number].values for number in inputs)), grid))
         return len(self.values) - 1
 
     def grid_of(self, most: float, finest: int) -> int:

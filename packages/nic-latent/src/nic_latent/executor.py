@@ -1,0 +1,67 @@
+"""Who computes the layers of a net: C, where nic-native is to be had, otherwise numpy. The integers are the same."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+import numpy as np
+from nic_core import native
+
+from nic_latent.layers import Layer
+
+_NUMPY: ContextVar[bool] = ContextVar("numpy", default=False)
+
+
+@contextmanager
+def only_numpy() -> Iterator[None]:
+    """Compute all layers in numpy for the length of a block; NIC_NATIVE=0 does so for a process."""
+    token = _NUMPY.set(True)
+    try:
+        yield
+    finally:
+        _NUMPY.reset(token)
+
+
+def in_c() -> bool:
+    """Return whether layers run in C."""
+    return not _NUMPY.get() and not native.why_not()
+
+
+def run(layer: Layer, *inputs: np.ndarray) -> np.ndarray:
+    """Run one layer once."""
+    (part,) = parts_of(len(inputs), [(layer, tuple(range(len(inputs))))])
+    return part.run(*inputs)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Layers that run as one. inputs: numbers of values; made: the number of the one that comes out."""
+
+    run: Callable[..., np.ndarray]
+    inputs: tuple[int, ...]
+    made: int
+
+
+def parts_of(inputs: int, layers: Sequence[tuple[Layer, tuple[int, ...]]]) -> tuple[Part, ...]:
+    """Return what computes a net of so many inputs.
+
+    layers: each with the numbers of the values that it takes: those of the net first, then what each layer made.
+    """
+    if not in_c():
+        return tuple(Part(layer, taken, inputs + index) for index, (layer, taken) in enumerate(layers))
+    from nic_latent import compiled
+
+    uses = [number for _, taken in layers for number in taken]
+    parts: list[Part] = []
+    chain: list[Layer] = []
+    for index, (layer, taken) in enumerate(layers):
+        made = inputs + index
+        # A value that only the next layer reads need not exist.
+        if chain and taken == (made - 1,) and uses.count(made - 1) == 1 and compiled.join([*chain, layer]):
+            chain.append(layer)
+            taken = parts.pop().inputs
+        else:
+            chain = [layer]
+        parts.append(Part(compiled.form_of(chain) or layer, taken, made))
+    return tuple(parts)
