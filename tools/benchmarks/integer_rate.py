@@ -18,6 +18,7 @@ import torch
 from nic_core.host.codec import Codec
 from nic_core.pictures.sources import picture_of
 from nic_latent.entropy_model import EntropyModel
+from nic_latent.executor import only_numpy
 from nic_latent.layers import norms, products
 from nic_nn.codec import to_tensor
 from nic_nn.integers.calibration import integers_of
@@ -56,9 +57,14 @@ def qualities(codec: Codec) -> tuple[float | None, ...]:
     return QUALITIES if isinstance(weights.quality, tuple) else (None,)
 
 
+def options_of(quality: float | None) -> dict[str, float]:
+    """Return what models of a range are called with."""
+    return {} if quality is None else {"quality": quality}
+
+
 def measure(model: LatentModel, integers: EntropyModel, x: Tensor, quality: float | None) -> Row:
     """Return both ways of coding a picture."""
-    options = {} if quality is None else {"quality": quality}
+    options = options_of(quality)
     sizes, psnr = [], []
     for entropy_model in (None, integers):
         model.integers = entropy_model
@@ -89,16 +95,18 @@ def main(codecs: tuple[str, ...], data: Path, limit: int) -> None:
         for quality in qualities(codec):
             limited = Limited()
             rows = []
-            with (
-                patch.object(products, "narrowed", limited),
-                patch.object(norms, "narrowed", limited),
-                click.progressbar(paths, label=f"{identity} {quality or ''}") as shown,
-            ):
+            with click.progressbar(paths, label=f"{identity} {quality or ''}") as shown:
                 for path in shown:
                     picture = picture_of(path)
                     pixels = (picture.to_gray() if model.picture_channels == 1 else picture).pixels
                     x = to_tensor(pixels, model.stride, torch.device("cpu"), model.picture_channels)
                     rows.append(measure(model, integers, x, quality))
+                    with (
+                        only_numpy(),
+                        patch.object(products, "narrowed", limited),
+                        patch.object(norms, "narrowed", limited),
+                    ):
+                        model.compress(x, **options_of(quality))
             changes = [100 * (row.sizes[1] / row.sizes[0] - 1) for row in rows]
             fidelity = statistics.fmean(row.psnr[1] - row.psnr[0] for row in rows)
             cells = [
