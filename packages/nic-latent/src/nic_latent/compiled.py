@@ -17,6 +17,7 @@ from nic_latent.layers import (
     Conv,
     Deconv,
     Gelu,
+    Join,
     Layer,
     Leaky,
     Multiply,
@@ -24,6 +25,7 @@ from nic_latent.layers import (
     Pool,
     Shuffle,
     Sigmoid,
+    Take,
     Tanh,
 )
 
@@ -53,7 +55,11 @@ def form_of(layers: Sequence[Layer]) -> Run | None:
         case Leaky(slope):
             return partial(elementwise.leaky, slope=slope)
         case Add(shifts):
-            return partial(_add, shifts)
+            return partial(_many, elementwise.add, shifts)
+        case Join(shifts):
+            return partial(_many, elementwise.join, shifts)
+        case Take(start, stop):
+            return partial(_take, slice(start, stop))
         case Multiply(shift):
             return partial(elementwise.multiply, shift=shift)
         case Affine() if _is_narrow(first.weight):
@@ -94,8 +100,12 @@ def _convolution(layer: Conv | Deconv, others: Sequence[Layer]) -> Run | None:
     return partial(made, slope=slopes[0]) if slopes else made
 
 
-def _add(shifts: Sequence[int], *inputs: np.ndarray) -> np.ndarray:
-    return elementwise.add(inputs, shifts)
+def _many(run: Run, shifts: Sequence[int], *inputs: np.ndarray) -> np.ndarray:
+    return run(inputs, shifts)
+
+
+def _take(channels: slice, x: np.ndarray) -> np.ndarray:
+    return x[..., channels]  # the values stay where they are: all that is in C takes them from there
 
 
 def _pool(x: np.ndarray) -> np.ndarray:

@@ -61,10 +61,10 @@ INLINE const int32_t *at(const nic_operand *x, int64_t image, int64_t row, int64
 }
 
 void nic_add(int32_t isa, const nic_operand *inputs, const int64_t *shifts, int64_t n, const nic_shape *shape,
-             int32_t *out) {
+             int64_t pitch, int32_t *out) {
     for (int64_t image = 0; image < shape->count; image++)
         for (int64_t row = 0; row < shape->rows; row++)
-            for (int64_t column = 0; column < shape->columns; column++, out += shape->channels)
+            for (int64_t column = 0; column < shape->columns; column++, out += pitch)
                 for (int64_t c = 0; c < shape->channels; c += MOST) {
                     const int64_t left = shape->channels - c, count = left < MOST ? left : MOST;
                     int64_t sums[MOST];

@@ -17,9 +17,9 @@ typedef struct {
 
 NIC_EXPORT void nic_leaky(int32_t isa, const int32_t *x, int64_t count, int64_t slope, int32_t *out);
 
-/* shifts: of each of the n inputs, right where above 0. */
+/* shifts: of each of the n inputs, right where above 0. pitch: entries of `out` from one position to the next. */
 NIC_EXPORT void nic_add(int32_t isa, const nic_operand *inputs, const int64_t *shifts, int64_t n, const nic_shape *shape,
-                        int32_t *out);
+                        int64_t pitch, int32_t *out);
 
 NIC_EXPORT void nic_times(int32_t isa, const nic_operand *inputs, int64_t shift, const nic_shape *shape, int32_t *out);
 
