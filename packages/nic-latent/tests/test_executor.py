@@ -183,6 +183,22 @@ def test_same_integers(kind: str) -> None:
         assert np.array_equal(found, expected), (layer, [x.shape for x in inputs])
 
 
+@pytest.mark.usefixtures("way")
+def test_grids_and_ladders() -> None:
+    generator = np.random.default_rng(0)
+    steps = np.sort(generator.integers(0, 1 << 24, 63)).astype(np.int32)
+    for _ in range(8):
+        x = values(generator, *size(generator), one_of(generator, 1, 9, 300))
+        x.flat[: steps.size] = steps[: x.size]
+        bits = one_of(generator, -31, -30, -1, 0, 1, 31, 32, 62)
+        found = executor.rescaled(x, bits), executor.steps_below(steps, x)
+        with executor.only_numpy():
+            expected = executor.rescaled(x, bits), executor.steps_below(steps, x)
+        for one, other in zip(found, expected, strict=True):
+            assert one.dtype == other.dtype == np.int32
+            assert np.array_equal(one, other)
+
+
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.usefixtures("way")
 def test_layers_that_run_as_one(seed: int) -> None:

@@ -66,9 +66,15 @@ def form_of(layers: Sequence[Layer]) -> Run | None:
             arrays = {"weight": _whole(first.weight, np.int32), "bias": _whole(first.bias, np.int64)}
             return partial(elementwise.affine, **arrays, shift=first.shift)
         case Norm() if _is_narrow(first.gain):
-            arrays = {"gain": _whole(first.gain, np.int32), "bias": _whole(first.bias, np.int64)}
-            numbers = {name: getattr(first, name) for name in ("narrow", "largest", "epsilon", "shift")}
-            return partial(norms.norm, **arrays, **numbers)
+            return partial(
+                norms.norm,
+                narrow=first.narrow,
+                largest=first.largest,
+                epsilon=first.epsilon,
+                gain=_whole(first.gain, np.int32),
+                bias=_whole(first.bias, np.int64),
+                shift=first.shift,
+            )
         case Pool():
             return _pool
         case Gelu(grid) | Sigmoid(grid) | Tanh(grid):
@@ -85,15 +91,15 @@ def _is_plain(layer: Conv | Deconv) -> bool:
 def _convolution(layer: Conv | Deconv, others: Sequence[Layer]) -> Run | None:
     if not convolutions.fits(layer.weight, layer.largest):
         return None
-    arrays = layer.weight, _whole(layer.bias, np.int64), _whole(layer.shift, np.int64)
-    numbers = layer.narrow, layer.largest, layer.stride, layer.padding
+    bias, shift = _whole(layer.bias, np.int64), _whole(layer.shift, np.int64)
+    given = layer.weight, bias, shift, layer.narrow, layer.largest, layer.stride, layer.padding
     if isinstance(layer, Deconv):
-        made = convolutions.transposed_convolution(*arrays, *numbers)
+        made = convolutions.transposed_convolution(*given)
     elif layer.groups == 1:
         factor = next((other.factor for other in others if isinstance(other, Shuffle)), 1)
-        made = convolutions.convolution(*arrays, *numbers, factor)
+        made = convolutions.convolution(*given, factor)
     elif layer.groups == len(layer.weight) and layer.weight.shape[1] == 1:
-        made = convolutions.depthwise_convolution(*arrays, *numbers)
+        made = convolutions.depthwise_convolution(*given)
     else:
         return None
     slopes = [other.slope for other in others if isinstance(other, Leaky)]

@@ -48,6 +48,12 @@ def affine(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, shift: int) -> n
     return by_lines(x, lambda start, count, out: run(start, count // channels, channels, *given, out))
 
 
+def steps_below(steps: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Return how many of rising int32 steps lie below each value."""
+    run, steps = layer_function("nic_steps_below", c_void_p, c_int64, c_void_p, c_int64, c_void_p), steps.copy()
+    return by_lines(x, lambda start, count, out: run(steps.ctypes.data, len(steps), start, count, out))
+
+
 def by_lines(x: np.ndarray, run: Callable[[int, int, int], None], steps: int = STEPS) -> np.ndarray:
     """Call run(address, count, address of the output) for values that lie side by side, some rows at a time."""
     x = np.ascontiguousarray(x, np.int32)
@@ -96,6 +102,8 @@ def multiply(x: np.ndarray, y: np.ndarray, shift: int) -> np.ndarray:
 
 def _joint(inputs: Sequence[np.ndarray], out: np.ndarray, run: Callable[[Any, Any, int, int], None]) -> None:
     """Call run(operands, shape, pitch, address) for rows of the output, whose channels lie side by side."""
+    if not out.size:
+        return
     arrays = [reachable(x) for x in inputs]
     if all(x.shape == out.shape and x.flags.c_contiguous for x in (*arrays, out)):
         # Positions and channels are one long run then.
@@ -114,5 +122,4 @@ def _joint(inputs: Sequence[np.ndarray], out: np.ndarray, run: Callable[[Any, An
             shape = Shape(1, stop - start, width, channels)
             run(operands, byref(shape), out.strides[2] // 4, to.ctypes.data)
 
-    if out.size:
-        by_rows(rows, height, STEPS * out.size)
+    by_rows(rows, height, STEPS * out.size)

@@ -26,6 +26,10 @@ NIC_EXPORT void nic_times(int32_t isa, const nic_operand *inputs, int64_t shift,
 NIC_EXPORT void nic_affine(int32_t isa, const int32_t *x, int64_t positions, int64_t channels, const int32_t *weight,
                            const int64_t *bias, int64_t shift, int32_t *out);
 
+/* How many of n rising steps lie below each value. */
+NIC_EXPORT void nic_steps_below(int32_t isa, const int32_t *steps, int64_t n, const int32_t *x, int64_t count,
+                                int32_t *out);
+
 enum { NIC_GELU, NIC_SIGMOID, NIC_TANH };
 
 /* table: 4097 entries of the function; grid: of x, 0 to 30. */
