@@ -14,6 +14,7 @@ from nic_latent.layers import (
     Conv,
     Deconv,
     Gelu,
+    Join,
     Layer,
     Leaky,
     Multiply,
@@ -21,6 +22,7 @@ from nic_latent.layers import (
     Pool,
     Shuffle,
     Sigmoid,
+    Take,
     Tanh,
 )
 from nic_latent.nets import Net, Step
@@ -122,6 +124,15 @@ def add(generator: np.random.Generator, _: str) -> Drawn:
     return Add(tuple(shifts)), broadcast(generator, len(shifts))
 
 
+def join(generator: np.random.Generator, _: str) -> Drawn:
+    shape, shifts = size(generator), [one_of(generator, -30, -3, 0, 1, 31, 62) for _ in range(3)]
+    return Join(tuple(shifts)), [values(generator, *shape, one_of(generator, 1, 4, 300)) for _ in shifts]
+
+
+def take(generator: np.random.Generator, _: str) -> Drawn:
+    return Take(1, 3), [values(generator, *size(generator), 6)]
+
+
 def multiply(generator: np.random.Generator, _: str) -> Drawn:
     return Multiply(one_of(generator, 0, 1, 12, 31, 32, 62)), broadcast(generator, 2)
 
@@ -156,7 +167,7 @@ def pool(generator: np.random.Generator, _: str) -> Drawn:
 DRAWS: dict[str, Callable[[np.random.Generator, str], Drawn]] = {
     **dict.fromkeys(("1x1", "spatial", "groups", "depthwise"), conv),
     **dict.fromkeys(("gelu", "sigmoid", "tanh"), function),
-    **{draw.__name__: draw for draw in (deconv, leaky, add, multiply, affine, norm, pool)},
+    **{draw.__name__: draw for draw in (deconv, leaky, add, join, take, multiply, affine, norm, pool)},
 }
 
 
@@ -170,6 +181,22 @@ def test_same_integers(kind: str) -> None:
         expected = layer(*inputs)
         assert found.dtype == np.int32
         assert np.array_equal(found, expected), (layer, [x.shape for x in inputs])
+
+
+@pytest.mark.usefixtures("way")
+def test_grids_and_ladders() -> None:
+    generator = np.random.default_rng(0)
+    steps = np.sort(generator.integers(0, 1 << 24, 63)).astype(np.int32)
+    for _ in range(8):
+        x = values(generator, *size(generator), one_of(generator, 1, 9, 300))
+        x.flat[: steps.size] = steps[: x.size]
+        bits = one_of(generator, -31, -30, -1, 0, 1, 31, 32, 62)
+        found = executor.rescaled(x, bits), executor.steps_below(steps, x)
+        with executor.only_numpy():
+            expected = executor.rescaled(x, bits), executor.steps_below(steps, x)
+        for one, other in zip(found, expected, strict=True):
+            assert one.dtype == other.dtype == np.int32
+            assert np.array_equal(one, other)
 
 
 @pytest.mark.parametrize("seed", range(6))

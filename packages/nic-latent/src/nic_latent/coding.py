@@ -8,7 +8,9 @@ from nic_core.coding import EntropyDecoder, EntropyEncoder, Tables
 
 from nic_latent.arithmetic import rounded_shift, saturated
 from nic_latent.context import Params, Scan, drive
+from nic_latent.executor import run, steps_below
 from nic_latent.fixed import Fixed
+from nic_latent.layers import Add
 
 LATENT_GRID = 12
 """Where y, means and y_hat lie."""
@@ -16,6 +18,13 @@ SCALE_GRID = 16
 """Where scales are compared with the steps of the ladder."""
 LARGEST_SYMBOL = (1 << 31 - LATENT_GRID) // 4
 """Latents beyond it are not coded: y_hat must stay within 32 bits."""
+
+
+SUM = Add((-LATENT_GRID, 0))
+"""A symbol and a mean on the latent grid."""
+
+Chosen = tuple[np.ndarray, ...] | slice
+"""Positions as an index of arrays (1, h, w, C)."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +38,11 @@ class Gaussians:
     ladder: np.ndarray
     tables: Tables
 
-    def indexes(self, params: Params) -> np.ndarray:
-        """Return int32 rows, shaped like the scales."""
+    def indexes(self, params: Params, chosen: Chosen = slice(None)) -> np.ndarray:
+        """Return int32 rows, shaped like the scales of the chosen positions."""
         if params.scale_is_index:
-            return np.clip(params.scale.on(0).values, 0, len(self.ladder) - 1)
-        return np.searchsorted(self.ladder[:-1], params.scale.on(SCALE_GRID).values).astype(np.int32)
+            return np.clip(params.scale.on(0).values[chosen], 0, len(self.ladder) - 1)
+        return steps_below(self.ladder[:-1], params.scale.on(SCALE_GRID).values[chosen])
 
 
 class Encode:
@@ -56,7 +65,7 @@ class Encode:
         symbols = rounded_shift(y[chosen].astype(np.int64) - mean[chosen], LATENT_GRID)
         symbols = symbols.astype(np.int32)
         self._encoder.push(
-            symbols.reshape(-1), self._gaussians.indexes(group)[chosen].reshape(-1), self._gaussians.tables
+            symbols.reshape(-1), self._gaussians.indexes(group, chosen).reshape(-1), self._gaussians.tables
         )
         self.checksum = checksum(symbols, self.checksum)
         return y_hat_of(symbols, mean, chosen)
@@ -74,7 +83,7 @@ class Decode:
             (y_hat,) = drive(group.steps(), self)
             return y_hat
         mean, chosen = group.mean.on(LATENT_GRID).values, positions(group)
-        indexes = self._gaussians.indexes(group)[chosen]
+        indexes = self._gaussians.indexes(group, chosen)
         symbols = self._decoder.pull(indexes.reshape(-1), self._gaussians.tables)
         self.checksum = checksum(symbols, self.checksum)
         return y_hat_of(symbols.reshape(indexes.shape), mean, chosen)
@@ -102,7 +111,7 @@ class Round:
         return Fixed(saturated(y_hat), LATENT_GRID)
 
 
-def positions(params: Params) -> tuple[np.ndarray, ...] | slice:
+def positions(params: Params) -> Chosen:
     """Return the index of a group's positions in arrays (1, h, w, C)."""
     if params.parity is None:
         return slice(None)
@@ -110,10 +119,12 @@ def positions(params: Params) -> tuple[np.ndarray, ...] | slice:
     return (np.zeros(1, int), *np.nonzero((row + column) % 2 == params.parity))
 
 
-def y_hat_of(symbols: np.ndarray, mean: np.ndarray, chosen: tuple[np.ndarray, ...] | slice) -> Fixed:
+def y_hat_of(symbols: np.ndarray, mean: np.ndarray, chosen: Chosen) -> Fixed:
     """Return the group that symbols at the chosen positions decode to, zero at others; both directions call it."""
+    mean_of_chosen = mean[chosen]
+    decoded = run(SUM, *(x.reshape(1, 1, -1, mean.shape[-1]) for x in (symbols, mean_of_chosen)))
     y_hat = np.zeros(mean.shape, np.int32)
-    y_hat[chosen] = saturated((symbols.astype(np.int64) << LATENT_GRID) + mean[chosen])
+    y_hat[chosen] = decoded.reshape(mean_of_chosen.shape)
     return Fixed(y_hat, LATENT_GRID)
 
 

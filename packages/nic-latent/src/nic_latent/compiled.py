@@ -17,6 +17,7 @@ from nic_latent.layers import (
     Conv,
     Deconv,
     Gelu,
+    Join,
     Layer,
     Leaky,
     Multiply,
@@ -24,6 +25,7 @@ from nic_latent.layers import (
     Pool,
     Shuffle,
     Sigmoid,
+    Take,
     Tanh,
 )
 
@@ -53,16 +55,26 @@ def form_of(layers: Sequence[Layer]) -> Run | None:
         case Leaky(slope):
             return partial(elementwise.leaky, slope=slope)
         case Add(shifts):
-            return partial(_add, shifts)
+            return partial(_many, elementwise.add, shifts)
+        case Join(shifts):
+            return partial(_many, elementwise.join, shifts)
+        case Take(start, stop):
+            return partial(_take, slice(start, stop))
         case Multiply(shift):
             return partial(elementwise.multiply, shift=shift)
         case Affine() if _is_narrow(first.weight):
             arrays = {"weight": _whole(first.weight, np.int32), "bias": _whole(first.bias, np.int64)}
             return partial(elementwise.affine, **arrays, shift=first.shift)
         case Norm() if _is_narrow(first.gain):
-            arrays = {"gain": _whole(first.gain, np.int32), "bias": _whole(first.bias, np.int64)}
-            numbers = {name: getattr(first, name) for name in ("narrow", "largest", "epsilon", "shift")}
-            return partial(norms.norm, **arrays, **numbers)
+            return partial(
+                norms.norm,
+                narrow=first.narrow,
+                largest=first.largest,
+                epsilon=first.epsilon,
+                gain=_whole(first.gain, np.int32),
+                bias=_whole(first.bias, np.int64),
+                shift=first.shift,
+            )
         case Pool():
             return _pool
         case Gelu(grid) | Sigmoid(grid) | Tanh(grid):
@@ -79,23 +91,27 @@ def _is_plain(layer: Conv | Deconv) -> bool:
 def _convolution(layer: Conv | Deconv, others: Sequence[Layer]) -> Run | None:
     if not convolutions.fits(layer.weight, layer.largest):
         return None
-    arrays = layer.weight, _whole(layer.bias, np.int64), _whole(layer.shift, np.int64)
-    numbers = layer.narrow, layer.largest, layer.stride, layer.padding
+    bias, shift = _whole(layer.bias, np.int64), _whole(layer.shift, np.int64)
+    given = layer.weight, bias, shift, layer.narrow, layer.largest, layer.stride, layer.padding
     if isinstance(layer, Deconv):
-        made = convolutions.transposed_convolution(*arrays, *numbers)
+        made = convolutions.transposed_convolution(*given)
     elif layer.groups == 1:
         factor = next((other.factor for other in others if isinstance(other, Shuffle)), 1)
-        made = convolutions.convolution(*arrays, *numbers, factor)
+        made = convolutions.convolution(*given, factor)
     elif layer.groups == len(layer.weight) and layer.weight.shape[1] == 1:
-        made = convolutions.depthwise_convolution(*arrays, *numbers)
+        made = convolutions.depthwise_convolution(*given)
     else:
         return None
     slopes = [other.slope for other in others if isinstance(other, Leaky)]
     return partial(made, slope=slopes[0]) if slopes else made
 
 
-def _add(shifts: Sequence[int], *inputs: np.ndarray) -> np.ndarray:
-    return elementwise.add(inputs, shifts)
+def _many(run: Run, shifts: Sequence[int], *inputs: np.ndarray) -> np.ndarray:
+    return run(inputs, shifts)
+
+
+def _take(channels: slice, x: np.ndarray) -> np.ndarray:
+    return x[..., channels]  # the values stay where they are: all that is in C takes them from there
 
 
 def _pool(x: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from nic_core import native
 
+from nic_latent import arithmetic
 from nic_latent.layers import Layer
 
 _NUMPY: ContextVar[bool] = ContextVar("numpy", default=False)
@@ -26,6 +27,24 @@ def only_numpy() -> Iterator[None]:
 def in_c() -> bool:
     """Return whether layers run in C."""
     return not _NUMPY.get() and not native.why_not()
+
+
+def rescaled(values: np.ndarray, bits: int) -> np.ndarray:
+    """Return what `nic_latent.arithmetic.rescaled` does of values (N, h, w, C)."""
+    if in_c() and -31 < bits < 63:
+        from nic_native import elementwise
+
+        return elementwise.add([values], [bits])
+    return arithmetic.rescaled(values, bits)
+
+
+def steps_below(steps: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return how many of rising int32 steps lie below each int32 value, as int32."""
+    if in_c():
+        from nic_native import elementwise
+
+        return elementwise.steps_below(steps, values)
+    return np.searchsorted(steps, values).astype(np.int32)
 
 
 def run(layer: Layer, *inputs: np.ndarray) -> np.ndarray:

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from nic_latent.arithmetic import rescaled, saturated
+from nic_latent.arithmetic import saturated
+from nic_latent.executor import rescaled, run
+from nic_latent.layers import Add
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,7 @@ class Fixed:
     def __add__(self, other: "Fixed") -> "Fixed":
         """Return the sum on the finer of both grids, saturated."""
         grid = max(self.grid, other.grid)
-        first, second = (value.on(grid).values.astype(np.int64) for value in (self, other))
-        return Fixed(saturated(first + second), grid)
+        return Fixed(run(Add((0, 0)), *(value.on(grid).values for value in (self, other))), grid)
 
 
 def joined(parts: Sequence[Any], grid: int) -> Fixed:

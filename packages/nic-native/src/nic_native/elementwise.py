@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from ctypes import POINTER, Structure, byref, c_int32, c_int64, c_void_p
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,12 @@ def affine(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, shift: int) -> n
     return by_lines(x, lambda start, count, out: run(start, count // channels, channels, *given, out))
 
 
+def steps_below(steps: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Return how many of rising int32 steps lie below each value."""
+    run, steps = layer_function("nic_steps_below", c_void_p, c_int64, c_void_p, c_int64, c_void_p), steps.copy()
+    return by_lines(x, lambda start, count, out: run(steps.ctypes.data, len(steps), start, count, out))
+
+
 def by_lines(x: np.ndarray, run: Callable[[int, int, int], None], steps: int = STEPS) -> np.ndarray:
     """Call run(address, count, address of the output) for values that lie side by side, some rows at a time."""
     x = np.ascontiguousarray(x, np.int32)
@@ -63,27 +70,46 @@ def by_lines(x: np.ndarray, run: Callable[[int, int, int], None], steps: int = S
 
 def add(inputs: Sequence[np.ndarray], shifts: Sequence[int]) -> np.ndarray:
     """Return the sum of inputs, each shifted right (left where below 0); axes of length one serve the others'."""
-    run = layer_function("nic_add", POINTER(Operand), POINTER(c_int64), c_int64, POINTER(Shape), c_void_p)
-    bits = (c_int64 * len(inputs))(*shifts)
-    return _joint(inputs, lambda operands, shape, out: run(operands, bits, len(inputs), shape, out))
+    out = np.empty(np.broadcast_shapes(*(x.shape for x in inputs)), np.int32)
+    _add(inputs, shifts, out)
+    return out
+
+
+def join(inputs: Sequence[np.ndarray], shifts: Sequence[int]) -> np.ndarray:
+    """Return inputs one after another along the channels, each shifted as by `add`."""
+    stops = list(accumulate(x.shape[-1] for x in inputs))
+    if any(x.shape[:3] != inputs[0].shape[:3] for x in inputs):
+        raise ValueError("values of several sizes are joined")
+    out = np.empty((*inputs[0].shape[:3], stops[-1]), np.int32)
+    for x, bits, stop in zip(inputs, shifts, stops, strict=True):
+        _add([x], [bits], out[..., stop - x.shape[-1] : stop])
+    return out
+
+
+def _add(inputs: Sequence[np.ndarray], shifts: Sequence[int], out: np.ndarray) -> None:
+    types = POINTER(Operand), POINTER(c_int64), c_int64, POINTER(Shape), c_int64, c_void_p
+    run, bits = layer_function("nic_add", *types), (c_int64 * len(inputs))(*shifts)
+    _joint(inputs, out, lambda operands, shape, pitch, to: run(operands, bits, len(inputs), shape, pitch, to))
 
 
 def multiply(x: np.ndarray, y: np.ndarray, shift: int) -> np.ndarray:
     """Return the product, shifted; shapes as for `add`."""
     run = layer_function("nic_times", POINTER(Operand), c_int64, POINTER(Shape), c_void_p)
-    return _joint([x, y], lambda operands, shape, out: run(operands, shift, shape, out))
+    out = np.empty(np.broadcast_shapes(x.shape, y.shape), np.int32)
+    _joint([x, y], out, lambda operands, shape, _, to: run(operands, shift, shape, to))
+    return out
 
 
-def _joint(inputs: Sequence[np.ndarray], run: Callable[[Any, Any, int], None]) -> np.ndarray:
-    shape = np.broadcast_shapes(*(x.shape for x in inputs))
-    out = np.empty(shape, np.int32)
-    whole = all(x.shape == shape for x in inputs)
+def _joint(inputs: Sequence[np.ndarray], out: np.ndarray, run: Callable[[Any, Any, int, int], None]) -> None:
+    """Call run(operands, shape, pitch, address) for rows of the output, whose channels lie side by side."""
+    if not out.size:
+        return
     arrays = [reachable(x) for x in inputs]
-    if whole:  # images, rows and columns as one long run of channels
-        arrays = [np.ascontiguousarray(x).reshape(1, -1, 1, x.shape[2] * x.shape[3]) for x in arrays]
-    count, height, width, channels = arrays[0].shape if whole else shape
-    arrays = [np.broadcast_to(x, (count, height, width, channels)) for x in arrays]
-    target = out.reshape(count, height, width, channels)
+    if all(x.shape == out.shape and x.flags.c_contiguous for x in (*arrays, out)):
+        # Positions and channels are one long run then.
+        *arrays, out = (x.reshape(1, -1, 1, x.shape[2] * x.shape[3]) for x in (*arrays, out))
+    arrays = [np.broadcast_to(x, out.shape) for x in arrays]
+    count, height, width, channels = out.shape
 
     def rows(start: int, stop: int) -> None:
         for image in range(count):
@@ -92,9 +118,8 @@ def _joint(inputs: Sequence[np.ndarray], run: Callable[[Any, Any, int], None]) -
                 part = x[image, start:stop]
                 operand.values = part.ctypes.data
                 operand.row, operand.column, operand.channel = (stride // 4 for stride in part.strides)
-            to = target[image, start:stop]
-            run(operands, byref(Shape(1, stop - start, width, channels)), to.ctypes.data)
+            to = out[image, start:stop]
+            shape = Shape(1, stop - start, width, channels)
+            run(operands, byref(shape), out.strides[2] // 4, to.ctypes.data)
 
-    if out.size:
-        by_rows(rows, height, STEPS * out.size)
-    return out
+    by_rows(rows, height, STEPS * out.size)

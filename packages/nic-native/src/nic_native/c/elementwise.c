@@ -61,10 +61,10 @@ INLINE const int32_t *at(const nic_operand *x, int64_t image, int64_t row, int64
 }
 
 void nic_add(int32_t isa, const nic_operand *inputs, const int64_t *shifts, int64_t n, const nic_shape *shape,
-             int32_t *out) {
+             int64_t pitch, int32_t *out) {
     for (int64_t image = 0; image < shape->count; image++)
         for (int64_t row = 0; row < shape->rows; row++)
-            for (int64_t column = 0; column < shape->columns; column++, out += shape->channels)
+            for (int64_t column = 0; column < shape->columns; column++, out += pitch)
                 for (int64_t c = 0; c < shape->channels; c += MOST) {
                     const int64_t left = shape->channels - c, count = left < MOST ? left : MOST;
                     int64_t sums[MOST];
@@ -113,4 +113,20 @@ NIC_VERSIONS(affine,
 void nic_affine(int32_t isa, const int32_t *x, int64_t positions, int64_t channels, const int32_t *weight,
                 const int64_t *bias, int64_t shift, int32_t *out) {
     affine(isa, x, positions, channels, weight, bias, shift, out);
+}
+
+INLINE void steps_below_body(const int32_t *steps, int64_t n, const int32_t *x, int64_t count, int32_t *out) {
+    for (int64_t first = 0; first < count; first += MOST) { /* comparing with all is less work than searching */
+        const int64_t left = count - first, some = left < MOST ? left : MOST;
+        int32_t below[MOST] = {0};
+        for (int64_t s = 0; s < n; s++)
+            for (int64_t i = 0; i < some; i++) below[i] += steps[s] < x[first + i];
+        memcpy(out + first, below, (size_t)some * sizeof *below);
+    }
+}
+NIC_VERSIONS(steps_below, (const int32_t *steps, int64_t n, const int32_t *x, int64_t count, int32_t *out),
+             (steps, n, x, count, out))
+
+void nic_steps_below(int32_t isa, const int32_t *steps, int64_t n, const int32_t *x, int64_t count, int32_t *out) {
+    steps_below(isa, steps, n, x, count, out);
 }

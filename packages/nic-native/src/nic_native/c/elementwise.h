@@ -17,14 +17,18 @@ typedef struct {
 
 NIC_EXPORT void nic_leaky(int32_t isa, const int32_t *x, int64_t count, int64_t slope, int32_t *out);
 
-/* shifts: of each of the n inputs, right where above 0. */
+/* shifts: of each of the n inputs, right where above 0. pitch: entries of `out` from one position to the next. */
 NIC_EXPORT void nic_add(int32_t isa, const nic_operand *inputs, const int64_t *shifts, int64_t n, const nic_shape *shape,
-                        int32_t *out);
+                        int64_t pitch, int32_t *out);
 
 NIC_EXPORT void nic_times(int32_t isa, const nic_operand *inputs, int64_t shift, const nic_shape *shape, int32_t *out);
 
 NIC_EXPORT void nic_affine(int32_t isa, const int32_t *x, int64_t positions, int64_t channels, const int32_t *weight,
                            const int64_t *bias, int64_t shift, int32_t *out);
+
+/* How many of n rising steps lie below each value. */
+NIC_EXPORT void nic_steps_below(int32_t isa, const int32_t *steps, int64_t n, const int32_t *x, int64_t count,
+                                int32_t *out);
 
 enum { NIC_GELU, NIC_SIGMOID, NIC_TANH };
 

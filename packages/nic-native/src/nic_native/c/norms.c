@@ -32,10 +32,12 @@ INLINE void normalise_body(const nic_norm *norm, const int32_t *x, int64_t posit
         while (variance << (2 * z) < (int64_t)1 << 60) z++;
         const int64_t root = root_of(variance << (2 * z)), reciprocal = (((int64_t)1 << 61) + (root >> 1)) / root;
         const int64_t bits = 45 - z, raised = LIFT + (((int64_t)1 << bits) >> 1), lowered = LIFT >> bits;
-        for (int64_t c = 0; c < channels; c++) {
-            const int64_t distance = (channels * work[c] - sum) * reciprocal; /* within 2^62 */
-            const int64_t normal = (int64_t)(((uint64_t)distance + (uint64_t)raised) >> bits) - lowered;
-            const uint64_t gained = (uint64_t)(normal * norm->gain[c] + norm->bias[c]) + (uint64_t)lift;
+        for (int64_t c = 0; c < channels; c++) { /* products of 32 bits, which vectors have */
+            const int64_t distance = channels * work[c] - sum;
+            const uint64_t size = (uint64_t)(uint32_t)(distance < 0 ? -distance : distance) * (uint32_t)reciprocal;
+            const uint64_t product = distance < 0 ? -size : size;
+            const int32_t normal = (int32_t)((int64_t)((product + (uint64_t)raised) >> bits) - lowered);
+            const uint64_t gained = (uint64_t)((int64_t)normal * norm->gain[c] + norm->bias[c]) + (uint64_t)lift;
             out[c] = saturated((int64_t)(gained >> norm->shift) - lifted);
         }
     }
