@@ -227,7 +227,7 @@ def test_another_sketch_model_does_not_decode(generators, weights, photo, tmp_pa
     data = loaded.encode(photo, **options(PICS, text="noise", candidates=1, select="mse"))
     other = tmp_path / "other.safetensors"
     tensors = load_file(weights)
-    tensors["h_s.0.bias"] += 1
+    tensors["integers.h_s.0.bias"] += 1
     save_file(tensors, other, read_info(weights).to_metadata())
     entropy, synthesis = fingerprints(other, read_info(other))
     save_file(tensors, other, replace(read_info(other), entropy_id=entropy, synthesis_id=synthesis).to_metadata())

@@ -1,6 +1,7 @@
 """The base of every latent-coding model: what is left to a model is its transforms and its context."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -202,6 +203,15 @@ class LatentModel(nn.Module):
     def freeze_tables(self) -> None:
         """Compute the integer tables from the trained priors; done once, when weights are exported."""
         self.tables = {"y": self.gaussian.tables(), "z": self.entropy_bottleneck.tables()}
+
+    @contextmanager
+    def in_floats(self) -> Iterator[None]:
+        """Code in floating point for the length of a block: what counts torch's operations sees all of them then."""
+        integers, self.integers = self.integers, None
+        try:
+            yield
+        finally:
+            self.integers = integers
 
     def make_integers(self) -> None:
         """Make the tables and the integer nets; done once, when weights are exported.

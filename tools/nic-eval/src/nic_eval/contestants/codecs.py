@@ -1,6 +1,7 @@
 """Installed nic codecs as contestants."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -108,12 +109,13 @@ class NicContestant:
 
         codec.model.requires_grad_(False)  # the counter would follow gradients that inference does not have
         counts = {}
-        with FlopCounterMode(display=False) as counter:
-            data = self.encode(picture, setting)
-        counts["encode"] = counter.get_total_flops() / 2e9
-        with FlopCounterMode(display=False) as counter:
-            self.decode(data, setting)
-        counts["decode"] = counter.get_total_flops() / 2e9
+        with getattr(codec.model, "in_floats", nullcontext)():  # integer nets are none of torch's operations
+            with FlopCounterMode(display=False) as counter:
+                data = self.encode(picture, setting)
+            counts["encode"] = counter.get_total_flops() / 2e9
+            with FlopCounterMode(display=False) as counter:
+                self.decode(data, setting)
+            counts["decode"] = counter.get_total_flops() / 2e9
         return counts
 
     @cached_property
