@@ -29,10 +29,8 @@ def save(content, folder):
 def test_our_names_become_those_of_the_reference(tmp_path):
     model = import_checkpoint.load(save({"epoch": 0, "state_dict": checkpoint()}, tmp_path))
     theirs = checkpoint()
-    assert torch.equal(
-        model.contexts[3].rest.get_submodule("2").weight,
-        theirs["module.entropy_parameters_nonanchor.3.fusion.2.weight"],
-    )
+    last = model.contexts[3].rest.get_submodule("2").weight
+    assert torch.equal(last, theirs["module.entropy_parameters_nonanchor.3.fusion.2.weight"])
     assert torch.equal(model.g_a[15].gamma, theirs["module.g_a.analysis_transform.15.gamma"])
     assert torch.equal(model.entropy_bottleneck.matrices[1], theirs["module.entropy_bottleneck._matrix1"])
 
