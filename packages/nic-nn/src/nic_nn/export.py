@@ -16,8 +16,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from nic_nn.integers.calibration import empty
-from nic_nn.integers.floats import parameters_of
 from nic_nn.model import LatentModel
 
 TABLES = "tables"
@@ -32,6 +30,8 @@ def export(model: LatentModel, path: Path, info: WeightsInfo, *, half: bool = Fa
     half: store the transforms' tensors in float16, half the size; integers are what they are either way.
     BadWeights, and no file, for a value that is not finite and for a net that has no integer form, by its layer's name.
     """
+    from nic_nn.integers.floats import parameters_of  # brings torch.fx, which coding does not need
+
     state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     if half:
         exact = ("entropy_bottleneck.", "gaussian.")
@@ -95,7 +95,7 @@ def load_model(model: LatentModel, path: Path, *, floats: bool = True) -> Latent
     rows = {"y": len(model.gaussian.scale_table), "z": model.channels[1]}
     model.tables = {latent: _tables(fields, latent, count, path) for latent, count in rows.items()}
     if nets:
-        model.integers = empty(model, nets)
+        model.integers = model.with_nets(nets)
         try:
             model.integers.check(model.channels[0])
         except ValueError as error:
@@ -112,6 +112,8 @@ def inside(nets: Mapping[str, Net]) -> Callable[[str], bool]:
 
 def fill_floats(model: LatentModel) -> None:
     """Fill the parameters that the integer nets state."""
+    from nic_nn.integers.floats import parameters_of  # brings torch.fx, which coding does not need
+
     if model.integers is None:
         return
     try:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
+import numpy as np
 import torch
 from nic_latent.context import Nets, Params, Scan
 from torch import Tensor, nn
@@ -112,3 +113,8 @@ class Estimate:
     def log_likelihood(self) -> Tensor:
         """Log-probabilities in nats, shaped like y, once the context has ended."""
         return torch.cat([piece for _, piece in self._pieces], 1)
+
+
+def channels_last(values: Tensor) -> np.ndarray:
+    """Return a tensor (N, C, h, w) as an array (N, h, w, C), which is what integers take."""
+    return values.detach().cpu().permute(0, 2, 3, 1).numpy()

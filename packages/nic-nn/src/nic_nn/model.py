@@ -1,6 +1,6 @@
 """The base of every latent-coding model: what is left to a model is its transforms and its context."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -9,15 +9,16 @@ import numpy as np
 import torch
 from nic_core.coding import EntropyCoder, Tables
 from nic_core.errors import BadWeights, DamagedFile
-from nic_latent.coding import checksum
+from nic_latent.coding import LATENT_GRID, SCALE_GRID, Gaussians, checksum
 from nic_latent.context import Context, Order, at_once, drive
 from nic_latent.entropy_model import EntropyModel
+from nic_latent.fixed import Fixed
+from nic_latent.nets import Net
 from torch import Tensor, nn
 
 from nic_nn.coders import WRITTEN, coder
 from nic_nn.float_coding import Decode, Encode, coded_symbols
-from nic_nn.integers.calibration import channels_last, integers_of
-from nic_nn.latent import Estimate, Noise, full_precision, nets_of, round_ste, uniform_noise
+from nic_nn.latent import Estimate, Noise, channels_last, full_precision, nets_of, round_ste, uniform_noise
 from nic_nn.priors import FactorizedPrior, GaussianPrior
 
 NATS_TO_BITS = 1.4426950408889634
@@ -218,8 +219,18 @@ class LatentModel(nn.Module):
 
         BadWeights names a layer that has no integer form.
         """
+        from nic_nn.integers.calibration import integers_of  # brings torch.fx, which coding does not need
+
         self.freeze_tables()
         self.integers = integers_of(self)
+
+    def with_nets(self, nets: Mapping[str, Net]) -> EntropyModel:
+        """Return the integer entropy model around these nets, with this model's tables."""
+        tables = self._frozen_tables()
+        medians = Fixed.of(channels_last(self.entropy_bottleneck.medians.double()), LATENT_GRID).values.reshape(-1)
+        ladder = np.rint(np.ldexp(self.gaussian.scale_table.cpu().double().numpy(), SCALE_GRID)).astype(np.int32)
+        gaussians = Gaussians(ladder, tables["y"])
+        return EntropyModel(self.order, nets, medians, tables["z"], gaussians, self.stride // self.y_stride)
 
     def _frozen_tables(self) -> dict[str, Tables]:
         if self.tables is None:

@@ -5,17 +5,15 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-import skimage.data
 import torch
-from nic_latent.coding import LATENT_GRID, SCALE_GRID, Gaussians, Round
+from nic_latent.coding import LATENT_GRID, Round
 from nic_latent.context import drive
 from nic_latent.entropy_model import HYPER_SYNTHESIS, EntropyModel
 from nic_latent.fixed import Fixed
-from nic_latent.nets import Net
-from torch import Tensor
 
 from nic_nn.integers.draft import Widths
 from nic_nn.integers.exporter import Exporter
+from nic_nn.latent import channels_last
 
 Model = Any
 """A `nic_nn.model.LatentModel`, which makes its integers here."""
@@ -30,6 +28,8 @@ def pictures(stride: int) -> list[np.ndarray]:
 
     Their sides are the multiple of `stride` from 128 pixels on.
     """
+    import skimage.data  # takes as long as all else, and only those who export need it
+
     side = SIDE + -SIDE % stride
     return [centre(getattr(skimage.data, name)(), side) for name in NAMES]
 
@@ -53,19 +53,10 @@ def integers_of(model: Model, given: Sequence[np.ndarray] | None = None, widths:
     y, z = (np.concatenate([pair[part] for pair in latents]) for part in range(2))
     medians = channels_last(exact.entropy_bottleneck.medians)
     nets = Exporter(exact, widths or Widths())
-    whole = empty(model, nets.nets)
+    whole = model.with_nets(nets.nets)
     symbols = np.rint(z - medians).astype(np.int64)
     drive(model.order(nets, nets(HYPER_SYNTHESIS, whole.z_hat(symbols))), Round(Fixed.of(y, LATENT_GRID)))
     return whole
-
-
-def empty(model: Model, nets: dict[str, Net]) -> EntropyModel:
-    """Return the entropy model around these nets."""
-    assert model.tables is not None
-    medians = Fixed.of(channels_last(model.entropy_bottleneck.medians.double()), LATENT_GRID).values.reshape(-1)
-    ladder = np.rint(np.ldexp(model.gaussian.scale_table.cpu().double().numpy(), SCALE_GRID)).astype(np.int32)
-    gaussians = Gaussians(ladder, model.tables["y"])
-    return EntropyModel(model.order, nets, medians, model.tables["z"], gaussians, model.stride // model.y_stride)
 
 
 def latents_of(model: Model, pixels: np.ndarray) -> Iterable[tuple[np.ndarray, np.ndarray]]:
@@ -75,8 +66,3 @@ def latents_of(model: Model, pixels: np.ndarray) -> Iterable[tuple[np.ndarray, n
         x = x.mean(1, keepdim=True)
     for y in model.analyses(x):
         yield channels_last(y), channels_last(model.h_a(y))
-
-
-def channels_last(values: Tensor) -> np.ndarray:
-    """Return a tensor (N, C, h, w) as an array (N, h, w, C)."""
-    return values.detach().cpu().permute(0, 2, 3, 1).numpy()
