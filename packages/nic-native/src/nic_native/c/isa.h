@@ -11,8 +11,13 @@ enum { NIC_PLAIN, NIC_AVX2, NIC_AVX512, NIC_VNNI };
 #if defined(__x86_64__) || defined(_M_X64)
 #define NIC_X86 1
 #define FOR_AVX2 __attribute__((target("avx2")))
-#define FOR_AVX512 __attribute__((target("avx2,avx512f,avx512bw,avx512dq,avx512vl")))
-#define FOR_VNNI __attribute__((target("avx2,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")))
+#if defined(__clang__) && __clang_major__ >= 18 && __clang_major__ <= 21
+#define NIC_512 "avx2,avx512f,avx512bw,avx512dq,avx512vl,evex512" /* there vectors of 512 bits are a set of their own */
+#else
+#define NIC_512 "avx2,avx512f,avx512bw,avx512dq,avx512vl"
+#endif
+#define FOR_AVX512 __attribute__((target(NIC_512)))
+#define FOR_VNNI __attribute__((target(NIC_512 ",avx512vnni")))
 #endif
 
 #define INLINE static inline __attribute__((always_inline))
