@@ -23,7 +23,7 @@ from nic_core.spec import resolve
 from nic_core.weights import read_info
 from nic_nn import model as engine
 from nic_nn.codec import pick_device
-from nic_nn.export import load_model
+from nic_nn.loading import load_model
 from nic_nn.memory import keep_freed_memory
 from nic_nn.model import LatentModel
 from rich.console import Console

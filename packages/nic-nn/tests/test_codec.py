@@ -18,6 +18,7 @@ from nic_core.pictures.picture import Picture
 from nic_core.weights import WeightsInfo
 from nic_nn.codec import LatentCodec, pick_device, to_pixels, to_tensor
 from nic_nn.export import export
+from nic_nn.model import Compressed
 from nic_nn.testing import Tiny, TinyConfig
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -219,20 +220,19 @@ def test_weights_cut_short(install: Callable[..., Path]) -> None:
         nic.load("tiny", path).encode(values(4, 4, 3))
 
 
-def test_unexported_models_do_not_code() -> None:
+def test_unexported_models_do_not_decode() -> None:
     with pytest.raises(BadWeights, match="export them first"):
-        tiny().compress(torch.zeros(1, 3, 64, 64))
+        tiny().decompress(Compressed((b"1234",), (64, 64), (0,)))
 
 
 def test_compress_and_decompress_in_batches() -> None:
     model = tiny()
-    model.freeze_tables()
     torch.manual_seed(1)
     x = torch.rand(3, 3, 64, 128)
     with torch.inference_mode():
         compressed = model.compress(x)
         x_hat = model.decompress(compressed)["x_hat"]
-        torch.testing.assert_close(x_hat, model(x)["x_hat"].clamp(0, 1), rtol=0, atol=1e-5)
+        torch.testing.assert_close(x_hat, model(x)["x_hat"].clamp(0, 1), rtol=0, atol=1e-3)
         assert len(set(compressed.streams)) == 3
         wrong = replace(compressed, checksums=compressed.checksums[::-1])
         with pytest.raises(DamagedFile, match="not those that were coded"):

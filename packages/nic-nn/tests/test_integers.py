@@ -4,11 +4,12 @@ import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 import torch
-from nic_core.errors import BadWeights
+from nic_core.errors import BadOption, BadWeights
 from nic_core.weights import WeightsInfo, read_info
 from nic_latent.coding import LATENT_GRID
 from nic_latent.context import Context, Nets, Params, Value, checkerboard, slices_of
@@ -16,22 +17,25 @@ from nic_latent.fixed import Fixed
 from nic_latent.raster import RasterOrder
 from nic_latent.stored import to_tensors
 from nic_nn.charm import Charm
-from nic_nn.export import export, fill_floats, load_model
-from nic_nn.integers.calibration import integers_of
+from nic_nn.export import export
+from nic_nn.integers.calibration import OTHERS, Pictures, carried, integers_of, latents_of
 from nic_nn.integers.floats import parameters_of
+from nic_nn.integers.limits import limited
 from nic_nn.latent import nets_of
+from nic_nn.loading import fill_floats, load_model
 from nic_nn.model import LatentModel
 from nic_nn.raster import RasterScan
 from nic_nn.swin import PatchSplitting, SwinStage, ToPlanes, ToPositions
+from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """order: "charm", "raster" or "board"."""
+    """Which order."""
 
-    order: str
+    order: Literal["charm", "raster", "board"]
 
 
 def board(nets: Nets, hyper: Value) -> Context:
@@ -140,8 +144,8 @@ def test_coding_needs_no_floats_and_costs_what_they_cost(exported: tuple[Model, 
     y_hat = loaded(path).decode(compressed)
     assert (y_hat - model.g_a(picture())).abs().max() <= 0.5 + 2**-11
     fill_floats(coder)
-    coder.integers = None
-    in_floats = len(coder.compress(picture()).streams[0])
+    with coder.in_floats():
+        in_floats = len(coder.compress(picture()).streams[0])
     assert abs(len(compressed.streams[0]) - in_floats) <= 0.01 * in_floats + 8
     for name, parameter in loaded(path).named_parameters():
         assert torch.equal(coder.get_parameter(name), parameter), name
@@ -192,11 +196,90 @@ def test_files_survive_noise_in_every_float(exported: tuple[Model, Path], side: 
 def test_pictures_other_than_those_of_calibration_set_other_ranges() -> None:
     model = model_of("board")
     model.freeze_tables()
-    flat = [np.full((64, 64, 3), 128, np.uint8)]
+    flat = Pictures(("flat",), (np.full((64, 64, 3), 128, np.uint8),))
     first, second = (to_tensors(integers_of(model, given).nets) for given in (None, flat))
     assert any(not np.array_equal(array, second[name]) for name, array in first.items())
     stated = parameters_of(model, integers_of(model).nets)
     assert set(stated) >= {"support.0.weight", "rest.1.bias", "h_s.0.weight"}
+
+
+def pictures_of(folder: Path, count: int = 3) -> Path:
+    folder.mkdir()
+    for number in range(count):
+        pixels = np.random.default_rng(number).integers(0, 256, (40 + 90 * number, 150, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    (folder / "notes.txt").write_text("no picture")
+    return folder
+
+
+def export_as(path: Path, model: Model, **more: Any) -> WeightsInfo:
+    return export(copy.deepcopy(model), path, WeightsInfo("c", path.stem, {}, "", ""), **more)
+
+
+def test_a_folder_calibrates_and_the_record_says_so(tmp_path: Path) -> None:
+    model = model_of("board")
+    info = export_as(tmp_path / "w.safetensors", model, calibrate=pictures_of(tmp_path / "mine"))
+    made = info.provenance["integers"]
+    assert made["pictures"] == ["0.png", "1.png", "2.png"] and made["side"] == 128
+    assert made["summary"].startswith("ranges from 3 pictures of mine; ")
+    assert info.entropy_id != export_as(tmp_path / "plain.safetensors", model).entropy_id
+    with pytest.raises(BadOption, match="no folder with pictures"):
+        export_as(tmp_path / "none.safetensors", model, calibrate=tmp_path / "nowhere")
+    with pytest.raises(BadOption, match="not both"):
+        export_as(tmp_path / "both.safetensors", model, calibrate=tmp_path, integers_of=tmp_path / "w.safetensors")
+
+
+@torch.inference_mode()
+def test_values_beyond_their_bits_are_counted(exported: tuple[Model, Path]) -> None:
+    model = loaded(exported[1])
+    assert model.integers is not None
+    assert limited(model.integers, *latents_of(model, carried(64, OTHERS))).beyond == 0
+    y, z = latents_of(model, carried(64, OTHERS[:1]))
+    louder = limited(model.integers, 40 * y, 40 * z)
+    assert 0 < louder.beyond < louder.values
+
+
+@torch.inference_mode()
+def test_siblings_share_integers_and_read_each_others_files(exported: tuple[Model, Path], tmp_path: Path) -> None:
+    model, path = exported
+    sibling = copy.deepcopy(model)
+    sibling.g_s.weight.mul_(1.5)
+    taken = tmp_path / "sibling.safetensors"
+    info = export_as(taken, sibling, integers_of=path, half=True)
+    known = read_info(path)
+    assert info.entropy_id == known.entropy_id and info.synthesis_id != known.synthesis_id
+    assert info.provenance["integers"]["of"] == "n"
+    compressed = loaded(taken).compress(picture())
+    assert torch.equal(loaded(path).decode(compressed), loaded(taken).decode(compressed))
+    # Calibrated anew with the same pictures it has the same ones; with others it would not.
+    other = export_as(tmp_path / "other.safetensors", sibling, calibrate=pictures_of(tmp_path / "mine"))
+    assert other.entropy_id != known.entropy_id
+
+
+@torch.inference_mode()
+def test_integers_of_another_entropy_model_are_not_taken(exported: tuple[Model, Path], tmp_path: Path) -> None:
+    model, path = exported
+    other = copy.deepcopy(model)
+    other.h_s[0].weight.mul_(1.1)
+    with pytest.raises(BadWeights, match=r"another entropy model: h_s\.0\.weight differs"):
+        export_as(tmp_path / "w.safetensors", other, integers_of=path)
+    order = next(order for order in ORDERS if order != model.config.order)
+    with pytest.raises(BadWeights, match="another config"):
+        export_as(tmp_path / "w.safetensors", model_of(order), integers_of=path)
+    assert not list(tmp_path.iterdir())
+
+
+@torch.inference_mode()
+def test_an_unexported_model_codes_in_integers(tmp_path: Path) -> None:
+    model = model_of("board")
+    compressed = model.compress(picture())
+    assert model.integers is not None
+    info = export_as(tmp_path / "w.safetensors", model)
+    assert torch.equal(loaded(tmp_path / "w.safetensors").decode(compressed), model.decode(compressed))
+    with model.in_floats():
+        in_floats = len(model.compress(picture()).streams[0])
+    assert abs(len(compressed.streams[0]) - in_floats) <= 0.01 * in_floats + 8
+    assert info.provenance["integers"]["pictures"] == ["astronaut", "coffee", "chelsea", "rocket"]
 
 
 class Odd(nn.Module):

@@ -68,9 +68,10 @@ class PixelCodec(ABC):
         return {}
 
     @classmethod
-    def upgrade(cls, path: Path, info: WeightsInfo, output: Path) -> None:
+    def upgrade(cls, path: Path, info: WeightsInfo, output: Path, **making: Path) -> None:
         """Write weights that an earlier version made as this one makes them; NicError where they are as they should be.
 
         path, info: the weights file and its record. output: the file to write.
+        making: what integers are made from, where the user says so: see `ImporterSpec`.
         """
         raise NicError(f"weights of {info.codec} need no upgrade")

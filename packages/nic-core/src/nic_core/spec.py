@@ -228,6 +228,10 @@ class ImporterSpec:
     """A reader of other people's checkpoints.
 
     codec: whose weights it makes. target: "module:function", called with (codec id, source path, output path).
+
+    Where the user says what the integers of the entropy model are made from, the target gets one of two keywords more:
+    calibrate, a folder of pictures that their ranges are chosen by, or integers_of, a weights file with the same
+    entropy model, whose integers to take. A target that has none need not take them.
     """
 
     codec: str

@@ -505,6 +505,22 @@ def test_weights(work: Path, capsys: pytest.CaptureFixture, make_weights: Make, 
     assert capsys.readouterr().out.splitlines()[-1].startswith("wrote new.safetensors (zip, entropy ")
 
 
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (["--calibrate", "."], "this codec has no integers to make, so it takes no --calibrate"),
+        (["--integers-of", "a.png"], "this codec has no integers to make, so it takes no --integers-of"),
+        (["--integers-of", "a.png", "--calibrate", "."], "--calibrate and --integers-of do not go together"),
+    ],
+)
+def test_what_integers_are_made_from_is_asked_where_there_are_none(
+    work: Path, capsys: pytest.CaptureFixture, make_weights: Make, flags: list[str], says: str
+) -> None:
+    path = make_weights(work / "w.safetensors", "zip", "mine", quality=10.0)
+    assert says in failed(capsys, ["weights", "import", "zip", str(path), "-o", "new.safetensors", *flags])
+    assert not Path("new.safetensors").exists()
+
+
 def test_help_version_and_verbs_of_plugins(work: Path, capsys: pytest.CaptureFixture) -> None:
     assert run(["--help"]) == 0
     out = capsys.readouterr().out

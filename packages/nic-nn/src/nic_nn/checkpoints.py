@@ -12,7 +12,8 @@ from nic_core.weights import WeightsInfo, plain
 from torch import Tensor, nn
 
 from nic_nn.config import no_larger_than
-from nic_nn.export import export, mismatch
+from nic_nn.export import export
+from nic_nn.loading import mismatch
 from nic_nn.model import LatentModel
 
 WRAPPERS = re.compile(r"^((module|model)\.)+")
@@ -109,9 +110,12 @@ class Importer:
         fill(model, state, self.published, f"{path.name} is no checkpoint of {self.codec}")
         return model
 
-    def __call__(self, codec: str, source: Path, output: Path) -> WeightsInfo:
-        """Write a checkpoint as a weights file with frozen tables; BadWeights as `load` says."""
+    def __call__(self, codec: str, source: Path, output: Path, **making: Path) -> WeightsInfo:
+        """Write a checkpoint as a weights file with integer nets; BadWeights as `load` says.
+
+        making: `calibrate` or `integers_of`, as `export` takes them.
+        """
         source = Path(source)
         provenance = {"summary": plain(f"imported from {source.name}"), "importer": self.build.__module__}
         info = WeightsInfo(codec, plain(source.stem), {}, "", "", provenance=provenance)
-        return export(self.load(source), Path(output), info)
+        return export(self.load(source), Path(output), info, **making)

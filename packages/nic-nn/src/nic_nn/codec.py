@@ -15,7 +15,8 @@ from torch import Tensor
 
 from nic_nn.coders import coder
 from nic_nn.config import no_larger_than
-from nic_nn.export import export, fill_floats, load_model, scope_of
+from nic_nn.export import export
+from nic_nn.loading import fill_floats, load_model, scope_of
 from nic_nn.memory import explained, keep_freed_memory
 from nic_nn.model import Compressed, LatentModel
 
@@ -60,13 +61,13 @@ class LatentCodec(PixelCodec):
         return self.loaded
 
     @classmethod
-    def upgrade(cls, path: Path, info: WeightsInfo, output: Path) -> None:
-        """Write weights with integer nets, from the same tensors; see `PixelCodec.upgrade`."""
+    def upgrade(cls, path: Path, info: WeightsInfo, output: Path, **making: Any) -> None:
+        """Write weights with integer nets, from the same tensors; see `PixelCodec.upgrade`, and `export` for making."""
         model = cls(path, info, "cpu").loaded
         if model.integers is not None:
             raise NicError(f"{path.name} codes in integers already")
         half = any(entry.dtype == "<f2" for entry in read_head(path).entries.values())
-        export(model, output, info, half=half)
+        export(model, output, info, half=half, **making)
 
     @staticmethod
     def build(config: dict[str, Any]) -> LatentModel:
@@ -74,7 +75,12 @@ class LatentCodec(PixelCodec):
         raise NotImplementedError
 
     def compress(self, pixels: np.ndarray, quality: float | None, options: dict[str, Any]) -> Coded:
-        """See `PixelCodec.compress`."""
+        """See `PixelCodec.compress`; BadWeights for weights whose entropy model is in floating point."""
+        if self.loaded.integers is None and not self.loaded.codes_in_floats:
+            raise BadWeights(
+                f"{self.path.name} codes in floating point, and what it writes may not decode elsewhere: it only reads "
+                "files that were made with it. To write, turn it into integers: nic weights upgrade"
+            )
         with torch.inference_mode(), explained_memory(pixels.shape):
             x = to_tensor(pixels, self.loaded.stride, self.torch_device, self.loaded.picture_channels)
             compressed = self.to_latents(x, quality, options)

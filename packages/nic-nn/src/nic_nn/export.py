@@ -1,37 +1,48 @@
-"""Weights files of latent models: writing them with frozen tables and fingerprints, and loading them strictly."""
+"""Writing weights files of latent models, with integer nets, frozen tables and fingerprints."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from nic_core.coding import Tables
-from nic_core.errors import BadWeights
+from nic_core.errors import BadOption, BadWeights
 from nic_core.files.atomic import atomic_path
-from nic_core.weights import Scope, WeightsInfo, fingerprint
-from nic_latent.nets import Net
-from nic_latent.stored import PREFIX, from_tensors, to_tensors
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from nic_core.progress import track
+from nic_core.weights import WeightsInfo, fingerprint, plain
+from nic_latent.stored import to_tensors
+from safetensors.torch import save_file
 from torch import Tensor
 
+from nic_nn.loading import TABLES, inside, scope_of
 from nic_nn.model import LatentModel
 
-TABLES = "tables"
-LARGEST_TABLES = 1 << 26
-"""Entries of all tables of a latent, each as long as the longest."""
 
-
-def export(model: LatentModel, path: Path, info: WeightsInfo, *, half: bool = False) -> WeightsInfo:
+def export(
+    model: LatentModel,
+    path: Path,
+    info: WeightsInfo,
+    *,
+    half: bool = False,
+    calibrate: Path | None = None,
+    integers_of: Path | None = None,
+) -> WeightsInfo:
     """Write a model with its integer nets and tables; return the record as written, fingerprints filled in.
 
     info: what to record; its config and fingerprints are taken from the model.
     half: store the transforms' tensors in float16, half the size; integers are what they are either way.
-    BadWeights, and no file, for a value that is not finite and for a net that has no integer form, by its layer's name.
-    """
-    from nic_nn.integers.floats import parameters_of  # brings torch.fx, which coding does not need
+    calibrate: a folder of pictures whose values the integers' ranges are chosen by, None for some of scikit-image.
+    integers_of: weights with the same entropy model in floating point, whose integers to take instead of making some:
+        files of either decode with both, up to the synthesis transform.
 
+    The record's provenance says under "integers" what they were made from, and how many values on other pictures were
+    limited. BadWeights, and no file, for a value that is not finite, for a net that has no integer form, by its
+    layer's name, and for `integers_of` that do not fit. BadOption for `calibrate` without pictures, or with both.
+    """
+    from nic_nn.integers.siblings import entropy_of  # brings torch.fx, which coding does not need
+
+    if calibrate is not None and integers_of is not None:
+        raise BadOption("integers are calibrated, or taken of other weights: not both")
     state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     if half:
         exact = ("entropy_bottleneck.", "gaussian.")
@@ -41,17 +52,16 @@ def export(model: LatentModel, path: Path, info: WeightsInfo, *, half: bool = Fa
         }
     if broken := [name for name, value in state.items() if not torch.isfinite(value).all()]:
         raise BadWeights(f"the weights cannot be used: {broken[0]!r} has values that are not finite")
-    model.make_integers()
-    assert model.integers is not None
-    nets = model.integers.nets
-    left_out = parameters_of(model, nets).keys() & set(filter(inside(nets), state))
-    state = {name: value for name, value in state.items() if name not in left_out}
-    state |= {name: torch.from_numpy(array.copy()) for name, array in to_tensors(nets).items()}
-    for latent, tables in (model.tables or {}).items():
-        # Rows end to end: padded to one length they would be eight times as large.
-        arrays = {"cdf": np.concatenate(tables.rows), "length": tables.length, "offset": tables.offset}
-        state |= {f"{TABLES}.{latent}.{name}": torch.from_numpy(array) for name, array in arrays.items()}
     config, scope = dataclasses.asdict(model.config), scope_of(model)
+    if integers_of is None:
+        origin = _make_integers(model, calibrate)
+        state = _with_integers(model, state)
+    else:
+        known, entropy = entropy_of(model, integers_of)
+        origin = {"of": known.name, "summary": plain(f"those of {known.codec} {known.name}")}
+        state = {name: value for name, value in state.items() if scope.role(name) != "entropy"} | entropy
+        # Weights of before lack fields that have their defaults, and the fingerprint covers what is written.
+        config = {name: config[name] for name in config if name in known.config or name in scope.synthesis_config}
     parts: dict[str, dict[str, np.ndarray]] = {"entropy": {}, "synthesis": {}, "analysis": {}}
     for name, value in state.items():
         parts[scope.role(name)][name] = value.numpy()
@@ -62,117 +72,48 @@ def export(model: LatentModel, path: Path, info: WeightsInfo, *, half: bool = Fa
         entropy_id=fingerprint(parts["entropy"], deciding),
         synthesis_id=fingerprint(parts["synthesis"], config),
         scope=scope,
+        provenance={**info.provenance, "integers": origin},
     )
     with atomic_path(path) as temporary:
         save_file(state, temporary, info.to_metadata())
     return info
 
 
-def scope_of(model: LatentModel) -> Scope:
-    """Return what the fingerprints of a model's weights cover."""
-    return Scope(tuple(model.synthesis_modules), tuple(model.analysis_modules), tuple(model.synthesis_config))
+def _make_integers(model: LatentModel, calibrate: Path | None) -> dict[str, Any]:
+    """Make a model's integers; return what the record says of them."""
+    from nic_nn.integers.calibration import OTHERS, carried, integers_of, latents_of, of_folder  # bring torch.fx
+    from nic_nn.integers.limits import limited
 
-
-def load_model(model: LatentModel, path: Path, *, floats: bool = True) -> LatentModel:
-    """Fill a fresh model, its integer nets and its tables from a weights file; BadWeights names what does not fit.
-
-    floats: whether to fill the parameters that the integer nets state, which coding does not need; `fill_floats` can do
-        so later.
-    """
-    try:
-        state = load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise BadWeights(f"{path.name} cannot be read: {error}") from error
-    fields: dict[str, np.ndarray] = {
-        name: state.pop(name).numpy() for name in list(state) if name.startswith(f"{TABLES}.")
+    steps = track(range(2), "making integers")
+    next(steps)
+    pictures = carried(model.stride) if calibrate is None else of_folder(calibrate, model.stride)
+    model.freeze_tables()
+    model.integers = integers_of(model, pictures)
+    next(steps)
+    others = carried(model.stride, OTHERS)
+    counts = limited(model.integers, *latents_of(model, others))
+    next(steps, None)
+    return {
+        "pictures": [plain(name) for name in pictures.names],
+        "side": pictures.pixels[0].shape[0],
+        "summary": plain(
+            f"ranges from {len(pictures.names)} pictures of {calibrate.name if calibrate else 'scikit-image'}; "
+            f"{counts.beyond} of {counts.values:.2g} values on {len(others.names)} other pictures were limited"
+        ),
     }
-    integers = {name: state.pop(name).numpy() for name in list(state) if name.startswith(PREFIX)}
-    nets = _nets(integers, path)
-    state = {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
-    fresh = model.state_dict()
-    stated = {name: fresh[name] for name in filter(inside(nets), fresh)}
-    load_strictly(model, {**stated, **model.completed(state)})
-    rows = {"y": len(model.gaussian.scale_table), "z": model.channels[1]}
-    model.tables = {latent: _tables(fields, latent, count, path) for latent, count in rows.items()}
-    if nets:
-        model.integers = model.with_nets(nets)
-        try:
-            model.integers.check(model.channels[0])
-        except ValueError as error:
-            raise BadWeights(f"{path.name} holds integer nets that do not fit: {error}") from error
-        if floats:
-            fill_floats(model)
-    return model.eval()
 
 
-def inside(nets: Mapping[str, Net]) -> Callable[[str], bool]:
-    """Return what tells whether an entry of a state belongs to the module that one of the nets is."""
-    return lambda name: name.startswith(tuple(f"{net}." for net in nets))
-
-
-def fill_floats(model: LatentModel) -> None:
-    """Fill the parameters that the integer nets state."""
+def _with_integers(model: LatentModel, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return a state with integer nets and tables, without the parameters that the nets state."""
     from nic_nn.integers.floats import parameters_of  # brings torch.fx, which coding does not need
 
-    if model.integers is None:
-        return
-    try:
-        stated = parameters_of(model, model.integers.nets)
-    except (LookupError, ValueError) as error:
-        raise BadWeights(f"the integer nets are not those of this {type(model).__name__}: {error}") from error
-    with torch.no_grad():
-        for name, value in stated.items():
-            model.get_parameter(name).copy_(value)
-
-
-def _nets(integers: dict[str, np.ndarray], path: Path) -> dict[str, Net]:
-    """Return the integer nets in tensors; none where there are no tensors."""
-    try:
-        return from_tensors(integers) if integers else {}
-    except (KeyError, ValueError) as error:
-        raise BadWeights(f"{path.name} holds damaged integer nets: {error}") from error
-
-
-def _tables(fields: dict[str, np.ndarray], latent: str, rows: int, path: Path) -> Tables:
-    """Return the tables of a latent; BadWeights where there are none or not `rows` of them."""
-    try:
-        cdf, length, offset = (fields[f"{TABLES}.{latent}.{name}"] for name in ("cdf", "length", "offset"))
-        if len(length) != rows:
-            raise BadWeights(f"{path.name} holds {len(length)} entropy tables for {latent} instead of {rows}")
-        return Tables(_padded(cdf, length), length, offset)
-    except KeyError as error:
-        raise BadWeights(f"{path.name} holds no entropy tables for {latent}: {error} is missing") from error
-    except (TypeError, ValueError) as error:
-        raise BadWeights(f"{path.name} holds damaged entropy tables for {latent}: {error}") from error
-
-
-def _padded(cdf: np.ndarray, length: np.ndarray) -> np.ndarray:
-    """Return rows that lie end to end as a rectangle; ValueError where their lengths do not add up."""
-    if length.min(initial=0) < 0 or length.sum() != cdf.size:
-        raise ValueError(f"the lengths of the rows add up to {length.sum()}, not {cdf.size}")
-    if len(length) * length.max(initial=0) > LARGEST_TABLES:
-        raise ValueError(f"together they have more than {LARGEST_TABLES} entries")
-    rows = np.zeros((len(length), length.max(initial=0)), np.int32)
-    rows[np.arange(rows.shape[1]) < length[:, None]] = cdf
-    return rows
-
-
-def load_strictly(model: LatentModel, state: dict[str, Tensor]) -> None:
-    """Load a state; BadWeights names the first few entries that are missing, extra or of another shape."""
-    if found := mismatch({name: value.shape for name, value in model.state_dict().items()}, state):
-        raise BadWeights(f"the weights do not fit {type(model).__name__}: {found}")
-    model.load_state_dict(state)
-
-
-def mismatch(shapes: Mapping[str, torch.Size], state: Mapping[str, Tensor]) -> str:
-    """Return how a state differs from the wanted shapes, with the first few names; empty where it fits."""
-    problems = {
-        "missing": [name for name in shapes if name not in state],
-        "extra": [name for name in state if name not in shapes],
-        "of another shape": [name for name in shapes if name in state and shapes[name] != state[name].shape],
-    }
-    return "; ".join(
-        f"{len(names)} {what} ({', '.join(names[:3])}{', ...' if names[3:] else ''})"
-        for what, names in problems.items()
-        if names
-    )
+    assert model.integers is not None
+    nets = model.integers.nets
+    left_out = parameters_of(model, nets).keys() & set(filter(inside(nets), state))
+    state = {name: value for name, value in state.items() if name not in left_out}
+    state |= {name: torch.from_numpy(array.copy()) for name, array in to_tensors(nets).items()}
+    for latent, tables in (model.tables or {}).items():
+        # Rows end to end: padded to one length they would be eight times as large.
+        arrays = {"cdf": np.concatenate(tables.rows), "length": tables.length, "offset": tables.offset}
+        state |= {f"{TABLES}.{latent}.{name}": torch.from_numpy(array) for name, array in arrays.items()}
+    return state

@@ -106,6 +106,7 @@ class LatentModel(nn.Module):
         self.noise: Noise = uniform_noise
         self.tables: dict[str, Tables] | None = None
         self.integers: EntropyModel | None = None
+        self.codes_in_floats = False
 
     def context(self, hyper: Tensor) -> Context:
         """Yield the parameters of each group of latents, receive it decoded, return y_hat in parts."""
@@ -147,8 +148,13 @@ class LatentModel(nn.Module):
         return Latents(y, y_hat, z, hyper, {"y": measure.log_likelihood, "z": z_log_likelihood})
 
     def encode(self, y: Tensor) -> Compressed:
-        """Entropy-code y, picture by picture; ValueError for latents that are not finite or far out of range."""
-        code = self._encode_floats if self.integers is None else self._encode_integers
+        """Entropy-code y, picture by picture; ValueError for latents that are not finite or far out of range.
+
+        A model without integers makes them first.
+        """
+        if self.integers is None and not self.codes_in_floats:
+            self.make_integers()
+        code = self._encode_integers if self.integers else self._encode_floats
         streams, checksums = zip(*(code(picture, self.h_a(picture)) for picture in y.split(1)), strict=True)
         return Compressed(streams, (y.shape[2] * self.y_stride, y.shape[3] * self.y_stride), checksums)
 
@@ -208,11 +214,14 @@ class LatentModel(nn.Module):
     @contextmanager
     def in_floats(self) -> Iterator[None]:
         """Code in floating point for the length of a block: what counts torch's operations sees all of them then."""
-        integers, self.integers = self.integers, None
+        kept = self.integers, self.tables, self.codes_in_floats
+        self.integers, self.codes_in_floats = None, True
+        if self.tables is None:
+            self.freeze_tables()
         try:
             yield
         finally:
-            self.integers = integers
+            self.integers, self.tables, self.codes_in_floats = kept
 
     def make_integers(self) -> None:
         """Make the tables and the integer nets; done once, when weights are exported.

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from nic_core.cli.flags import with_making
 from nic_core.errors import BadOption, NicError
 from nic_core.plugins import records
 
@@ -15,7 +16,7 @@ SECTIONS = {
     "What is trained": ("recipe", "values", "captions", "labels", "no_lpips", "initial", "seed"),
     "Machine": ("precision", "accumulate", "device", "devices", "nodes", "workers", "cache", "minutes"),
     "Checkpoints and logs": ("val_steps", "checkpoint_steps", "keep_steps", "log_every", "wandb"),
-    "Exported weights": ("exported", "step", "name", "quality", "licence", "rank", "half"),
+    "Exported weights": ("exported", "step", "name", "quality", "licence", "rank", "half", "calibrate", "integers_of"),
 }
 
 
@@ -66,6 +67,7 @@ class Sections(click.Command):
     "--rank", default=0, metavar="N", help="Rank of the exported weights; the highest becomes the default codec."
 )
 @click.option("--half", is_flag=True, help="Export the transforms in float16: half the size.")
+@with_making
 @click.option("--seed", type=int, metavar="N", help="Of everything random [default: 0].")
 @click.option(
     "--precision",
@@ -116,6 +118,8 @@ def train(
     licence: str,
     rank: int,
     half: bool,
+    calibrate: Path | None,
+    integers_of: Path | None,
     device: str,
     devices: int,
     nodes: int,
@@ -143,7 +147,7 @@ def train(
     from nic_train.recipes import choose
     from nic_train.request import Request, read_record
 
-    settings = export.ExportSettings(name, quality, licence, rank, half, step)
+    settings = export.ExportSettings(name, quality, licence, rank, half, step, calibrate, integers_of)
     if exported is not None:
         click.echo(f"wrote {export.export_run(exported, settings)}")
         return 0

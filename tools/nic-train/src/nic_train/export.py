@@ -11,6 +11,7 @@ from typing import Any
 from nic_core.errors import BadOption
 from nic_core.weights import WeightsInfo
 from nic_nn.export import export
+from nic_nn.model import LatentModel
 
 from nic_train import checkpoints
 from nic_train.loop import Loop
@@ -27,6 +28,7 @@ class ExportSettings:
     """What an exported weights file says of itself (see `nic_core.weights.WeightsInfo`), and of which step it is.
 
     step: of a checkpoint that was kept; None for the last one.
+    calibrate, integers_of: what the integers are made from, as `nic_nn.export.export` takes them.
 
     BadOption for a name or a licence that is too long or cannot be printed.
     """
@@ -37,6 +39,8 @@ class ExportSettings:
     rank: int = 0
     half: bool = False
     step: int | None = None
+    calibrate: Path | None = None
+    integers_of: Path | None = None
 
     def __post_init__(self) -> None:
         """Check what is written into the file, before a training rather than after it."""
@@ -45,24 +49,48 @@ class ExportSettings:
                 raise BadOption(f"the {what} must be printable and at most {LONGEST_TEXT} characters")
 
 
-def export_run(run: Path, settings: ExportSettings) -> Path:
-    """Write a run's checkpoint as a weights file, with frozen tables and provenance; return its path.
+@dataclass(frozen=True)
+class Trained:
+    """What a run has learned after so many steps.
 
-    The weights are the averaged ones where the recipe averages. What only training needs stays behind.
+    model: with averaged weights where the recipe averages, in floating point, without what only training needs.
     """
+
+    record: Record
+    recipe: Any
+    steps: int
+    model: LatentModel
+
+
+def trained(run: Path, step: int | None = None) -> Trained:
+    """Read a run's checkpoint; step: of one that was kept, None for the last."""
     record = read_record(run)
-    state = checkpoints.read(checkpoints.path_of(run, settings.step))
+    state = checkpoints.read(checkpoints.path_of(run, step))
     loop = Loop(record.request.recipe(), record.request.stages())
     checkpoints.check_fits(loop, state["state_dict"])
     loop.load_state_dict(state["state_dict"])
-    path = run / ("weights.safetensors" if settings.step is None else f"weights-{settings.step}.safetensors")
     stage, _ = loop.stage_at(max(state["step"] - 1, 0))
-    model = loop.recipe.at(stage).exported(loop.validated)
-    export(model, path, _info(record, loop.recipe, state["step"], settings), half=settings.half)
+    return Trained(record, loop.recipe, state["step"], loop.recipe.at(stage).exported(loop.validated))
+
+
+def export_run(run: Path, settings: ExportSettings) -> Path:
+    """Write a run's checkpoint as a weights file, with integer nets, tables and provenance; return its path."""
+    found = trained(run, settings.step)
+    path = run / ("weights.safetensors" if settings.step is None else f"weights-{settings.step}.safetensors")
+    info = _info(found, settings)
+    export(
+        found.model,
+        path,
+        info,
+        half=settings.half,
+        calibrate=settings.calibrate,
+        integers_of=settings.integers_of,
+    )
     return path
 
 
-def _info(record: Record, recipe: Any, steps: int, settings: ExportSettings) -> WeightsInfo:
+def _info(found: Trained, settings: ExportSettings) -> WeightsInfo:
+    record, recipe = found.record, found.recipe
     request = record.request
     covers_range = recipe.quality_range is not None
     pictures = record.data.pictures or "many"
@@ -78,7 +106,7 @@ def _info(record: Record, recipe: Any, steps: int, settings: ExportSettings) -> 
         rank=settings.rank,
         licence=settings.licence,
         provenance={
-            "summary": f"{steps} steps on {pictures} pictures of {Path(request.data).name}",
+            "summary": f"{found.steps} steps on {pictures} pictures of {Path(request.data).name}",
             "recipe": request.choice.name,
             "values": values,
             **({"stages": request.choice.stages} if request.choice.stages else {}),

@@ -16,7 +16,7 @@ import lightning
 import torch
 from nic_core.errors import BadOption, NicError
 from nic_core.files.atomic import check_writable, make_folder
-from nic_nn.export import load_model
+from nic_nn.loading import load_model
 from nic_nn.memory import explained
 from nic_nn.recipe import Recipe
 from torch.utils.data import DataLoader

@@ -64,17 +64,16 @@ def measure(loop: Loop, loader: DataLoader) -> dict[str, float]:
 def coded(loop: Loop, loader: DataLoader) -> dict[str, float]:
     """Return mean bits per pixel of this process's first pictures: estimated, and as the entropy coder writes them."""
     model = loop.validated.model
-    model.freeze_tables()
     _eval(loop, True)
     estimated, written, pictures = 0.0, 0.0, 0
-    for batch in loader:
-        x = _first(batch, CODED_PICTURES - pictures).to(loop.device).as_float().pixels
-        estimated += float(bits_per_pixel(model(x), x).sum())
-        written += sum(8 * len(stream) for stream in model.compress(x).streams) / (x.shape[2] * x.shape[3])
-        pictures += len(x)
-        if pictures >= CODED_PICTURES:
-            break
-    model.tables = None  # of weights that go on changing
+    with model.in_floats():  # integers of weights that go on changing would be made each time
+        for batch in loader:
+            x = _first(batch, CODED_PICTURES - pictures).to(loop.device).as_float().pixels
+            estimated += float(bits_per_pixel(model(x), x).sum())
+            written += sum(8 * len(stream) for stream in model.compress(x).streams) / (x.shape[2] * x.shape[3])
+            pictures += len(x)
+            if pictures >= CODED_PICTURES:
+                break
     _eval(loop, False)
     return {"estimated_bpp": estimated / pictures, "coded_bpp": written / pictures}
 

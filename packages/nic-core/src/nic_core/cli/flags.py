@@ -136,6 +136,20 @@ with_existing = together(
     click.option("--overwrite", is_flag=True, help="Replace what is there."),
     click.option("--skip-existing", is_flag=True, help="Pass over what is there, to go on after an interruption."),
 )
+with_making = together(
+    click.option(
+        "--calibrate",
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        metavar="DIR",
+        help="Folder of pictures like those to code; integers' ranges are chosen by them [default: scikit-image's].",
+    ),
+    click.option(
+        "--integers-of",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        metavar="WEIGHTS",
+        help="A weights file with the same entropy model, whose integers to take: either decodes the other's files.",
+    ),
+)
 with_engine = together(
     click.option("--weights", metavar="WEIGHTS", help="A weights file, URL, or a name from 'nic weights'."),
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps."),

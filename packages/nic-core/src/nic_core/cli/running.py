@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass, field
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress
 
 from nic_core import progress
 from nic_core.cli import JOB
+from nic_core.cli.bars import Row, bars
 from nic_core.cli.jobs import STREAM, Job, Plan
 from nic_core.cli.output import message, say
 from nic_core.cli.settings import settings
@@ -100,18 +100,15 @@ class Run:
     def _shown(self, job: Job) -> Iterator[Say]:
         """Show what a codec says while it works on a job: a bar for each long piece of work, and notes as lines."""
         name = "standard input" if job.source == STREAM else job.source.name
-        row = self.bars.add_task(printable(f"{self.verb} {name}"), total=None)
-        tasks: dict[str, TaskID] = {}
+        row = Row(self.bars, f"{self.verb} {name}")
 
         def say(stage: str) -> None:
             self._check()
-            self.bars.update(row, description=printable(f"{self.verb} {name}, {stage}"), refresh=True)
+            row.rename(f"{self.verb} {name}, {stage}")
 
         def step(what: str, done: int, total: int) -> None:
             self._check()
-            if what not in tasks:
-                tasks[what] = self.bars.add_task(printable(f"  {what}"), total=total or None, completed=done)
-            self.bars.update(tasks[what], completed=done, total=total or None, visible=done < total or not total)
+            row.step(what, done, total)
 
         def note(fact: str) -> None:
             if not self.quiet:
@@ -124,8 +121,7 @@ class Run:
             with progress.listening(progress.Listener(step, note, opened)):
                 yield say
         finally:
-            for task in (row, *tasks.values()):
-                self.bars.remove_task(task)
+            row.remove()
 
     def _check(self) -> None:
         if self.stop.is_set():
@@ -142,20 +138,11 @@ def run_jobs(plan: Plan, work: Work, verb: str, at_once: int = 1) -> int:
     at_once: how many are worked on at the same time, by threads.
     """
     chosen, start = settings(), time.perf_counter()
-    console = Console(stderr=True)
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    hidden = chosen.quiet or not console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=hidden, redirect_stdout=False) as bars:
-        run = Run(plan, work, verb, bars, chosen.quiet, chosen.verbose)
-        overall = bars.add_task(verb, total=len(plan.jobs), visible=len(plan.jobs) > 1)
+    with bars() as shown:
+        run = Run(plan, work, verb, shown, chosen.quiet, chosen.verbose)
+        overall = shown.add_task(verb, total=len(plan.jobs), visible=len(plan.jobs) > 1)
         try:
-            _do(run, min(at_once, len(plan.jobs)), lambda: bars.advance(overall))
+            _do(run, min(at_once, len(plan.jobs)), lambda: shown.advance(overall))
         except KeyboardInterrupt:
             if len(plan.jobs) > 1:
                 run.line(f"nic: {len(run.results)} of {len(plan.jobs)} files were done; --skip-existing does the rest")

@@ -1,16 +1,20 @@
 """`nic weights`: what is known, and how more comes in."""
 
 import dataclasses
+import inspect
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
 from nic_core import plugins
 from nic_core import weights as store
-from nic_core.cli.flags import existing, with_existing
+from nic_core.cli.bars import working
+from nic_core.cli.flags import existing, with_existing, with_making
 from nic_core.cli.output import as_json, say, show_json, show_table
 from nic_core.cli.settings import Suggesting
-from nic_core.errors import NicError
+from nic_core.errors import BadOption, NicError
 from nic_core.files.atomic import check_writable, make_folder
 from nic_core.spec import WeightsSpec, resolve
 
@@ -81,8 +85,11 @@ def remove(codec: str, name: str) -> None:
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Weights file to write; default: into your store."
 )
+@with_making
 @with_existing
-def import_(codec: str, source: Path, output: Path | None, overwrite: bool, skip_existing: bool) -> None:
+def import_(
+    codec: str, source: Path, output: Path | None, overwrite: bool, skip_existing: bool, **making: Path | None
+) -> None:
     """Turn a checkpoint of a codec's authors into a weights file.
 
     \b
@@ -96,8 +103,7 @@ def import_(codec: str, source: Path, output: Path | None, overwrite: bool, skip
     if not source.exists():
         raise NicError(f"cannot read {source}: there is no such file")
     if target := _free(output, store.store_folder() / codec / f"{source.stem}.safetensors", overwrite, skip_existing):
-        resolve(importers[0].target)(codec, source, target)
-        _wrote(target)
+        _make(resolve(importers[0].target), (codec, source, target), making)
 
 
 @weights.command()
@@ -105,8 +111,9 @@ def import_(codec: str, source: Path, output: Path | None, overwrite: bool, skip
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Weights file to write; default: into your store."
 )
+@with_making
 @with_existing
-def upgrade(file: Path, output: Path | None, overwrite: bool, skip_existing: bool) -> None:
+def upgrade(file: Path, output: Path | None, overwrite: bool, skip_existing: bool, **making: Path | None) -> None:
     """Turn weights whose entropy model is in floating point into ones whose is in integers.
 
     Files coded with integers decode alike on every machine. What was coded with the old weights still needs them: the
@@ -118,8 +125,7 @@ def upgrade(file: Path, output: Path | None, overwrite: bool, skip_existing: boo
     info = store.verified(file)
     name = f"{file.stem}-integers.safetensors"
     if target := _free(output, store.store_folder() / info.codec / name, overwrite, skip_existing):
-        resolve(plugins.codec_spec(info.codec).target).upgrade(file, info, target)
-        _wrote(target)
+        _make(resolve(plugins.codec_spec(info.codec).target).upgrade, (file, info, target), making)
 
 
 def _free(output: Path | None, default: Path, overwrite: bool, skip_existing: bool) -> Path | None:
@@ -136,6 +142,23 @@ def _free(output: Path | None, default: Path, overwrite: bool, skip_existing: bo
     return target
 
 
-def _wrote(target: Path) -> None:
+def _make(maker: Callable[..., Any], arguments: tuple[Any, ...], making: dict[str, Path | None]) -> None:
+    """Have a codec write a weights file, the last argument, and say what it is."""
+    given = {name: path for name, path in making.items() if path is not None}
+    if len(given) > 1:
+        raise BadOption("integers are made or taken: --calibrate and --integers-of do not go together")
+    try:
+        inspect.signature(maker).bind(*arguments, **given)
+    except TypeError:
+        if not given:
+            raise
+        flag = next(iter(given)).replace("_", "-")
+        raise BadOption(f"this codec has no integers to make, so it takes no --{flag}") from None
+    target = arguments[-1]
+    with working(f"making {target.name}"):
+        maker(*arguments, **given)
     info = store.verified(target)
     say(f"wrote {target} ({info.codec}, entropy {info.entropy_id}, synthesis {info.synthesis_id})")
+    integers = info.provenance.get("integers")
+    if isinstance(integers, dict) and store.is_plain(summary := integers.get("summary")):
+        say(f"its integers: {summary}")

@@ -1,6 +1,7 @@
 """Integer forms of Swin blocks and what surrounds them (`nic_nn.swin`)."""
 
 import numpy as np
+from nic_latent.arithmetic import saturated
 from nic_latent.functions import ARGUMENT_GRID
 from nic_latent.layers import Shuffle, WindowAttention
 from torch import nn
@@ -67,7 +68,7 @@ def attention(build: Draft, module: TorchAttention, number: int, shift: int, nam
         shift,
         (narrow_q, narrow_k, narrow_v),
         (1 << build.widths.activations) - 1,
-        np.rint(np.ldexp(array(module.bias), ARGUMENT_GRID)).astype(np.int32),
+        saturated(np.rint(np.ldexp(array(module.bias), ARGUMENT_GRID))),
         grid_q + grid_k - ARGUMENT_GRID,
         VALUE_BITS,
         depth,
