@@ -3,16 +3,19 @@
 python tools/benchmarks/stages.py
 python tools/benchmarks/stages.py tbtc-swint-charm --size S --size L --picture 1920x1080 --threads 4
 python tools/benchmarks/stages.py tbtc-conv-charm --weights w.safetensors
+
+Each model codes in integers, as files are, and in floating point, as files were before: runs of both take turns.
 """
 
 import dataclasses
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import click
 import numpy as np
@@ -21,6 +24,8 @@ from nic_core import plugins
 from nic_core.coding.interleaved import InterleavedDecoder, InterleavedEncoder
 from nic_core.spec import resolve
 from nic_core.weights import read_info
+from nic_latent.fixed import Fixed
+from nic_latent.nets import NetTable
 from nic_nn import model as engine
 from nic_nn.codec import pick_device
 from nic_nn.loading import load_model
@@ -29,8 +34,10 @@ from nic_nn.model import LatentModel
 from rich.console import Console
 from rich.table import Table
 
-ENCODE = ("g_a", "h_a", "h_s", "context", "coding", "other")
-DECODE = ("h_s", "context", "coding", "g_s", "other")
+STAGES = {
+    "encode": ("g_a", "h_a", "h_s", "context", "coding", "other", "total"),
+    "decode": ("h_s", "context", "coding", "g_s", "other", "total"),
+}
 TBTC = ("tbtc-conv-hyperprior", "tbtc-conv-charm", "tbtc-swint-hyperprior", "tbtc-swint-charm")
 
 
@@ -68,7 +75,7 @@ class Stopwatch:
 
 @contextmanager
 def watched(model: LatentModel, watch: Stopwatch) -> Iterator[None]:
-    """Time a model's transforms, the steps of its context and the entropy coder for the length of a block."""
+    """Time a model's transforms, its nets or the steps of its context, and the coder for the length of a block."""
 
     def drive(context: Any, code: Callable) -> Any:
         try:
@@ -81,6 +88,10 @@ def watched(model: LatentModel, watch: Stopwatch) -> Iterator[None]:
         except StopIteration as stop:
             return stop.value
 
+    def net(table: NetTable, name: str, *inputs: Fixed) -> Fixed:
+        with watch.stage("h_s" if name == "h_s" else "context"):
+            return table.nets[name](*inputs)
+
     coder = {(InterleavedEncoder, "push"), (InterleavedEncoder, "finish"), (InterleavedDecoder, "pull")}
     kept = {(owner, name): getattr(owner, name) for owner, name in coder}
     for name in ("g_a", "h_a", "h_s", "g_s"):
@@ -88,29 +99,52 @@ def watched(model: LatentModel, watch: Stopwatch) -> Iterator[None]:
         module.forward = watch.around(name, module.forward)
     for (owner, name), function in kept.items():
         setattr(owner, name, watch.around("coding", function))
-    engine_drive, engine.drive = engine.drive, drive
     try:
-        yield
+        with patch.object(engine, "drive", drive), patch.object(NetTable, "__call__", net):
+            yield
     finally:
-        engine.drive = engine_drive
         for (owner, name), function in kept.items():
             setattr(owner, name, function)
         for name in ("g_a", "h_a", "h_s", "g_s"):
             del getattr(model, name).forward
 
 
-def measure(run: Callable[[], Any], model: LatentModel, device: torch.device, runs: int) -> dict[str, float]:
-    """Return the median milliseconds of each stage and in all, after one run to warm up."""
-    run()
-    rows = []
-    for _ in range(runs):
-        watch = Stopwatch(device)
-        with watched(model, watch):
-            start = watch.now()
-            run()
-            total = watch.now() - start
-        rows.append({**watch.seconds, "other": total - sum(watch.seconds.values()), "total": total})
-    return {name: 1000 * statistics.median(row.get(name, 0.0) for row in rows) for name in rows[0]}
+def timed(run: Callable[[], Any], model: LatentModel, device: torch.device) -> dict[str, float]:
+    """Return the seconds of each stage and in all."""
+    watch = Stopwatch(device)
+    with watched(model, watch):
+        start = watch.now()
+        run()
+        total = watch.now() - start
+    return {**watch.seconds, "other": total - sum(watch.seconds.values()), "total": total}
+
+
+Runs = dict[tuple[str, str], list[dict[str, float]]]
+"""By arithmetic and direction: the seconds of each run."""
+
+
+@torch.inference_mode()
+def measure(model: LatentModel, x: torch.Tensor, runs: int) -> Runs:
+    """Return the times of coding a picture both ways in turns, after one run to warm up."""
+    model.make_integers()
+    kinds: dict[str, Callable[[], AbstractContextManager]] = {"integers": nullcontext, "floats": model.in_floats}
+    rows: Runs = {(kind, direction): [] for direction in STAGES for kind in kinds}
+    coded = {}
+    for run in range(runs + 1):
+        for kind, enter in kinds.items():
+            with enter():
+                coded[kind] = coded[kind] if run else model.compress(x)
+                jobs = {"encode": partial(model.compress, x), "decode": partial(model.decompress, coded[kind])}
+                for direction, job in jobs.items():
+                    times = timed(job, model, x.device)
+                    if run:
+                        rows[kind, direction].append(times)
+    return rows
+
+
+def cells(rows: list[dict[str, float]], stages: tuple[str, ...]) -> list[str]:
+    """Return the median milliseconds of stages."""
+    return [f"{1000 * statistics.median(row.get(stage, 0.0) for row in rows):.0f}" for stage in stages]
 
 
 def make_model(codec: str, size: str | None, weights: Path | None) -> LatentModel:
@@ -127,9 +161,7 @@ def make_model(codec: str, size: str | None, weights: Path | None) -> LatentMode
     if size:
         recipe = dataclasses.replace(recipe, size=size)
     torch.manual_seed(0)
-    model = recipe.build().model.eval()
-    model.freeze_tables()
-    return model
+    return recipe.build().model.eval()
 
 
 def side_by_side(text: str) -> tuple[int, int]:
@@ -176,24 +208,24 @@ def main(
     kind = "random weights" if not weights else weights.name
     console.print(f"{width} x {height} on {where}, {torch.get_num_threads()} threads, {kind}, medians of {runs} in ms")
     tables = []
-    for direction, stages in (("encode", ENCODE), ("decode", DECODE)):
+    for direction, stages in STAGES.items():
         table = Table(title=direction, box=None, title_justify="left")
         table.add_column("codec")
-        for stage in (*stages, "total"):
+        for stage in (*stages, "to floats"):
             table.add_column(stage, justify="right")
-        tables.append((table, stages))
+        tables.append((table, direction))
     for codec in codecs or TBTC:
         for size in sizes or (None,):
             model = make_model(codec, size, weights).to(where).to(memory_format=torch.channels_last)
             sides = [side + -side % model.stride for side in (height, width)]
             x = torch.from_numpy(np.random.default_rng(0).random((1, 3, *sides), dtype=np.float32)).to(where)
-            with torch.inference_mode():
-                compressed = model.compress(x)
-                encode = measure(partial(model.compress, x), model, where, runs)
-                decode = measure(partial(model.decompress, compressed), model, where, runs)
-            for (table, stages), times in zip(tables, (encode, decode), strict=True):
-                label = f"{codec} {size}" if size else codec
-                table.add_row(label, *(f"{times.get(stage, 0):.0f}" for stage in (*stages, "total")))
+            measured, label = measure(model, x, runs), f"{codec} {size or ''}".strip()
+            for table, direction in tables:
+                totals = {kind: [row["total"] for row in measured[kind, direction]] for kind in ("integers", "floats")}
+                ratios = [i / f for i, f in zip(totals["integers"], totals["floats"], strict=True)]
+                for kind, ratio in (("integers", f"{statistics.median(ratios):.2f}"), ("floats", "")):
+                    rows = cells(measured[kind, direction], STAGES[direction])
+                    table.add_row(f"{label}, {kind}", *rows, ratio)
     for table, _ in tables:
         console.print()
         console.print(table)
