@@ -146,7 +146,7 @@ def main(codecs: tuple[str, ...], sizes: tuple[str, ...], data: Path, every: boo
         raise click.ClickException(f"nothing is there to be compared with numpy: {native.why_not()}")
     paths = sorted(path for path in data.iterdir() if path.suffix in READABLE_SUFFIXES)
     cells, lacking = cells_here(only_c=every)
-    click.echo("| model | pictures | symbols | other than 0 | cells that agree |\n| --- | --- | --- | --- | --- |")
+    click.echo("| model | latents | symbols | other than 0 | cells that agree |\n| --- | --- | --- | --- | --- |")
     differing = []
     for codec, size in product(codecs, sizes or (None,)) if codecs else MODELS:
         model = model_of(codec, size)
