@@ -14,9 +14,9 @@ from contextlib import nullcontext
 from typing import Any
 
 import click
-import nic_core
 import numpy as np
 import torch
+from models import model_of
 from nic_latent.coding import LATENT_GRID
 from nic_latent.context import Params, drive
 from nic_latent.executor import in_c, only_numpy
@@ -25,19 +25,8 @@ from nic_latent.nets import NetTable
 from nic_native.threads import threads
 from nic_nn.memory import keep_freed_memory
 from nic_nn.model import LatentModel
-from stages import make_model
 
 CODECS = ("mini", "tbtc-conv-charm", "tbtc-swint-charm", "taco", "cca", "egic")
-
-
-def model_of(codec: str) -> LatentModel:
-    """Return a codec's model with integer nets: with bundled weights where it has any, otherwise random ones."""
-    loaded = nic_core.load(codec).model if codec == "mini" else make_model(codec, None, None)
-    assert isinstance(loaded, LatentModel)
-    model = loaded.eval().to(memory_format=torch.channels_last)
-    if model.integers is None:
-        model.make_integers()
-    return model
 
 
 class Answer:

@@ -9,7 +9,7 @@ from nic_core.coding import Interleaved, Tables
 from nic_latent.coding import checksum
 from nic_latent.context import Context, Params, drive
 from nic_nn.float_coding import Decode, Encode, as_symbols, indexes
-from nic_nn.latent import Estimate, round_ste
+from nic_nn.latent import Estimate, channels_last, round_ste
 from nic_nn.priors import GaussianPrior
 from torch import Tensor
 
@@ -122,6 +122,15 @@ def test_probabilities_are_in_full_precision(given: torch.dtype, kept: torch.dty
     estimate = Estimate(y, PRIOR)
     drive(context(hyper), estimate)
     assert estimate.log_likelihood.dtype == kept
+
+
+def test_latents_of_less_precision_can_be_coded() -> None:
+    """Numpy has no bfloat16, in which transforms may run."""
+    values = torch.tensor([0.5, -2.0, 3.0]).reshape(1, 3, 1, 1)
+    array = channels_last(values.bfloat16())
+    assert array.dtype == np.float32
+    assert array.tolist() == [[[[0.5, -2.0, 3.0]]]]
+    assert channels_last(values.double()).dtype == np.float64
 
 
 def test_rounding_passes_gradients_straight_through() -> None:

@@ -116,5 +116,5 @@ class Estimate:
 
 
 def channels_last(values: Tensor) -> np.ndarray:
-    """Return a tensor (N, C, h, w) as an array (N, h, w, C), which is what integers take."""
-    return values.detach().cpu().permute(0, 2, 3, 1).numpy()
+    """Return a tensor (N, C, h, w) as an array (N, h, w, C) of float32 or float64, which is what integers take."""
+    return full_precision(values.detach()).cpu().permute(0, 2, 3, 1).numpy()

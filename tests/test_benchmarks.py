@@ -1,0 +1,91 @@
+"""Benchmarks that look for differences find one where there is one, and none in what integers decide."""
+
+from pathlib import Path
+
+import nic_core as nic
+import numpy as np
+import pytest
+from cells import Cell, compare, dump
+from nic_core import native
+from nic_core.weights import WeightsInfo
+from nic_latent.executor import only_numpy
+from nic_mini.config import MiniConfig
+from nic_mini.model import Mini
+from nic_nn.export import export
+from nic_nn.model import LatentModel
+from nic_nn.testing import Tiny, TinyConfig
+from nic_nn.testing_integers import filled
+from noise import lost
+from PIL import Image
+from settings import Way
+from under_setting import SETTINGS, code
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (65, 97, 3), np.uint8)
+NUMPY = Cell(in_c=False, isa="plain", threads=1)
+
+
+@pytest.fixture(scope="module")
+def tiny() -> LatentModel:
+    """Return a model with integers and random weights."""
+    model = filled(Tiny(TinyConfig()))
+    assert isinstance(model, LatentModel)
+    model.make_integers()
+    return model
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    """Return random weights of a small mini."""
+    config = MiniConfig((8, 8, 8), (1, 1, 1), (2, 4), hyper=4, features=8, context=8)
+    model = filled(Mini(config))
+    assert isinstance(model, LatentModel)
+    info = WeightsInfo("mini", "random", {}, "", "", quality=(1.0, 100.0))
+    export(model, tmp_path / "mini.safetensors", info)
+    return tmp_path / "mini.safetensors"
+
+
+@pytest.mark.skipif(bool(native.why_not()), reason=native.why_not())
+def test_cells_agree(tiny: LatentModel) -> None:
+    given, others = compare(tiny, [("odd", PIXELS)], [NUMPY, Cell(in_c=True, isa="plain", threads=2)])
+    assert others == []
+    assert given[0].symbols == 8 * 8 * 6 + 2 * 2 * 4
+    assert given[0].zeros < given[0].symbols
+
+
+def test_a_cell_with_other_latents_does_not_agree(tiny: LatentModel, tmp_path: Path) -> None:
+    with only_numpy():
+        expected = dump(tiny, [("odd", PIXELS)], tmp_path)
+    kept = dict(np.load(tmp_path / "odd-0.npz"))
+    np.savez(tmp_path / "odd-0.npz", **{**kept, "y": kept["y"] + 1})
+    (here,), (there,) = expected.values(), NUMPY.run(tmp_path).values()
+    assert (here.encoded, here.stream) != (there.encoded, there.stream)
+    assert (here.decoded, here.y_hat) == (there.decoded, there.y_hat)
+
+
+@pytest.mark.parametrize("name", list(SETTINGS))
+def test_files_decode_under_every_setting(name: str, weights: Path, tmp_path: Path) -> None:
+    picture, file = tmp_path / "odd.png", tmp_path / "odd.nic"
+    Image.fromarray(PIXELS).save(picture)
+    usual, other = (nic.load("mini", weights, "cpu") for _ in range(2))
+    assert code(usual, "encode", 50.0, picture, file)
+    with SETTINGS[name].block(other.model):
+        shown = code(other, "decode", 50.0, picture, file)
+        assert code(other, "encode", 50.0, picture, file)
+    assert shown
+    assert code(usual, "decode", 50.0, picture, file)
+
+
+def test_a_process_of_a_setting_tells_which_files_are_lost(weights: Path, tmp_path: Path) -> None:
+    codec = nic.load("mini", weights, "cpu")
+    files = [tmp_path / "whole.nic", tmp_path / "damaged.nic"]
+    files[0].write_bytes(codec.encode(PIXELS))
+    files[1].write_bytes(files[0].read_bytes()[:-1])
+    jobs = [("mini", str(weights), None, "", str(file)) for file in files]
+    whole, damaged = Way("oneDNN off").run("decode", jobs, tmp_path)
+    assert whole
+    assert damaged is None
+
+
+def test_noise_loses_no_file(weights: Path) -> None:
+    codec = nic.load("mini", weights, "cpu")
+    assert not any(lost(codec, PIXELS, 50.0, *noise) for noise in ((0.1, 0.0), (0.0, 0.1)))
