@@ -108,7 +108,6 @@ class Run:
             self.bars.update(row, description=printable(f"{self.verb} {name}, {stage}"), refresh=True)
 
         def step(what: str, done: int, total: int) -> None:
-            self._check()
             if what not in tasks:
                 tasks[what] = self.bars.add_task(printable(f"  {what}"), total=total or None, completed=done)
             self.bars.update(tasks[what], completed=done, total=total or None, visible=done < total or not total)
@@ -121,7 +120,7 @@ class Run:
             self.startup[threading.get_ident()] += seconds
 
         try:
-            with progress.listening(progress.Listener(step, note, opened)):
+            with progress.listening(progress.Listener(step, note, opened, self._check)):
                 yield say
         finally:
             for task in (row, *tasks.values()):
