@@ -284,7 +284,7 @@ def test_nothing_is_synthesised_of_a_stream_that_is_not_sound(
         *(resealed(data, (unit + more,)) for more in (b"\0", bytes(4), b"\x80" * 8)),
         *(resealed(data, (unit[:-count],)) for count in (1, 4)),
     ):
-        with pytest.raises(DamagedFile, match="not those that were coded|computes the entropy model"):
+        with pytest.raises(DamagedFile, match=r"not those that were coded|computes the entropy model"):
             codec.decode(bad)
     assert not made
     assert codec.decode(data).size == (70, 40)

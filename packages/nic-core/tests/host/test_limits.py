@@ -47,12 +47,12 @@ def calls() -> list[Callable[..., object]]:
 def test_the_work_ends_at_the_next_step(slow: list[str], data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     for call in calls():
         slow.clear()
-        with pytest.raises(OutOfTime, match=r"longer than the limit of 60 seconds; raise it with --max-seconds or NIC_"):
+        with pytest.raises(OutOfTime, match="longer than the limit of 60 seconds; raise it with --max-seconds"):
             call(data, max_seconds=60)
         assert slow == ["a"]
         assert call(data, max_seconds=2 * LONG)
         monkeypatch.setenv("NIC_MAX_SECONDS", "1.5")
-        with pytest.raises(OutOfTime, match="the limit of 1.5 seconds"):
+        with pytest.raises(OutOfTime, match=r"the limit of 1\.5 seconds"):
             call(data)
         assert call(data, max_seconds=math.inf)
         monkeypatch.delenv("NIC_MAX_SECONDS")
@@ -77,7 +77,7 @@ def test_files_after_a_slow_one_are_decoded(
 @pytest.mark.parametrize("seconds", [0, -1, math.nan])
 def test_limits_that_are_none(seconds: float, fake: ModuleType, data: bytes) -> None:
     for call in calls():
-        with pytest.raises(BadOption, match="max_seconds must be a number of seconds above 0, such as 30 or 0.5, not"):
+        with pytest.raises(BadOption, match="max_seconds must be a number of seconds above 0, such as 30 or"):
             call(data, max_seconds=seconds)
 
 
