@@ -101,7 +101,19 @@ def test_ids_have_a_form(id: str) -> None:
         CodecSpec(id, "nowhere:Codec", "Summary.")
 
 
-NOT_FREE = ["quality", "strip", "max-pixels", "device", "picture", "output", "format", "Upper", "a_b", "-x"]
+NOT_FREE = [
+    "quality",
+    "strip",
+    "max-pixels",
+    "max-seconds",
+    "device",
+    "picture",
+    "output",
+    "format",
+    "Upper",
+    "a_b",
+    "-x",
+]
 
 
 @pytest.mark.parametrize("name", [*NOT_FREE, ""])

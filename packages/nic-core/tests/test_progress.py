@@ -1,3 +1,4 @@
+import pytest
 from nic_core import progress
 from nic_core.progress import Listener
 
@@ -12,3 +13,21 @@ def test_work_reports_to_the_listener_and_to_nobody_else():
     progress.note("nobody is told")
     assert steps == [("spelling", 0, 2), ("spelling", 1, 2), ("spelling", 2, 2), ("reading", 2, 3), ("reading", 3, 3)]
     assert notes == ["it reads well"]
+
+
+def test_every_step_can_end_the_work():
+    passed = []
+
+    def end() -> None:
+        passed.append(None)
+        if len(passed) == 4:
+            raise TimeoutError
+
+    heard = []
+    outer = Listener(lambda *step: heard.append(step), heard.append, check=lambda: heard.append("checked"))
+    with progress.listening(outer), progress.checking(end):
+        progress.check()
+        with pytest.raises(TimeoutError):
+            list(progress.track("abcde", "spelling"))
+    progress.check()
+    assert heard == ["checked", *("checked", ("spelling", 0, 5)), *("checked", ("spelling", 1, 5)), "checked"]

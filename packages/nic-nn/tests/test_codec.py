@@ -11,8 +11,8 @@ import nic_core as nic
 import numpy as np
 import pytest
 import torch
-from nic_core import plugins, weights
-from nic_core.errors import BadWeights, DamagedFile, NicError, OutOfMemory, UnsupportedFile
+from nic_core import plugins, progress, weights
+from nic_core.errors import BadWeights, DamagedFile, NicError, OutOfMemory, OutOfTime, UnsupportedFile
 from nic_core.format.container import File, Tiling, pack, unpack
 from nic_core.pictures.picture import Picture
 from nic_core.weights import WeightsInfo
@@ -262,6 +262,48 @@ def test_what_contradicts_the_model(install: Callable[..., Path]) -> None:
     ):
         with pytest.raises(error, match=says):
             codec.decode(bad)
+
+
+@pytest.mark.parametrize("name", ["interleaved", "rans"])
+@pytest.mark.parametrize("integers", [True, False])
+def test_nothing_is_synthesised_of_a_stream_that_is_not_sound(
+    install: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, name: str, integers: bool
+) -> None:
+    install()
+    codec = nic.load("tiny", device="cpu")
+    model = codec.opened(codec.weights[0]).loaded
+    if not integers:
+        model.integers = None
+    monkeypatch.setattr("nic_nn.model.WRITTEN", name)
+    data = resealed(codec.encode(values(40, 70, 3)), coder=name)
+    (unit,), checksum = unpack(data).units, unpack(data).header.checksum
+    made = []
+    model.g_s.register_forward_pre_hook(lambda *called: made.append(called))
+    for bad in (
+        resealed(data, checksum=checksum ^ 0x8000),
+        *(resealed(data, (unit + more,)) for more in (b"\0", bytes(4), b"\x80" * 8)),
+        *(resealed(data, (unit[:-count],)) for count in (1, 4)),
+    ):
+        with pytest.raises(DamagedFile, match=r"not those that were coded|computes the entropy model"):
+            codec.decode(bad)
+    assert not made
+    assert codec.decode(data).size == (70, 40)
+    assert made
+
+
+@pytest.mark.parametrize("integers", [True, False])
+def test_every_layer_is_a_step(install: Callable[..., Path], integers: bool) -> None:
+    install()
+    codec = nic.load("tiny", device="cpu")
+    if not integers:
+        codec.opened(codec.weights[0]).loaded.integers = None
+    data = codec.encode(values(40, 70, 3))
+    passed = []
+    with progress.checking(lambda: passed.append(None)):
+        codec.decode(data)
+    assert len(passed) == 2  # h_s and g_s
+    with pytest.raises(OutOfTime):
+        codec.decode(data, max_seconds=1e-9)
 
 
 def test_random_units_never_crash(install: Callable[..., Path]) -> None:

@@ -13,8 +13,8 @@ import pytest
 import tiny_diffusion
 import tiny_open_clip
 from nic_core import cli, progress
-from nic_core.errors import BadOption, BadPicture, DamagedFile, NicError, WeightsNotFound
-from nic_core.format.container import File, Header, pack, unpack
+from nic_core.errors import BadOption, BadPicture, DamagedFile, NicError, OutOfTime, WeightsNotFound
+from nic_core.format.container import File, Header, Tiling, pack, unpack
 from nic_core.pictures.picture import Picture
 from nic_core.progress import Listener
 from nic_core.weights import fingerprints, read_info
@@ -160,7 +160,7 @@ def test_any_size_depth_and_channels(codec, shape, dtype, generators):
 
 @pytest.mark.parametrize("codec", [PIC, PICS])
 def test_damaged_files_are_refused(codec, generators, photo):
-    loaded = nic.load(codec, generators[codec], "cpu")
+    loaded, heard = nic.load(codec, generators[codec], "cpu"), []
     file = unpack(loaded.encode(photo, **options(codec, text="noise", candidates=1, select="mse")))
     for changes in ({"params": b"\0"}, {"params": file.header.params + bytes(300)}, {"checksum": 1}):
         damaged = pack(File(Header(**{**vars(file.header), **changes}), file.units))
@@ -168,6 +168,15 @@ def test_damaged_files_are_refused(codec, generators, photo):
             loaded.decode(damaged)
         with pytest.raises(DamagedFile):
             loaded.parts(damaged)
+    for units, tiling in (((*file.units, b""), Tiling(*photo.shape[1::-1], 2)), ((file.units[0] + b"more",), None)):
+        damaged = pack(File(Header(**{**vars(file.header), "tiling": tiling}), units))
+        with progress.listening(Listener(lambda *step: heard.append(step), heard.append)), pytest.raises(DamagedFile):
+            loaded.decode(damaged)
+        with pytest.raises(DamagedFile):
+            loaded.parts(damaged)
+    assert not heard
+    with pytest.raises(OutOfTime):
+        loaded.decode(pack(file), max_seconds=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -73,10 +73,20 @@ def encode(
     return _shared(default_codec(), device).encode(picture, quality, target=target, **options)
 
 
-def decode(data: Data, *, device: str = "auto", max_pixels: int | None = None, **options: Any) -> Image.Image:
-    """Return the picture of any .nic file, with the codec and weights that its header asks for."""
+def decode(
+    data: Data,
+    *,
+    device: str = "auto",
+    max_pixels: int | None = None,
+    max_seconds: float | None = None,
+    **options: Any,
+) -> Image.Image:
+    """Return the picture of any .nic file, with the codec and weights that its header asks for.
+
+    max_pixels, max_seconds: limits, for files of strangers; see `Codec.decode_picture`, which raises the same.
+    """
     codec = unpack(data, max_pixels).header.codec
-    return _shared(codec, device).decode(data, max_pixels=max_pixels, **options)
+    return _shared(codec, device).decode(data, max_pixels=max_pixels, max_seconds=max_seconds, **options)
 
 
 def inspect(data: Data) -> Header:

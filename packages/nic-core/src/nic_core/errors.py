@@ -50,5 +50,9 @@ class OutOfMemory(NicError):
     """The device has too little memory for the picture."""
 
 
+class OutOfTime(NicError):
+    """Decoding takes longer than the limit that its caller set."""
+
+
 class CannotWrite(NicError):
     """A file cannot be written: the folder is missing or read-only, or the disk is full."""

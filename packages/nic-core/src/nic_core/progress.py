@@ -1,11 +1,14 @@
-"""What a codec says while it works, to whoever listens: how far it is, and facts about the result."""
+"""What a codec says while it works, to whoever listens: how far it is, and facts about the result.
+
+A listener can also end the work, at the steps that the codec passes.
+"""
 
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 logger = logging.getLogger("nic")
@@ -20,14 +23,22 @@ class Listener:
     step: called with what is done, how many steps of it are, and how many there are in all, 0 if that is unknown.
     note: called with a fact about a result.
     opened: called with the seconds that it took to import a codec and to read its weights, or to wait for that.
+    check: called at every step, also at those too short to report; what it raises ends the work.
     """
 
     step: Callable[[str, int, int], None]
     note: Callable[[str], None]
     opened: Callable[[float], None] = lambda seconds: None
+    check: Callable[[], None] = lambda: None
 
 
-_listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
+_NOBODY = Listener(lambda what, done, total: None, lambda fact: logger.info("%s", fact))
+_listener: ContextVar[Listener] = ContextVar("listener", default=_NOBODY)
+
+
+def check() -> None:
+    """Pass a step of long work: whoever listens may end the work here, by an exception."""
+    _listener.get().check()
 
 
 def report(what: str, done: int, total: int) -> None:
@@ -35,8 +46,8 @@ def report(what: str, done: int, total: int) -> None:
 
     what: in a few words: "inverting the prompt". At `done == total` the work is over.
     """
-    if listener := _listener.get():
-        listener.step(what, done, total)
+    check()
+    _listener.get().step(what, done, total)
 
 
 def track(items: Iterable[Item], what: str, total: int = 0, done: int = 0) -> Iterator[Item]:
@@ -53,10 +64,7 @@ def track(items: Iterable[Item], what: str, total: int = 0, done: int = 0) -> It
 
 def note(fact: str) -> None:
     """Say a fact about a result that its user wants to know; logged where nobody listens."""
-    if listener := _listener.get():
-        listener.note(fact)
-    else:
-        logger.info("%s", fact)
+    _listener.get().note(fact)
 
 
 @contextmanager
@@ -64,8 +72,7 @@ def opening() -> Iterator[None]:
     """Measure a block that imports a codec or reads its weights, so that times of coding can do without."""
     start = time.perf_counter()
     yield
-    if listener := _listener.get():
-        listener.opened(time.perf_counter() - start)
+    _listener.get().opened(time.perf_counter() - start)
 
 
 @contextmanager
@@ -76,3 +83,16 @@ def listening(listener: Listener) -> Iterator[None]:
         yield
     finally:
         _listener.reset(token)
+
+
+@contextmanager
+def checking(check: Callable[[], None]) -> Iterator[None]:
+    """Have `check` called, too, at every step of work in this block, whoever listens."""
+    outer = _listener.get()
+
+    def both() -> None:
+        outer.check()
+        check()
+
+    with listening(replace(outer, check=both)):
+        yield

@@ -110,6 +110,7 @@ TAKEN = frozenset(
         "on_trial",
         "strip",
         "max_pixels",
+        "max_seconds",
         "device",
         "inputs",
         "output",

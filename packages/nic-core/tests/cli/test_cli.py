@@ -338,6 +338,7 @@ def make_bad_inputs(work: Path) -> None:
         (["decode", "hollow"], "no .nic files below hollow"),
         (["decode", "whole.nic", "-o", "x.xyz"], "x.xyz: the name must end in one of .png"),
         (["decode", "whole.nic", "--max-pixels", "19"], "whole.nic: the file claims 5 x 4 pixels, more than the limit"),
+        (["decode", "whole.nic", "--max-seconds", "nan"], "whole.nic: max_seconds must be a number of seconds above 0"),
         (["decode", "whole.nic", "-o", "absent/a.png"], "a.png in the folder absent: the folder does not exist"),
         (["info", "part.nic"], "part.nic: the file is cut or altered"),
         (["info", "absent.nic"], "cannot read absent.nic"),

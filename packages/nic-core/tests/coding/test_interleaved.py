@@ -4,6 +4,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from nic_core.coding import Interleaved, Tables, choice
 from nic_core.coding.interleaved import WORTH
 from nic_core.coding.pure import PureKernels
@@ -280,3 +282,13 @@ def test_any_stream_gives_symbols_or_is_refused(coder: Interleaved, seed: int) -
         found = outcome(coder, data, groups)
         assert found == outcome(Interleaved(PureKernels()), data, groups)
         assert isinstance(found, str) or data != bytes(whole)
+
+
+@coders
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@given(data=st.binary(max_size=200), seed=st.integers(0, 9), sound=st.booleans())
+def test_any_bytes_give_symbols_or_are_refused(coder: Interleaved, data: bytes, seed: int, sound: bool) -> None:
+    if sound:  # a beginning that is one
+        data = b"\1\0" + b"\0\0\0\x80" * 2 + data
+    groups = random_groups(np.random.default_rng(seed), [7, 0, 40], 2)
+    assert outcome(coder, data, groups) == outcome(Interleaved(PureKernels()), data, groups)

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from nic_core import progress
+
 from nic_latent.executor import Part, in_c, parts_of
 from nic_latent.fixed import Fixed
 from nic_latent.layers import Layer
@@ -36,6 +38,7 @@ class Net:
         last = {number: index for index, part in enumerate(parts) for number in part.inputs}
         values = {number: value.values for number, value in enumerate(inputs)}
         for index, part in enumerate(parts):
+            progress.check()
             values[part.made] = part.run(*(values[number] for number in part.inputs))
             for number in part.inputs:
                 if last[number] == index:

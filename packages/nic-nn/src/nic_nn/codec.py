@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from nic_core import progress
 from nic_core.codec import Coded, PixelCodec
 from nic_core.errors import BadWeights, DamagedFile, NicError
 from nic_core.format.container import Header
 from nic_core.weights import WeightsInfo
 from nic_core.weights.tensors import read_head
-from torch import Tensor
+from torch import Tensor, nn
 
 from nic_nn.coders import coder
 from nic_nn.config import no_larger_than
@@ -50,6 +51,8 @@ class LatentCodec(PixelCodec):
             raise BadWeights(f"the fingerprints of {path.name} cover other parts than those of {info.codec}'s models")
         model = load_model(fresh, path, floats=False).to(self.torch_device)
         self.loaded: LatentModel = model.to(memory_format=torch.channels_last)  # what convolutions are fastest on
+        for module in self.loaded.modules():
+            module.register_forward_pre_hook(pass_step)
         self._filled = False
 
     @property
@@ -122,6 +125,11 @@ def pick_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise NicError(f"the device {name!r} is not available: {str(error).splitlines()[0]}") from error
     return device
+
+
+def pass_step(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+    """Let whoever listens end the work before a layer; a hook, so that no transform has to."""
+    progress.check()
 
 
 def explained_memory(shape: tuple[int, ...]) -> AbstractContextManager[None]:

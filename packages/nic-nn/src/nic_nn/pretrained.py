@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from nic_core.errors import BadWeights, NicError
+from nic_core.errors import BadWeights, NicError, OutOfTime
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -32,6 +32,8 @@ def obtaining(network: str, source: str, remedy: str) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
+    except OutOfTime:
+        raise
     except Exception as error:  # libraries raise what they like when a download fails
         reason = " ".join(str(error).split()) or type(error).__name__
         if isinstance(error, KeyError):

@@ -36,7 +36,8 @@ class RansDecoder:
     def __init__(self, data: bytes, max_symbols: int) -> None:
         self._decoder = CompressaiDecoder()
         self._decoder.set_stream(data + bytes(padding(len(data), max_symbols)))
-        self._left = max_symbols
+        self._data, self._left = data, max_symbols
+        self._pulled: list[tuple[np.ndarray, np.ndarray, Tables]] = []
 
     def pull(self, indexes: np.ndarray, tables: Tables) -> np.ndarray:
         """Return the next int32 symbols (K,)."""
@@ -44,10 +45,21 @@ class RansDecoder:
         if self._left < 0:
             raise DamagedFile("the stream is asked for more symbols than the picture's size allows")
         _check_indexes(indexes, tables)
-        return np.asarray(self._decoder.decode_stream(indexes.tolist(), *tables.as_lists), dtype=np.int32)
+        symbols = np.asarray(self._decoder.decode_stream(indexes.tolist(), *tables.as_lists), dtype=np.int32)
+        self._pulled.append((symbols, indexes, tables))
+        return symbols
 
     def finish(self) -> None:
-        """Check nothing: compressai does not tell where it stands. The symbols' checksum has to do."""
+        """Code the symbols again, since compressai does not tell where it stands; DamagedFile for another stream."""
+        encoder = RansEncoder()
+        try:
+            for group in self._pulled:
+                encoder.push(*group)
+            same = encoder.finish() == self._data
+        except ValueError:  # a symbol that no encoder takes
+            same = False
+        if not same:
+            raise DamagedFile("the entropy-coded stream does not end with its symbols: it is damaged")
 
 
 def padding(length: int, max_symbols: int) -> int:

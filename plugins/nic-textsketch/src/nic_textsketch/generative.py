@@ -5,6 +5,7 @@ candidates as the decoder would, and sends which of them is nearest to the pictu
 """
 
 import hashlib
+import math
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -105,12 +106,12 @@ class PicCodec(PixelCodec):
 
     def decompress(self, units: tuple[bytes, ...], header: Header, options: dict[str, Any]) -> np.ndarray:
         """See `PixelCodec.decompress`."""
-        message = self._message(header)
+        message = self._message(units, header)
         size = working_size(header.width, header.height, self.config.size)
         with self._painting:
             generator = self._generator(self._annotator(message), options)
+            sketch = self._decoded_sketch(message, units, header, options)  # a damaged one need not load the networks
             generator.obtain()
-            sketch = self._decoded_sketch(message, units, header, options)
             condition = sharpened(sketch) if sketch else None
             prompt = prompts.text(message.ids)
             (picture,) = generator.pictures(prompt, message.seed, [message.chosen], size, condition, 1)
@@ -118,7 +119,7 @@ class PicCodec(PixelCodec):
 
     def parts(self, units: tuple[bytes, ...], header: Header, options: dict[str, Any]) -> dict[str, bytes]:
         """Return the prompt, which candidate it is, and where there is a sketch this as coded and as decoded."""
-        message = self._message(header)
+        message = self._message(units, header)
         index = f"candidate {message.chosen + 1} of {message.candidates}, seed {message.seed}\n"
         return {".prompt.txt": f"{prompts.text(message.ids)}\n".encode(), ".index.txt": index.encode()}
 
@@ -133,7 +134,9 @@ class PicCodec(PixelCodec):
             self._generators[annotator, running] = Generator(self.config, annotator, self.torch_device, running)
         return self._generators[annotator, running]
 
-    def _message(self, header: Header) -> Message:
+    def _message(self, units: tuple[bytes, ...], header: Header) -> Message:
+        if units != (b"",):
+            raise DamagedFile("the file has coded data beside its prompt, where there should be none")
         message = Message.unpack(header.params, sketched=False)
         if _checksum(message.ids) & 0xFFFF != header.checksum:
             raise DamagedFile("the decoded prompt is not the one that was coded")
@@ -158,12 +161,14 @@ class PicsCodec(PicCodec):
 
     def parts(self, units: tuple[bytes, ...], header: Header, options: dict[str, Any]) -> dict[str, bytes]:
         """See `PicCodec.parts`."""
-        message = self._message(header)
+        message = self._message(units, header)
         png = image_files.encode(Picture.of(self._decoded_sketch(message, units, header, options)), "png")
         coded = self._sketch_file(message, units, header)
         return {**super().parts(units, header, options), ".sketch.nic": coded, ".sketch.png": png}
 
-    def _message(self, header: Header) -> Message:
+    def _message(self, units: tuple[bytes, ...], header: Header) -> Message:
+        if len(units) != 1:
+            raise DamagedFile(f"{self.info.codec} codes a sketch in one unit, the file has {len(units)}")
         return Message.unpack(header.params, sketched=True)  # the sketch codec compares the checksum
 
     def _annotator(self, message: Message) -> str:
@@ -193,7 +198,7 @@ class PicsCodec(PicCodec):
     def _decode_sketch(self, data: bytes, options: dict[str, Any]) -> Image.Image:
         width, height = nic.inspect(data).width, nic.inspect(data).height
         with _sketch_weights_named():
-            return self._sketch_codec(options).decode(data, max_pixels=width * height)
+            return self._sketch_codec(options).decode(data, max_pixels=width * height, max_seconds=math.inf)
 
     def _sketch_file(self, message: Message, units: tuple[bytes, ...], header: Header) -> bytes:
         """Return the sketch as a file of the sketch codec: what that has in its header is known here otherwise."""

@@ -58,6 +58,11 @@ def _listed(formats: frozenset[str]) -> str:
     help="Write into this folder, too, what the pictures are coded by, where that can be looked at: prompts, sketches.",
 )
 @click.option("--max-pixels", type=int, help="Refuse larger pictures [default: 250 million, or NIC_MAX_PIXELS].")
+@click.option(
+    "--max-seconds",
+    type=float,
+    help="Give up on a picture after so long, start-up aside [default: never, or NIC_MAX_SECONDS].",
+)
 def decode(
     inputs: tuple[Path, ...],
     output: str | None,
@@ -71,6 +76,7 @@ def decode(
     device: str,
     dump: Path | None,
     max_pixels: int | None,
+    max_seconds: float | None,
     **options: Any,
 ) -> int:
     """Turn .nic files back into pictures. Codec and weights are found from each file's header.
@@ -89,6 +95,7 @@ def decode(
     kind = Kind(frozenset({".nic"}), ".nic files", ending, image_files.SUFFIXES, check=image_files.format_of)
     todo = plan(inputs, output, kind, how)
     given = {key: value for key, value in options.items() if value is not None}
+    given |= {"max_pixels": max_pixels, "max_seconds": max_seconds}
     loaded: dict[str, api.Codec] = {}
 
     def format_of(job: Job) -> str:
@@ -109,12 +116,12 @@ def decode(
         image_files.check_alpha(format_of(job), chunks.ALPHA in file.chunks)
         codec = loaded.setdefault(file.header.codec, api.load(file.header.codec, weights, device))
         if dump:
-            parts = codec.parts(data, max_pixels=max_pixels, **given)
+            parts = codec.parts(data, **given)
             if parts:
                 _dump(parts, _dump_stem(job.target, todo, dump), how)
             else:
                 progress.note(f"nothing to dump: {codec.spec.id} codes a picture by nothing that can be looked at")
-        picture = codec.decode_picture(data, max_pixels=max_pixels, **given)
+        picture = codec.decode_picture(data, **given)
         write(job.target, image_files.encode(picture, format_of(job), quality, subsampling), overwrite)
         return Done(len(data), file.header.width * file.header.height)
 

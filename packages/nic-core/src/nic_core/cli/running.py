@@ -106,10 +106,6 @@ class Run:
             self._check()
             row.rename(f"{self.verb} {name}, {stage}")
 
-        def step(what: str, done: int, total: int) -> None:
-            self._check()
-            row.step(what, done, total)
-
         def note(fact: str) -> None:
             if not self.quiet:
                 self.line(fact if job.source == STREAM else f"{name}: {fact}")
@@ -118,7 +114,7 @@ class Run:
             self.startup[threading.get_ident()] += seconds
 
         try:
-            with progress.listening(progress.Listener(step, note, opened)):
+            with progress.listening(progress.Listener(row.step, note, opened, self._check)):
                 yield say
         finally:
             row.remove()

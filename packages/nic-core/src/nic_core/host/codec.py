@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from nic_core.errors import BadOption, TargetUnreachable
 from nic_core.format import chunks
 from nic_core.format.container import Data, File, Header, pack, unpack
 from nic_core.host.choice import Choice, nearest_quality
+from nic_core.host.limits import second_limit, time_limit
 from nic_core.host.target import Target, Trial, search
 from nic_core.pictures.picture import Picture
 from nic_core.pictures.sources import Source, picture_of
@@ -104,34 +106,46 @@ class Codec:
             progress.note(f"{alpha} of {len(data)} bytes are the alpha channel, which is kept losslessly")
         return data
 
-    def decode(self, data: Data, *, max_pixels: int | None = None, **options: Any) -> Image.Image:
+    def decode(
+        self, data: Data, *, max_pixels: int | None = None, max_seconds: float | None = None, **options: Any
+    ) -> Image.Image:
         """Return the picture of a .nic file as a PIL image; see `decode_picture`.
 
         Pillow has no 16-bit RGB: such a picture comes back in 8 bits here and in 16 from `decode_picture`.
         """
-        return self.decode_picture(data, max_pixels=max_pixels, **options).to_pil()
+        return self.decode_picture(data, max_pixels=max_pixels, max_seconds=max_seconds, **options).to_pil()
 
-    def decode_picture(self, data: Data, *, max_pixels: int | None = None, **options: Any) -> Picture:
+    def decode_picture(
+        self, data: Data, *, max_pixels: int | None = None, max_seconds: float | None = None, **options: Any
+    ) -> Picture:
         """Return the picture of a .nic file.
 
         max_pixels: refuse larger ones; None for NIC_MAX_PIXELS, or 250 million.
+        max_seconds: give up after so long; None for NIC_MAX_SECONDS, or never. Opening the codec and its weights does
+        not count. It is a coarse limit: time is looked at between the steps of a codec, of which one may take seconds
+        where the picture is large, and a picture that is finished by then is returned.
         options: the codec's decode options.
 
-        Raises DamagedFile, UnsupportedFile, WeightsNotFound (naming codec and fingerprint), BadOption, OutOfMemory.
+        Raises DamagedFile, UnsupportedFile, WeightsNotFound (naming codec and fingerprint), BadOption, OutOfMemory,
+        OutOfTime.
         """
-        checked = self.spec.options_for("decode", options)
+        checked, seconds = self.spec.options_for("decode", options), second_limit(max_seconds)
         file, codec = self._file_and_codec(data, max_pixels)
-        return chunks.to_picture(codec.decompress(file.units, file.header, checked), file.chunks)
+        with time_limit(seconds):
+            return chunks.to_picture(codec.decompress(file.units, file.header, checked), file.chunks)
 
-    def parts(self, data: Data, *, max_pixels: int | None = None, **options: Any) -> dict[str, bytes]:
+    def parts(
+        self, data: Data, *, max_pixels: int | None = None, max_seconds: float | None = None, **options: Any
+    ) -> dict[str, bytes]:
         """Return what a .nic file's picture is coded by and a person can look at, without making the picture.
 
         Contents of files by suffix, {".prompt.txt": b"a red barn"}; empty for codecs that have nothing of the kind.
-        options: the codec's decode options. Raises as `decode_picture`.
+        max_pixels, max_seconds, options: as of `decode_picture`, which raises the same.
         """
-        checked = self.spec.options_for("decode", options)
+        checked, seconds = self.spec.options_for("decode", options), second_limit(max_seconds)
         file, codec = self._file_and_codec(data, max_pixels)
-        return codec.parts(file.units, file.header, checked)
+        with time_limit(seconds):
+            return codec.parts(file.units, file.header, checked)
 
     def _file_and_codec(self, data: Data, max_pixels: int | None) -> tuple[File, PixelCodec]:
         """Return a file of this codec and the codec with the file's weights in place."""
@@ -190,7 +204,7 @@ class Codec:
         if len(ladder) < 2:
             raise BadOption(f"{self.spec.id} has no ladder of qualities to search here: its weights have a single rate")
         numbers = itertools.count(1)
-        decode = partial(self.decode_picture, max_pixels=picture.width * picture.height)
+        decode = partial(self.decode_picture, max_pixels=picture.width * picture.height, max_seconds=math.inf)
 
         def attempt(quality: float) -> Trial:
             if on_trial:
