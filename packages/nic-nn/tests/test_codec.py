@@ -273,7 +273,7 @@ def test_nothing_is_synthesised_of_a_stream_that_is_not_sound(
     codec = nic.load("tiny", device="cpu")
     model = codec.opened(codec.weights[0]).loaded
     if not integers:
-        model.integers = None
+        model.integers, model.codes_in_floats = None, True
     monkeypatch.setattr("nic_nn.model.WRITTEN", name)
     data = resealed(codec.encode(values(40, 70, 3)), coder=name)
     (unit,), checksum = unpack(data).units, unpack(data).header.checksum
@@ -296,7 +296,8 @@ def test_every_layer_is_a_step(install: Callable[..., Path], integers: bool) -> 
     install()
     codec = nic.load("tiny", device="cpu")
     if not integers:
-        codec.opened(codec.weights[0]).loaded.integers = None
+        model = codec.opened(codec.weights[0]).loaded
+        model.integers, model.codes_in_floats = None, True
     data = codec.encode(values(40, 70, 3))
     passed = []
     with progress.checking(lambda: passed.append(None)):

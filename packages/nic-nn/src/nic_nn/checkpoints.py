@@ -110,7 +110,7 @@ class Importer:
         fill(model, state, self.published, f"{path.name} is no checkpoint of {self.codec}")
         return model
 
-    def __call__(self, codec: str, source: Path, output: Path, **making: Path) -> WeightsInfo:
+    def __call__(self, codec: str, source: Path, output: Path, **making: Any) -> WeightsInfo:
         """Write a checkpoint as a weights file with integer nets; BadWeights as `load` says.
 
         making: `calibrate` or `integers_of`, as `export` takes them.
