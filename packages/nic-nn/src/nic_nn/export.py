@@ -16,6 +16,7 @@ from torch import Tensor
 
 from nic_nn.loading import TABLES, inside, scope_of
 from nic_nn.model import LatentModel
+from nic_nn.siblings import entropy_of
 
 
 def export(
@@ -39,8 +40,6 @@ def export(
     limited. BadWeights, and no file, for a value that is not finite, for a net that has no integer form, by its
     layer's name, and for `integers_of` that do not fit. BadOption for `calibrate` without pictures, or with both.
     """
-    from nic_nn.integers.siblings import entropy_of  # brings torch.fx, which coding does not need
-
     if calibrate is not None and integers_of is not None:
         raise BadOption("integers are calibrated, or taken of other weights: not both")
     state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
