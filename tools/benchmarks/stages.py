@@ -210,7 +210,7 @@ def main(
     tables = []
     for direction, stages in STAGES.items():
         table = Table(title=direction, box=None, title_justify="left")
-        table.add_column("codec")
+        table.add_column("codec", no_wrap=True)
         for stage in (*stages, "to floats"):
             table.add_column(stage, justify="right")
         tables.append((table, direction))
