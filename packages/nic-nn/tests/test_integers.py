@@ -225,7 +225,7 @@ def test_a_folder_calibrates_and_the_record_says_so(tmp_path: Path) -> None:
     assert info.entropy_id != export_as(tmp_path / "plain.safetensors", model).entropy_id
     with pytest.raises(BadOption, match="no folder with pictures"):
         export_as(tmp_path / "none.safetensors", model, calibrate=tmp_path / "nowhere")
-    with pytest.raises(BadOption, match="not both"):
+    with pytest.raises(BadOption, match="do not go together"):
         export_as(tmp_path / "both.safetensors", model, calibrate=tmp_path, integers_of=tmp_path / "w.safetensors")
 
 

@@ -53,5 +53,9 @@ def test_integers_can_be_those_of_other_weights(upgraded: Path, capsys: pytest.C
     assert weights.read_info(Path("same.safetensors")).entropy_id == weights.read_info(upgraded).entropy_id
     assert run(["weights", "upgrade", str(OLD), "-o", "other.safetensors", "--integers-of", str(OLD)]) == 1
     assert "has no integers to take" in capsys.readouterr().err
+    both = ["--calibrate", str(GOLDEN), "--integers-of", str(upgraded)]
+    assert run(["weights", "upgrade", str(OLD), "-o", "other.safetensors", *both]) == 1
+    assert "--calibrate and --integers-of do not go together" in capsys.readouterr().err
+    assert not Path("other.safetensors").exists()
     assert run(["weights", "upgrade", str(OLD), "-o", "other.safetensors", "--calibrate", str(GOLDEN)]) == 0
     assert "ranges from 4 pictures of golden" in capsys.readouterr().out

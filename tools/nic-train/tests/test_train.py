@@ -83,6 +83,31 @@ def test_resume_goes_on_and_export_is_repeatable(pictures, tmp_path, capsys):
                  run / "weights.safetensors") == 0  # fmt: skip
 
 
+def test_integers_of_a_run_are_made_of_what_is_said(pictures, tmp_path, capsys):
+    run, weights = tmp_path / "run", tmp_path / "run" / "weights.safetensors"
+    assert train("mini", "--data", pictures, "--out", run, "--steps", 1, *SMALL) == 0
+    assert "its integers: ranges from 4 pictures of scikit-image; " in capsys.readouterr().out
+    assert train("--export", run, "--calibrate", pictures / "deeper") == 0
+    assert "its integers: ranges from 3 pictures of deeper; " in capsys.readouterr().out
+    known = weights.rename(tmp_path / "known.safetensors")
+    assert train("--export", run, "--name", "other", "--integers-of", known) == 0
+    assert "its integers: those of mini mini" in capsys.readouterr().out
+    assert read_info(weights).entropy_id == read_info(known).entropy_id
+
+
+def test_what_initial_weights_code_with_is_not_kept(pictures, tmp_path, monkeypatch):
+    """Their tables and integers are not those of what is trained on from them."""
+    run = tmp_path / "run"
+    assert train("mini", "--data", pictures, "--out", run, "--steps", 1, *SMALL) == 0
+    begun = []
+    monkeypatch.setattr("nic_train.run._fit", lambda request, out, trainer, loop, *more: begun.append(loop))
+    train("mini", "--data", pictures, "--out", tmp_path / "next", "--steps", 1, *SMALL, "--init",
+          run / "weights.safetensors")  # fmt: skip
+    for model in (begun[0].networks.model, begun[0].validated.model):
+        assert model.tables is None
+        assert model.integers is None
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -97,6 +122,7 @@ def test_resume_goes_on_and_export_is_repeatable(pictures, tmp_path, capsys):
         (["tbtc-conv-charm", *NEW, "--lambda", "0"], "lmbda must be 1e-09 to 1e+09, not 0.0"),
         (["tbtc-conv-charm", *NEW, "--lambda", "-1"], "lmbda must be 1e-09 to 1e+09, not -1.0"),
         (["tbtc-conv-charm", *NEW, "--lambda", "nan"], "lmbda must be of type float, not 'nan'"),
+        (["mini", *NEW, "--calibrate", "tiny", "--integers-of", "tiny/a.png"], "do not go together"),
         (["mini", *NEW, "--set", "lr=-1"], "lr must be 0 to 1e+09, not -1.0"),
         (["mini", *NEW, "--set", "lr=inf"], "lr must be 0 to 1e+09, not inf"),
         (["mini", *NEW, "--set", "steps=0"], "steps must be 1 to 1e+09, not 0"),

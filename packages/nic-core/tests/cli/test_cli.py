@@ -511,7 +511,6 @@ def test_weights(work: Path, capsys: pytest.CaptureFixture, make_weights: Make, 
     [
         (["--calibrate", "."], "this codec has no integers to make, so it takes no --calibrate"),
         (["--integers-of", "a.png"], "this codec has no integers to make, so it takes no --integers-of"),
-        (["--integers-of", "a.png", "--calibrate", "."], "--calibrate and --integers-of do not go together"),
     ],
 )
 def test_what_integers_are_made_from_is_asked_where_there_are_none(

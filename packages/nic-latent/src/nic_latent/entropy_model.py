@@ -40,8 +40,7 @@ class EntropyModel:
         if not all(np.abs(values).max(initial=0) <= LARGEST_SYMBOL for values in (y, z)):  # which NaN is not either
             raise ValueError(f"a symbol exceeds {LARGEST_SYMBOL}: the latent is not finite or far out of range")
         encoder = coder.encoder()
-        distances = Fixed.of(z, LATENT_GRID).values.astype(np.int64) - self.medians
-        symbols = rounded_shift(distances, LATENT_GRID).astype(np.int32)
+        symbols = self.z_symbols(z)
         encoder.push(symbols.reshape(-1), self._z_rows(symbols.shape), self.z_tables)
         code = Encode(Fixed.of(y, LATENT_GRID), self.gaussians, encoder, checksum(symbols))
         self._drive(symbols, code)
@@ -74,6 +73,11 @@ class EntropyModel:
             raise ValueError(f"a net is missing or called with another number of values: {error}") from error
         if y_hat.values.shape != y.values.shape:
             raise ValueError(f"the nets give a latent of {y_hat.values.shape[1:]} instead of {y.values.shape[1:]}")
+
+    def z_symbols(self, z: np.ndarray) -> np.ndarray:
+        """Return the int32 symbols of z, numbers (N, h, w, C)."""
+        distances = Fixed.of(z, LATENT_GRID).values.astype(np.int64) - self.medians
+        return rounded_shift(distances, LATENT_GRID).astype(np.int32)
 
     def z_hat(self, symbols: np.ndarray) -> Fixed:
         """Return what symbols (N, h, w, C) of z decode to."""

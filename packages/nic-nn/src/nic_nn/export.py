@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from nic_core.errors import BadOption, BadWeights
 from nic_core.files.atomic import atomic_path
-from nic_core.progress import track
+from nic_core.progress import report
 from nic_core.weights import WeightsInfo, fingerprint, plain
 from nic_latent.stored import to_tensors
 from safetensors.torch import save_file
@@ -40,8 +40,7 @@ def export(
     limited. BadWeights, and no file, for a value that is not finite, for a net that has no integer form, by its
     layer's name, and for `integers_of` that do not fit. BadOption for `calibrate` without pictures, or with both.
     """
-    if calibrate is not None and integers_of is not None:
-        raise BadOption("integers are calibrated, or taken of other weights: not both")
+    check_making(calibrate, integers_of)
     state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     if half:
         exact = ("entropy_bottleneck.", "gaussian.")
@@ -64,11 +63,10 @@ def export(
     parts: dict[str, dict[str, np.ndarray]] = {"entropy": {}, "synthesis": {}, "analysis": {}}
     for name, value in state.items():
         parts[scope.role(name)][name] = value.numpy()
-    deciding = {name: value for name, value in config.items() if name not in scope.synthesis_config}
     info = dataclasses.replace(
         info,
         config=config,
-        entropy_id=fingerprint(parts["entropy"], deciding),
+        entropy_id=fingerprint(parts["entropy"], scope.deciding(config)),
         synthesis_id=fingerprint(parts["synthesis"], config),
         scope=scope,
         provenance={**info.provenance, "integers": origin},
@@ -78,20 +76,25 @@ def export(
     return info
 
 
+def check_making(calibrate: Path | None, integers_of: Path | None) -> None:
+    """BadOption where both are given, of which `export` takes one."""
+    if calibrate is not None and integers_of is not None:
+        raise BadOption("integers are made or taken: --calibrate and --integers-of do not go together")
+
+
 def _make_integers(model: LatentModel, calibrate: Path | None) -> dict[str, Any]:
     """Make a model's integers; return what the record says of them."""
-    from nic_nn.integers.calibration import OTHERS, carried, integers_of, latents_of, of_folder  # bring torch.fx
+    from nic_nn.integers.calibration import OTHERS, carried, latents_of, of_folder  # bring torch.fx
     from nic_nn.integers.limits import limited
 
-    steps = track(range(2), "making integers")
-    next(steps)
+    report("making integers", 0, 2)
     pictures = carried(model.stride) if calibrate is None else of_folder(calibrate, model.stride)
-    model.freeze_tables()
-    model.integers = integers_of(model, pictures)
-    next(steps)
+    model.make_integers(pictures)
+    assert model.integers is not None
+    report("making integers", 1, 2)
     others = carried(model.stride, OTHERS)
     counts = limited(model.integers, *latents_of(model, others))
-    next(steps, None)
+    report("making integers", 2, 2)
     return {
         "pictures": [plain(name) for name in pictures.names],
         "side": pictures.pixels[0].shape[0],

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -20,6 +20,9 @@ from nic_nn.coders import WRITTEN, coder
 from nic_nn.float_coding import Decode, Encode, coded_symbols
 from nic_nn.latent import Estimate, Noise, channels_last, full_precision, nets_of, round_ste, uniform_noise
 from nic_nn.priors import FactorizedPrior, GaussianPrior
+
+if TYPE_CHECKING:
+    from nic_nn.integers.calibration import Pictures
 
 NATS_TO_BITS = 1.4426950408889634
 
@@ -223,15 +226,16 @@ class LatentModel(nn.Module):
         finally:
             self.integers, self.tables, self.codes_in_floats = kept
 
-    def make_integers(self) -> None:
+    def make_integers(self, pictures: "Pictures | None" = None) -> None:
         """Make the tables and the integer nets; done once, when weights are exported.
 
+        pictures: whose values choose the integers' ranges; None for some of scikit-image.
         BadWeights names a layer that has no integer form.
         """
         from nic_nn.integers.calibration import integers_of  # brings torch.fx, which coding does not need
 
         self.freeze_tables()
-        self.integers = integers_of(self)
+        self.integers = integers_of(self, pictures)
 
     def with_nets(self, nets: Mapping[str, Net]) -> EntropyModel:
         """Return the integer entropy model around these nets, with this model's tables."""

@@ -2,9 +2,7 @@
 
 import copy
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from nic_core.errors import BadWeights
@@ -14,25 +12,23 @@ from torch import Tensor
 
 from nic_nn.config import from_json
 from nic_nn.loading import fill_floats, fill_model, read_state, scope_of
-
-Model = Any
-"""A `nic_nn.model.LatentModel`."""
+from nic_nn.model import LatentModel
 
 TOLERANCE = 2.0**-8
 """By how much of a tensor's largest value floats may differ from the integers that were made of them."""
 
 
-def entropy_of(model: Model, path: Path) -> tuple[WeightsInfo, dict[str, Tensor]]:
+def entropy_of(model: LatentModel, path: Path) -> tuple[WeightsInfo, dict[str, Tensor]]:
     """Return the record of known weights, and the tensors of theirs that decide symbols, for a model that shares them.
 
     BadWeights where they have none in integers, or where they are not what the model has in floating point.
     """
     info, scope = verified(path), scope_of(model)
     try:
-        theirs = deciding(from_json(type(model.config), info.config), scope.synthesis_config)
+        theirs = dataclasses.asdict(from_json(type(model.config), info.config))
     except ValueError as error:
         raise BadWeights(f"{path.name} has a config of another model: {error}") from error
-    if theirs != deciding(model.config, scope.synthesis_config):
+    if scope.deciding(theirs) != scope.deciding(dataclasses.asdict(model.config)):
         raise BadWeights(f"{path.name} has another config: its integers are for another entropy model")
     known = {name: value for name, value in read_state(path).items() if scope.role(name) == "entropy"}
     own = {name: value for name, value in model.state_dict().items() if scope.role(name) != "entropy"}
@@ -48,8 +44,3 @@ def entropy_of(model: Model, path: Path) -> tuple[WeightsInfo, dict[str, Tensor]
         if scope.role(name) == "entropy" and not torch.allclose(value, stated[name], rtol=0, atol=TOLERANCE * most):
             raise BadWeights(f"{path.name} has another entropy model: {name} differs")
     return info, known
-
-
-def deciding(config: Any, left_out: Sequence[str]) -> dict[str, Any]:
-    """Return the part of a config, a dataclass, that decides symbols."""
-    return {name: value for name, value in dataclasses.asdict(config).items() if name not in left_out}

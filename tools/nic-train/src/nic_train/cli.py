@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from nic_core.cli.bars import working
 from nic_core.cli.flags import with_making
 from nic_core.errors import BadOption, NicError
 from nic_core.plugins import records
@@ -149,7 +150,7 @@ def train(
 
     settings = export.ExportSettings(name, quality, licence, rank, half, step, calibrate, integers_of)
     if exported is not None:
-        click.echo(f"wrote {export.export_run(exported, settings)}")
+        write_weights(exported, settings)
         return 0
     if resume is not None:
         if codec or recipe or out:
@@ -179,12 +180,23 @@ def train(
     machine = run.Machine(device, devices, nodes, minutes, wandb)
     outcome = run.train(request, out, machine, resume=resume is not None, initial=initial)
     if outcome == "finished":
-        click.echo(f"wrote {export.export_run(out, settings)}")
+        write_weights(out, settings)
     elif outcome is not None and path_of(out).exists():
         click.echo(f"stopped; go on with: nic train --resume {shlex.quote(str(out))}")
     elif outcome is not None:
         click.echo("stopped before the first checkpoint")
     return 130 if outcome == "interrupted" else 0
+
+
+def write_weights(run: Path, settings: Any) -> None:
+    """Export a run, by `nic_train.export.ExportSettings`, and say what came of it."""
+    from nic_train import export  # as above
+
+    with working(f"exporting {run.name}"):
+        path, info = export.export_run(run, settings)
+    click.echo(f"wrote {path}")
+    if info.integers:
+        click.echo(f"its integers: {info.integers}")
 
 
 def parse_values(values: tuple[str, ...]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from nic_core.errors import BadOption
 from nic_core.weights import WeightsInfo
-from nic_nn.export import export
+from nic_nn.export import check_making, export
 from nic_nn.model import LatentModel
 
 from nic_train import checkpoints
@@ -30,7 +30,7 @@ class ExportSettings:
     step: of a checkpoint that was kept; None for the last one.
     calibrate, integers_of: what the integers are made from, as `nic_nn.export.export` takes them.
 
-    BadOption for a name or a licence that is too long or cannot be printed.
+    BadOption for a name or a licence that is too long or cannot be printed, and for both of the last two.
     """
 
     name: str = ""
@@ -47,6 +47,7 @@ class ExportSettings:
         for what, text in (("name", self.name), ("licence", self.licence)):
             if len(text) > LONGEST_TEXT or not text.isprintable():
                 raise BadOption(f"the {what} must be printable and at most {LONGEST_TEXT} characters")
+        check_making(self.calibrate, self.integers_of)
 
 
 @dataclass(frozen=True)
@@ -73,20 +74,12 @@ def trained(run: Path, step: int | None = None) -> Trained:
     return Trained(record, loop.recipe, state["step"], loop.recipe.at(stage).exported(loop.validated))
 
 
-def export_run(run: Path, settings: ExportSettings) -> Path:
-    """Write a run's checkpoint as a weights file, with integer nets, tables and provenance; return its path."""
+def export_run(run: Path, settings: ExportSettings) -> tuple[Path, WeightsInfo]:
+    """Write a run's checkpoint as a weights file, with integer nets and provenance; return its path and record."""
     found = trained(run, settings.step)
     path = run / ("weights.safetensors" if settings.step is None else f"weights-{settings.step}.safetensors")
-    info = _info(found, settings)
-    export(
-        found.model,
-        path,
-        info,
-        half=settings.half,
-        calibrate=settings.calibrate,
-        integers_of=settings.integers_of,
-    )
-    return path
+    making = {"calibrate": settings.calibrate, "integers_of": settings.integers_of}
+    return path, export(found.model, path, _info(found, settings), half=settings.half, **making)
 
 
 def _info(found: Trained, settings: ExportSettings) -> WeightsInfo:

@@ -123,7 +123,9 @@ def _make_loop(request: Request, machine: Machine, state: dict[str, Any] | None,
     if state:
         checkpoints.check_fits(loop, state["state_dict"])
     elif initial is not None:
-        load_model(loop.networks.model, initial).train()
+        model = load_model(loop.networks.model, initial)
+        model.tables = model.integers = None  # of weights that go on changing
+        model.train()
         checkpoints.check_finite(loop.networks.model.state_dict(), initial)
         loop.start_average()
     return loop

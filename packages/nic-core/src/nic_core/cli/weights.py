@@ -145,8 +145,6 @@ def _free(output: Path | None, default: Path, overwrite: bool, skip_existing: bo
 def _make(maker: Callable[..., Any], arguments: tuple[Any, ...], making: dict[str, Path | None]) -> None:
     """Have a codec write a weights file, the last argument, and say what it is."""
     given = {name: path for name, path in making.items() if path is not None}
-    if len(given) > 1:
-        raise BadOption("integers are made or taken: --calibrate and --integers-of do not go together")
     try:
         inspect.signature(maker).bind(*arguments, **given)
     except TypeError:
@@ -159,6 +157,5 @@ def _make(maker: Callable[..., Any], arguments: tuple[Any, ...], making: dict[st
         maker(*arguments, **given)
     info = store.verified(target)
     say(f"wrote {target} ({info.codec}, entropy {info.entropy_id}, synthesis {info.synthesis_id})")
-    integers = info.provenance.get("integers")
-    if isinstance(integers, dict) and store.is_plain(summary := integers.get("summary")):
-        say(f"its integers: {summary}")
+    if info.integers:
+        say(f"its integers: {info.integers}")

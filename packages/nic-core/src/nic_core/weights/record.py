@@ -46,6 +46,10 @@ class Scope:
         top = name.partition(".")[0]
         return "synthesis" if top in self.synthesis else "analysis" if top in self.analysis else "entropy"
 
+    def deciding(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the part of a config that decides symbols, which the entropy fingerprint covers."""
+        return {name: value for name, value in config.items() if name not in self.synthesis_config}
+
 
 @dataclass(frozen=True)
 class WeightsInfo:
@@ -80,6 +84,13 @@ class WeightsInfo:
     def covers_range(self) -> bool:
         """Whether one set of weights serves many qualities."""
         return isinstance(self.quality, tuple)
+
+    @property
+    def integers(self) -> str:
+        """What the integers that decide symbols were made from, in a line; empty where the record does not say."""
+        made = self.provenance.get("integers")
+        summary = str(made.get("summary", "")) if isinstance(made, dict) else ""
+        return summary if is_plain(summary) else ""
 
 
 def fingerprint(tensors: Mapping[str, np.ndarray], config: Mapping[str, Any]) -> str:

@@ -115,10 +115,9 @@ def fingerprints(path: Path, info: WeightsInfo, name: str = "") -> tuple[str, st
     """
     import numpy as np  # here, as `nic` must start fast and seldom needs to look into a file
 
-    deciding = {name: value for name, value in info.config.items() if name not in info.scope.synthesis_config}
     digests = {
         role: hashlib.sha256(json.dumps(config, sort_keys=True).encode())
-        for role, config in (("entropy", deciding), ("synthesis", info.config))
+        for role, config in (("entropy", info.scope.deciding(info.config)), ("synthesis", info.config))
     }
     data = np.memmap(path, np.uint8, "r")
     for tensor, entry in sorted(read_head(path).entries.items()):

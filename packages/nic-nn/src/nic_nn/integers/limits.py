@@ -53,6 +53,6 @@ def narrowings(layer: Layer, inputs: list[np.ndarray]) -> Iterator[tuple[np.ndar
 def limited(model: EntropyModel, y: np.ndarray, z: np.ndarray) -> Limited:
     """Return the counts for latents (N, h, w, C)."""
     counts = Limited(model)
-    symbols = rounded_shift(Fixed.of(z, LATENT_GRID).values.astype(np.int64) - model.medians, LATENT_GRID)
-    drive(model.order(counts, counts(HYPER_SYNTHESIS, model.z_hat(symbols))), Round(Fixed.of(y, LATENT_GRID)))
+    hyper = counts(HYPER_SYNTHESIS, model.z_hat(model.z_symbols(z)))
+    drive(model.order(counts, hyper), Round(Fixed.of(y, LATENT_GRID)))
     return counts
