@@ -88,9 +88,11 @@ def watched(model: LatentModel, watch: Stopwatch) -> Iterator[None]:
         except StopIteration as stop:
             return stop.value
 
-    def net(table: NetTable, name: str, *inputs: Fixed) -> Fixed:
+    run_net = NetTable.__call__
+
+    def net(table: NetTable, name: str, *inputs: Fixed, parity: int | None = None) -> Fixed:
         with watch.stage("h_s" if name == "h_s" else "context"):
-            return table.nets[name](*inputs)
+            return run_net(table, name, *inputs, parity=parity)
 
     coder = {(InterleavedEncoder, "push"), (InterleavedEncoder, "finish"), (InterleavedDecoder, "pull")}
     kept = {(owner, name): getattr(owner, name) for owner, name in coder}

@@ -12,8 +12,9 @@ from nic_latent.context import Context, Order, Params, at_once, checkerboard, dr
 from nic_latent.entropy_model import EntropyModel
 from nic_latent.fixed import Fixed, joined
 from nic_latent.layers import Affine, Conv
-from nic_latent.nets import Net, Step
+from nic_latent.nets import Net
 from nic_latent.raster import RasterOrder, waves
+from nic_latent.step import Step
 
 
 def table_rows(widths: list[int]) -> Tables:
@@ -215,7 +216,7 @@ def test_rounding_alone_gives_what_coding_gives() -> None:
     hyper = Fixed.of(np.random.default_rng(2).normal(0, 1, (2, 4, 6, HYPER)), LATENT_GRID)
 
     def run(code: object, hyper: Fixed) -> np.ndarray:
-        nets = lambda name, *inputs: entropy_model.nets[name](*inputs)  # noqa: E731
+        nets = lambda name, *inputs, parity=None: entropy_model.nets[name](*inputs)  # noqa: E731
         return joined(drive(two_slices(nets, hyper), code), LATENT_GRID).values
 
     both = run(Round(Fixed.of(y, LATENT_GRID)), hyper)

@@ -19,13 +19,15 @@ from nic_latent.layers import (
     Leaky,
     Multiply,
     Norm,
+    Pack,
     Pool,
     Shuffle,
     Sigmoid,
     Take,
     Tanh,
 )
-from nic_latent.nets import Net, Step
+from nic_latent.nets import Net
+from nic_latent.step import Step
 
 pytestmark = pytest.mark.skipif(bool(native.why_not()), reason=native.why_not())
 if not native.why_not():
@@ -176,11 +178,13 @@ DRAWS: dict[str, Callable[[np.random.Generator, str], Drawn]] = {
 def test_same_integers(kind: str) -> None:
     generator = np.random.default_rng(len(kind))
     for _ in range(12):
-        layer, inputs = DRAWS[kind](generator, kind)
-        found = executor.run(layer, *inputs)
-        expected = layer(*inputs)
-        assert found.dtype == np.int32
-        assert np.array_equal(found, expected), (layer, [x.shape for x in inputs])
+        layer, drawn = DRAWS[kind](generator, kind)
+        for bits in (0, one_of(generator, 8, 16, 24), 31):  # small values are summed in longer runs, zeros not at all
+            inputs = [x >> bits for x in drawn]
+            found = executor.run(layer, *inputs)
+            expected = layer(*inputs)
+            assert found.dtype == np.int32
+            assert np.array_equal(found, expected), (layer, bits, [x.shape for x in inputs])
 
 
 @pytest.mark.usefixtures("way")
@@ -221,6 +225,26 @@ def test_layers_that_run_as_one(seed: int) -> None:
         expected = net(*given)
     assert found.grid == expected.grid
     assert np.array_equal(found.values, expected.values)
+
+
+@pytest.mark.parametrize("parity", [0, 1])
+@pytest.mark.usefixtures("way")
+def test_a_convolution_at_one_colour(parity: int) -> None:
+    generator = np.random.default_rng(parity)
+    for kernel, padding in ((1, 0), (3, 1), (5, 2), (3, 0), (2, 1)):
+        inputs, narrow = inputs_of(generator, 5)
+        count, sides = len(inputs), (generator.integers(2, 5, 2) * 2 + (kernel + 1) % 2)
+        inputs = [values(generator, 2, *sides, x.shape[-1]) for x in inputs]
+        layer = Conv(narrow, LARGEST, **products(generator, 9, 9, 5, kernel, kernel), padding=padding)
+        layers = [(layer, tuple(range(count))), (Pack(parity), (count,)), (Leaky(655), (count + 1,))]
+        net = Net((12,) * count, tuple(Step(*each, 12) for each in layers))
+        given = [Fixed(x, 12) for x in inputs]
+        found = net(*given)
+        with executor.only_numpy():
+            assert np.array_equal(found.values, net(*given).values)
+        odd = [Fixed(x.values[:, 1:], 12) for x in given]
+        with pytest.raises(ValueError, match="even"):
+            net(*odd)
 
 
 def test_what_c_refuses_is_computed_all_the_same() -> None:

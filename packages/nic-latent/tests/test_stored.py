@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from nic_latent.fixed import Fixed
 from nic_latent.layers import Add, Conv, Gelu, Leaky, WindowAttention
-from nic_latent.nets import Net, Step
+from nic_latent.nets import Net
+from nic_latent.step import Step
 from nic_latent.stored import TEXT, from_tensors, to_tensors
 
 

@@ -2,6 +2,7 @@
 
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from nic_core.coding import EntropyDecoder, EntropyEncoder, Tables
@@ -39,10 +40,11 @@ class Gaussians:
     tables: Tables
 
     def indexes(self, params: Params, chosen: Chosen = slice(None)) -> np.ndarray:
-        """Return int32 rows, shaped like the scales of the chosen positions."""
+        """Return int32 rows (1, 1, k, C) for the k chosen positions."""
+        scale = of_positions(params.scale, chosen)
         if params.scale_is_index:
-            return np.clip(params.scale.on(0).values[chosen], 0, len(self.ladder) - 1)
-        return steps_below(self.ladder[:-1], params.scale.on(SCALE_GRID).values[chosen])
+            return np.clip(scale.on(0).values, 0, len(self.ladder) - 1)
+        return steps_below(self.ladder[:-1], scale.on(SCALE_GRID).values)
 
 
 class Encode:
@@ -59,16 +61,17 @@ class Encode:
         if isinstance(group, Scan):
             (y_hat,) = drive(group.steps(), self)
             return y_hat
-        mean, chosen = group.mean.on(LATENT_GRID).values, positions(group)
-        y = self._y.values if group.channels is None else self._y.values[..., group.channels]
-        y = y if group.at is None else y[:, group.at[0], group.at[1]][:, None]
-        symbols = rounded_shift(y[chosen].astype(np.int64) - mean[chosen], LATENT_GRID)
-        symbols = symbols.astype(np.int32)
+        chosen = positions(group)
+        mean = of_positions(group.mean, chosen).on(LATENT_GRID)
+        latents = self._y.values if group.channels is None else self._y.values[..., group.channels]
+        latents = latents if group.at is None else latents[:, group.at[0], group.at[1]][:, None]
+        y = of_positions(Fixed(latents, LATENT_GRID), chosen)
+        symbols = rounded_shift(y.values.astype(np.int64) - mean.values, LATENT_GRID).astype(np.int32)
         self._encoder.push(
             symbols.reshape(-1), self._gaussians.indexes(group, chosen).reshape(-1), self._gaussians.tables
         )
         self.checksum = checksum(symbols, self.checksum)
-        return y_hat_of(symbols, mean, chosen)
+        return y_hat_of(symbols, mean, chosen, group)
 
 
 class Decode:
@@ -82,11 +85,12 @@ class Decode:
         if isinstance(group, Scan):
             (y_hat,) = drive(group.steps(), self)
             return y_hat
-        mean, chosen = group.mean.on(LATENT_GRID).values, positions(group)
+        chosen = positions(group)
         indexes = self._gaussians.indexes(group, chosen)
         symbols = self._decoder.pull(indexes.reshape(-1), self._gaussians.tables)
         self.checksum = checksum(symbols, self.checksum)
-        return y_hat_of(symbols.reshape(indexes.shape), mean, chosen)
+        mean = of_positions(group.mean, chosen).on(LATENT_GRID)
+        return y_hat_of(symbols.reshape(indexes.shape), mean, chosen, group)
 
 
 @dataclass(frozen=True)
@@ -113,18 +117,28 @@ class Round:
 
 def positions(params: Params) -> Chosen:
     """Return the index of a group's positions in arrays (1, h, w, C)."""
-    if params.parity is None:
-        return slice(None)
-    row, column = np.indices(params.mean.values.shape[1:3])
-    return (np.zeros(1, int), *np.nonzero((row + column) % 2 == params.parity))
+    return slice(None) if params.parity is None else _colour(*params.mean.values.shape[1:3], params.parity)
 
 
-def y_hat_of(symbols: np.ndarray, mean: np.ndarray, chosen: Chosen) -> Fixed:
+@lru_cache(maxsize=16)
+def _colour(height: int, width: int, parity: int) -> Chosen:
+    row, column = np.indices((height, width))
+    return (np.zeros(1, int), *np.nonzero((row + column) % 2 == parity))
+
+
+def of_positions(value: Fixed, chosen: Chosen) -> Fixed:
+    """Return what a value (1, h, w, C) is at the k chosen positions, (1, 1, k, C)."""
+    return Fixed(value.values[chosen].reshape(1, 1, -1, value.values.shape[-1]), value.grid)
+
+
+def y_hat_of(symbols: np.ndarray, mean: Fixed, chosen: Chosen, params: Params) -> Fixed:
     """Return the group that symbols at the chosen positions decode to, zero at others; both directions call it."""
-    mean_of_chosen = mean[chosen]
-    decoded = run(SUM, *(x.reshape(1, 1, -1, mean.shape[-1]) for x in (symbols, mean_of_chosen)))
-    y_hat = np.zeros(mean.shape, np.int32)
-    y_hat[chosen] = decoded.reshape(mean_of_chosen.shape)
+    decoded = run(SUM, symbols, mean.values)
+    shape = params.mean.values.shape
+    if params.parity is None:
+        return Fixed(decoded.reshape(shape), LATENT_GRID)
+    y_hat = np.zeros(shape, np.int32)
+    y_hat[chosen] = decoded[0, 0]
     return Fixed(y_hat, LATENT_GRID)
 
 

@@ -1,6 +1,7 @@
 """What nic-native has for the layers: the same integers as theirs, computed in C.
 
-A convolution takes the `Shuffle` and the `Leaky` that follow it along: what is between them then never is in memory.
+A convolution takes the `Shuffle` or `Pack` and the `Leaky` that follow it along: what is between them then never is in
+memory, and what a `Pack` leaves out is not computed.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,6 +23,7 @@ from nic_latent.layers import (
     Leaky,
     Multiply,
     Norm,
+    Pack,
     Pool,
     Shuffle,
     Sigmoid,
@@ -41,7 +43,7 @@ def join(layers: Sequence[Layer]) -> bool:
     kinds = [type(layer) for layer in others]
     if not isinstance(first, Conv | Deconv) or not _is_plain(first):
         return False
-    if isinstance(first, Conv) and kinds[:1] == [Shuffle]:
+    if isinstance(first, Conv) and (kinds[:1] == [Shuffle] or (kinds[:1] == [Pack] and first.stride == 1)):
         kinds = kinds[1:]
     return kinds in ([], [Leaky])
 
@@ -92,9 +94,13 @@ def _convolution(layer: Conv | Deconv, others: Sequence[Layer]) -> Run | None:
     if not convolutions.fits(layer.weight, layer.largest):
         return None
     bias, shift = _whole(layer.bias, np.int64), _whole(layer.shift, np.int64)
-    given = layer.weight, bias, shift, layer.narrow, layer.largest, layer.stride, layer.padding
+    numbers = layer.weight, bias, shift, layer.narrow, layer.largest
+    given = *numbers, layer.stride, layer.padding
+    parities = [other.parity for other in others if isinstance(other, Pack)]
     if isinstance(layer, Deconv):
         made = convolutions.transposed_convolution(*given)
+    elif parities:
+        made = convolutions.coloured_convolution(*numbers, layer.padding, *parities)
     elif layer.groups == 1:
         factor = next((other.factor for other in others if isinstance(other, Shuffle)), 1)
         made = convolutions.convolution(*given, factor)

@@ -26,8 +26,11 @@ Value = Any
 class Nets(Protocol):
     """The nets of a model by name, as its modules are called: "h_s", "contexts.0.anchors"."""
 
-    def __call__(self, name: str, *inputs: Value) -> Value:
-        """Return what the net makes of its inputs."""
+    def __call__(self, name: str, *inputs: Value, parity: int | None = None) -> Value:
+        """Return what the net makes of its inputs.
+
+        parity: of the positions that matter, as in `Params`; what is returned at others is of no use.
+        """
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ Order = Callable[[Nets, Value], Context]
 
 def within(nets: Nets, module: str) -> Nets:
     """Return the nets inside a module, by their names there."""
-    return lambda name, *inputs: nets(f"{module}.{name}", *inputs)
+    return lambda name, *inputs, parity=None: nets(f"{module}.{name}", *inputs, parity=parity)
 
 
 def slices_of(sizes: Sequence[int]) -> list[slice]:

@@ -6,21 +6,10 @@ from functools import cached_property
 
 from nic_core import progress
 
+from nic_latent.colours import at_colour
 from nic_latent.executor import Part, in_c, parts_of
 from nic_latent.fixed import Fixed
-from nic_latent.layers import Layer
-
-
-@dataclass(frozen=True)
-class Step:
-    """One layer of a net.
-
-    inputs: numbers of values, those of the net first, then what each step made. grid: where what it makes lies.
-    """
-
-    layer: Layer
-    inputs: tuple[int, ...]
-    grid: int
+from nic_latent.step import Step
 
 
 @dataclass(frozen=True)
@@ -49,6 +38,12 @@ class Net:
         return parts_of(len(self.input_grids), [(step.layer, step.inputs) for step in self.steps])
 
     @cached_property
+    def colours(self) -> tuple["Net", "Net"]:
+        """This net at one colour of a checkerboard, 0 or 1, and zeros elsewhere; for inputs with even sides."""
+        first, second = (Net(self.input_grids, at_colour(self.input_grids, self.steps, p)) for p in (0, 1))
+        return first, second
+
+    @cached_property
     def _compiled(self) -> tuple[Part, ...]:
         """Weights as C takes them."""
         return self._parts()
@@ -60,6 +55,9 @@ class NetTable:
 
     nets: Mapping[str, Net]
 
-    def __call__(self, name: str, *inputs: Fixed) -> Fixed:
-        """Run a net."""
-        return self.nets[name](*inputs)
+    def __call__(self, name: str, *inputs: Fixed, parity: int | None = None) -> Fixed:
+        """Run a net; parity: see `nic_latent.context.Nets`."""
+        net = self.nets[name]
+        if parity is not None and not any(side % 2 for value in inputs for side in value.values.shape[1:3]):
+            net = net.colours[parity]
+        return net(*inputs)

@@ -14,7 +14,8 @@ import numpy as np
 from nic_core.files.json_files import parse_json
 
 from nic_latent.layers import Layer
-from nic_latent.nets import Net, Step
+from nic_latent.nets import Net
+from nic_latent.step import Step
 
 PREFIX = "integers."
 TEXT = f"{PREFIX}nets"

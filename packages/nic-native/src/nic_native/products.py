@@ -1,17 +1,20 @@
 """Sums of products in C: what weights are laid out as, once for each layer. See c/products.h and c/depthwise.h."""
 
+from collections.abc import Iterator
 from ctypes import POINTER, Structure, byref, c_int64, c_void_p
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 
-from nic_native.arrays import layer_function
+from nic_native.arrays import layer_function, library
 
 PANEL = 16
 MOST_TAP_ROWS = 64
 MOST_PAIRS = 192
 """Of a block, so that its weights of one panel stay in the nearest cache."""
-MOST = (1 << 31) - 1
+MOST_BITS = 15
+"""Of what is narrowed."""
 UNCHANGED = 1 << 16
 """The slope that leaves values below zero as they are."""
 
@@ -19,7 +22,10 @@ UNCHANGED = 1 << 16
 class Packed(Structure):
     """`nic_packed` of products.h."""
 
-    _fields_ = tuple((name, c_int64) for name in ("count", "rows", "columns", "channels"))
+    _fields_ = (
+        *((name, c_int64) for name in ("count", "rows", "columns", "channels")),
+        *((name, c_void_p) for name in ("values", "seen")),
+    )
 
 
 class Target(Structure):
@@ -33,8 +39,8 @@ class CProducts(Structure):
 
     _fields_ = (
         *((name, c_int64) for name in ("outputs", "tap_rows", "tap_columns", "stride", "first_row", "first_column")),
-        *((name, c_int64) for name in ("blocks", "slope")),
-        *((name, c_void_p) for name in ("block", "weight", "start", "shift", "offset")),
+        ("slope", c_int64),
+        *((name, c_void_p) for name in ("block", "blocks", "weight", "start", "shift", "offset")),
     )
 
 
@@ -72,9 +78,9 @@ class Finish:
 class Sums:
     """One convolution of packed values.
 
-    at: which of the positions, `step` of each side, that an output becomes, it computes.
+    at: which of the positions of a `Convolution`'s output it computes.
     first: row and column of the packed values that output 0 begins to read. taps: rows and columns.
-    block, weight: as in `nic_products`.
+    block, blocks, weight: as in `nic_products`.
     """
 
     at: tuple[int, int]
@@ -82,6 +88,7 @@ class Sums:
     outputs: int
     taps: tuple[int, int]
     block: np.ndarray
+    blocks: np.ndarray
     weight: np.ndarray
     finish: Finish
 
@@ -91,7 +98,6 @@ class Sums:
         taps: np.ndarray,
         bias: np.ndarray,
         shift: np.ndarray,
-        largest: int,
         at: tuple[int, int] = (0, 0),
         first: tuple[int, int] = (0, 0),
     ) -> "Sums":
@@ -101,36 +107,41 @@ class Sums:
         filled = np.pad(taps, ((0, 0), (0, 0), (0, inputs % 2), (0, room - outputs))).astype(np.int16)
         pairs = filled.reshape(rows * columns * filled.shape[2] // 2, 2, room)
         panels = pairs.reshape(len(pairs), 2, room // PANEL, PANEL).transpose(2, 0, 3, 1)
-        finish = Finish.of(bias, shift, room)
         weight = np.ascontiguousarray(panels)
-        return cls(at, first, outputs, (rows, columns), blocks(pairs, largest), weight, finish)
+        ends = list(ends_of_blocks(weight))
+        blocks = np.array([*accumulate(map(len, ends), initial=0)], np.int64)
+        finish = Finish.of(bias, shift, room)
+        return cls(at, first, outputs, (rows, columns), np.concatenate(ends), blocks, weight, finish)
 
     @property
     def work(self) -> int:
         """Steps for each position, in the unit of `nic_native.threads.WORTH`."""
         return self.weight.size // PANEL
 
-    def multiply(self, stride: int, slope: int, shape: Packed, packed: int, target: Target) -> None:
-        """Run it; packed: where packed values lie."""
-        numbers = (self.outputs, *self.taps, stride, *self.first, len(self.block), slope)
-        c = CProducts(*numbers, self.block.ctypes.data, self.weight.ctypes.data, *self.finish.addresses)
-        run = layer_function("nic_multiply", POINTER(CProducts), POINTER(Packed), c_void_p, POINTER(Target))
-        run(byref(c), byref(shape), packed, byref(target))
+    def multiply(self, stride: int, slope: int, packed: Packed, target: Target) -> None:
+        """Run it."""
+        numbers = (self.outputs, *self.taps, stride, *self.first, slope)
+        arrays = (self.block.ctypes.data, self.blocks.ctypes.data, self.weight.ctypes.data)
+        c = CProducts(*numbers, *arrays, *self.finish.addresses)
+        run = layer_function("nic_multiply", POINTER(CProducts), POINTER(Packed), POINTER(Target))
+        run(byref(c), byref(packed), byref(target))
 
 
-def blocks(pairs: np.ndarray, largest: int) -> np.ndarray:
-    """Return int64 ends of blocks of a sum, weights (pairs, 2, outputs): each as long as 32 bits hold any sum of it.
+def ends_of_blocks(weight: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the int64 ends of blocks for inputs of 0, 1 ... MOST_BITS bits; weight: as in `nic_products`.
 
-    One pair always fits: 2 x 2**15 x (2**15 - 1) is below 2**31.
+    Zeros have no blocks.
     """
-    total = np.zeros((len(pairs) + 1, pairs.shape[-1]), np.int64)
-    np.cumsum(np.abs(pairs.astype(np.int64)).sum(1), 0, out=total[1:])
-    ends, start = [], 0
-    while start < len(pairs):
-        sums = (total[start + 1 : start + 1 + MOST_PAIRS] - total[start]).max(-1)
-        start += int(np.searchsorted(sums, MOST // largest, "right"))
-        ends.append(start)
-    return np.array(ends, np.int64)
+    panels, pairs = weight.shape[:2]
+    sums, ends = np.empty(panels * PANEL, np.uint32), np.empty(pairs, np.int64)
+    find = library().nic_blocks
+    find.argtypes = (c_void_p, *[c_int64] * 4, c_void_p, c_void_p)
+    find.restype = c_int64
+    yield ends[:0]
+    for bits in range(1, MOST_BITS + 1):
+        given = (panels, pairs, (1 << bits) - 1, MOST_PAIRS)
+        count = find(weight.ctypes.data, *given, sums.ctypes.data, ends.ctypes.data)
+        yield ends[:count].copy()
 
 
 @dataclass(frozen=True)
@@ -151,16 +162,16 @@ class Depthwise:
         sums = np.abs(weight.astype(np.int64)).sum((1, 2, 3)) * largest
         taps = weight.reshape(outputs, kernel * kernel).T.astype(np.int16)
         taps = np.ascontiguousarray(np.pad(taps, ((0, 0), (0, outputs % 2))))
-        return cls(outputs, kernel, taps, bool(sums.max() > MOST), Finish.of(bias, shift, outputs))
+        return cls(outputs, kernel, taps, bool(sums.max() >= 1 << 31), Finish.of(bias, shift, outputs))
 
     @property
     def work(self) -> int:
         """Steps for each position, in the unit of `nic_native.threads.WORTH`."""
         return self.weight.size // 4
 
-    def multiply(self, stride: int, slope: int, shape: Packed, packed: int, target: Target) -> None:
+    def multiply(self, stride: int, slope: int, packed: Packed, target: Target) -> None:
         """Run it; it knows no slope."""
         numbers = (self.outputs, self.kernel, stride, self.wide)
         c = CDepthwise(*numbers, self.weight.ctypes.data, *self.finish.addresses)
-        run = layer_function("nic_multiply_depthwise", POINTER(CDepthwise), POINTER(Packed), c_void_p, POINTER(Target))
-        run(byref(c), byref(shape), packed, byref(target))
+        run = layer_function("nic_multiply_depthwise", POINTER(CDepthwise), POINTER(Packed), POINTER(Target))
+        run(byref(c), byref(packed), byref(target))

@@ -14,7 +14,7 @@ from nic_nn.priors import GaussianPrior
 def nets_of(module: nn.Module) -> Nets:
     """Return a module's parts as the nets of an order, which then runs over tensors."""
 
-    def run(name: str, *inputs: Tensor) -> Tensor:
+    def run(name: str, *inputs: Tensor, parity: int | None = None) -> Tensor:  # of which all positions are computed
         # One memory format whatever the inputs': two runs must take the same kernels to get the same floats.
         joined = inputs[0] if len(inputs) == 1 else torch.cat(inputs, 1)
         return module.get_submodule(name)(joined.contiguous(memory_format=torch.channels_last))

@@ -27,6 +27,6 @@ def _slice(nets: Nets, channels: slice, *seen: Value) -> Context:
     support = nets("support", *seen)
 
     def rest(anchors: Value) -> Value:
-        return nets("rest", support, nets("around", anchors))
+        return nets("rest", support, nets("around", anchors, parity=1), parity=1)
 
-    return (yield from checkerboard(nets("anchors", support), rest, channels))
+    return (yield from checkerboard(nets("anchors", support, parity=0), rest, channels))

@@ -81,6 +81,8 @@ class Pack(Colour):
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Run the layer."""
+        if x.shape[1] % 2 or x.shape[2] % 2:
+            raise ValueError("a checkerboard has even sides")
         return np.concatenate([x[:, ::2, self.parity :: 2], x[:, 1::2, 1 - self.parity :: 2]], 1)
 
 

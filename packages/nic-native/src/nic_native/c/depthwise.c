@@ -43,11 +43,12 @@ NIC_VERSIONS(line,
               int64_t column, int32_t *out),
              (products, x, pitch, packed_channels, columns, column, out))
 
-void nic_multiply_depthwise(int32_t isa, const nic_depthwise *products, const nic_packed *shape, const int16_t *packed,
+void nic_multiply_depthwise(int32_t isa, const nic_depthwise *products, const nic_packed *packed,
                             const nic_target *target) {
-    const int64_t pitch = shape->columns * shape->channels;
-    for (int64_t image = 0; image < shape->count; image++)
+    const int64_t pitch = packed->columns * packed->channels;
+    for (int64_t image = 0; image < packed->count; image++)
         for (int64_t row = 0; row < target->rows; row++)
-            line(isa, products, packed + (image * shape->rows + row * products->stride) * pitch, pitch, shape->channels,
-                 target->columns, target->column, target->values + image * target->image + row * target->row);
+            line(isa, products, packed->values + (image * packed->rows + row * products->stride) * pitch, pitch,
+                 packed->channels, target->columns, target->column,
+                 target->values + image * target->image + row * target->row);
 }

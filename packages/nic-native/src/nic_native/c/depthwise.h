@@ -12,7 +12,7 @@ typedef struct {
     const int64_t *start, *shift, *offset;
 } nic_depthwise;
 
-NIC_EXPORT void nic_multiply_depthwise(int32_t isa, const nic_depthwise *products, const nic_packed *shape,
-                                       const int16_t *packed, const nic_target *target);
+NIC_EXPORT void nic_multiply_depthwise(int32_t isa, const nic_depthwise *products, const nic_packed *packed,
+                                       const nic_target *target);
 
 #endif

@@ -2,7 +2,7 @@
  *
  * Inputs are narrowed to 16 bits and copied with a border of zeros, so that all that a row of taps reads lies side by
  * side. Then each group of positions meets each panel of outputs, block of the sum by block: a block's weights stay in
- * the nearest cache while the group's tiles pass. */
+ * the nearest cache while the group's tiles pass. Small inputs have long blocks, and zeros none. */
 #include <string.h>
 
 #include "integers.h"
@@ -10,48 +10,88 @@
 
 enum { GROUP = 48 }; /* positions: a multiple of every tile's */
 
-/* A position's channels of one input, narrowed. */
-INLINE void narrow_body(const int32_t *values, int64_t count, int32_t bits, int32_t largest, int16_t *narrowed) {
-    if (bits > 31) { /* whatever the value, less than half a step is left of it */
-        memset(narrowed, 0, (size_t)count * sizeof *narrowed);
-    } else if (bits) {
-        for (int64_t i = 0; i < count; i++)
-            narrowed[i] = (int16_t)limited((values[i] >> bits) + (values[i] >> (bits - 1) & 1), largest);
-    } else {
-        for (int64_t i = 0; i < count; i++) narrowed[i] = (int16_t)limited(values[i], largest);
+/* The channels of one input at `columns` positions of a row, narrowed; they go `pitch` values apart. */
+INLINE void narrow_body(const int32_t *values, int64_t column, int64_t columns, int64_t channels, int32_t bits,
+                        int32_t largest, int64_t pitch, int16_t *narrowed, int32_t *seen) {
+    int32_t found = 0;
+    if (column == channels && pitch == channels) { /* no gaps on either side */
+        channels *= columns;
+        columns = 1;
     }
-}
-NIC_VERSIONS(narrow, (const int32_t *values, int64_t count, int32_t bits, int32_t largest, int16_t *narrowed),
-             (values, count, bits, largest, narrowed))
-
-void nic_pack(int32_t isa, const nic_view *inputs, const int32_t *narrowing, int64_t n, int64_t rows, int64_t columns,
-              int32_t largest, const nic_packed *shape, int64_t first_row, int64_t first_column, int16_t *packed) {
-    const int64_t line = shape->columns * shape->channels;
-    for (int64_t image = 0; image < shape->count; image++) {
-        for (int64_t r = 0; r < shape->rows; r++, packed += line) {
-            const int64_t row = r + first_row;
-            if (row < 0 || row >= rows) {
-                memset(packed, 0, (size_t)line * sizeof *packed);
-                continue;
+    for (int64_t c = 0; c < columns; c++, values += column, narrowed += pitch) {
+        if (bits > 31) { /* whatever the value, less than half a step is left of it */
+            memset(narrowed, 0, (size_t)channels * sizeof *narrowed);
+        } else if (bits) {
+            for (int64_t i = 0; i < channels; i++) {
+                const int32_t value = limited((values[i] >> bits) + (values[i] >> (bits - 1) & 1), largest);
+                narrowed[i] = (int16_t)value;
+                found |= value < 0 ? -value : value;
             }
-            for (int64_t c = 0; c < shape->columns; c++) {
-                const int64_t column = c + first_column;
-                int16_t *to = packed + c * shape->channels;
-                if (column < 0 || column >= columns) {
-                    memset(to, 0, (size_t)shape->channels * sizeof *to);
-                    continue;
-                }
-                int16_t *const end = to + shape->channels;
-                for (int64_t i = 0; i < n; i++) {
-                    const nic_view *x = inputs + i;
-                    narrow(isa, x->values + image * x->image + row * x->row + column * x->column, x->channels,
-                           narrowing[i], largest, to);
-                    to += x->channels;
-                }
-                if (to < end) *to = 0;
+        } else {
+            for (int64_t i = 0; i < channels; i++) {
+                const int32_t value = limited(values[i], largest);
+                narrowed[i] = (int16_t)value;
+                found |= value < 0 ? -value : value;
             }
         }
     }
+    *seen |= found;
+}
+NIC_VERSIONS(narrow,
+             (const int32_t *values, int64_t column, int64_t columns, int64_t channels, int32_t bits, int32_t largest,
+              int64_t pitch, int16_t *narrowed, int32_t *seen),
+             (values, column, columns, channels, bits, largest, pitch, narrowed, seen))
+
+void nic_pack(int32_t isa, const nic_view *inputs, const int32_t *narrowing, int64_t n, int64_t rows, int64_t columns,
+              int32_t largest, int64_t first_row, int64_t first_column, const nic_packed *packed) {
+    const int64_t pitch = packed->channels, line = packed->columns * pitch, stop = columns - first_column;
+    const int64_t left = first_column < 0 ? -first_column : 0, right = stop < packed->columns ? stop : packed->columns;
+    int16_t *values = packed->values;
+    int32_t *seen = packed->seen;
+    for (int64_t image = 0; image < packed->count; image++) {
+        for (int64_t r = 0; r < packed->rows; r++, values += line, seen++) {
+            const int64_t row = r + first_row;
+            *seen = 0;
+            if (row < 0 || row >= rows || left >= right) {
+                memset(values, 0, (size_t)line * sizeof *values);
+                continue;
+            }
+            memset(values, 0, (size_t)(left * pitch) * sizeof *values);
+            memset(values + right * pitch, 0, (size_t)((packed->columns - right) * pitch) * sizeof *values);
+            int16_t *to = values + left * pitch;
+            const int16_t *const end = to + pitch;
+            for (int64_t i = 0; i < n; to += inputs[i++].channels) {
+                const nic_view *x = inputs + i;
+                narrow(isa, x->values + image * x->image + row * x->row + (left + first_column) * x->column, x->column,
+                       right - left, x->channels, narrowing[i], largest, pitch, to, seen);
+            }
+            if (to < end)
+                for (int64_t c = left; c < right; c++) values[c * pitch + pitch - 1] = 0;
+        }
+    }
+}
+
+int64_t nic_blocks(const int16_t *weight, int64_t panels, int64_t pairs, int64_t largest, int64_t most, uint32_t *sums,
+                   int64_t *ends) {
+    const uint32_t limit = (uint32_t)(INT32_MAX / largest);
+    const int64_t outputs = panels * NIC_PANEL;
+    int64_t n = 0, start = 0;
+    memset(sums, 0, (size_t)outputs * sizeof *sums);
+    for (int64_t k = 0; k < pairs; k++) {
+        uint32_t greatest = 0;
+        for (int64_t o = 0; o < outputs; o++) {
+            const int16_t *pair = weight + ((o / NIC_PANEL * pairs + k) * NIC_PANEL + o % NIC_PANEL) * 2;
+            const int32_t first = pair[0], second = pair[1];
+            sums[o] += (uint32_t)((first < 0 ? -first : first) + (second < 0 ? -second : second));
+            greatest = sums[o] > greatest ? sums[o] : greatest;
+        }
+        if (k > start && (greatest > limit || k - start == most)) { /* one pair always fits */
+            ends[n++] = start = k--;
+            memset(sums, 0, (size_t)outputs * sizeof *sums);
+        }
+    }
+    ends[n++] = pairs;
+    return n;
 }
 
 /* What becomes of the 64-bit sums of a panel at some positions, whose outputs begin at `places`. */
@@ -77,34 +117,49 @@ NIC_VERSIONS(finish,
               int32_t *values),
              (sums, count, products, first, places, values))
 
-/* Writes what lies from pair `from` to pair `to` of the taps; returns how many runs. */
-static int64_t runs_of(const nic_products *products, const nic_packed *shape, int64_t from, int64_t to, nic_run *runs) {
-    const int64_t line = products->tap_columns * shape->channels / 2, pitch = shape->columns * shape->channels;
+/* Which of the pairs of the taps comes next. */
+typedef struct {
+    int64_t tap_row, within;
+} nic_place;
+
+/* Writes where the next `pairs` of them lie and moves on; returns how many runs. */
+static int64_t runs_of(const nic_products *products, const nic_packed *packed, int64_t pairs, nic_place *at,
+                       nic_run *runs) {
+    const int64_t line = products->tap_columns * packed->channels / 2, pitch = packed->columns * packed->channels;
     int64_t n = 0;
-    while (from < to) {
-        const int64_t tap_row = from / line, within = from % line;
-        const int64_t pairs = line - within < to - from ? line - within : to - from;
-        runs[n++] = (nic_run){tap_row * pitch + 2 * within, pairs};
-        from += pairs;
+    while (pairs) {
+        const int64_t left = line - at->within, taken = left < pairs ? left : pairs;
+        runs[n++] = (nic_run){at->tap_row * pitch + 2 * at->within, taken};
+        pairs -= taken;
+        at->within += taken;
+        if (taken == left) *at = (nic_place){at->tap_row + 1, 0};
     }
     return n;
 }
 
-void nic_multiply(int32_t isa, const nic_products *products, const nic_packed *shape, const int16_t *packed,
-                  const nic_target *target) {
+static int64_t bits_of(int32_t seen) {
+    int64_t bits = 0;
+    while (seen >> bits) bits++;
+    return bits;
+}
+
+void nic_multiply(int32_t isa, const nic_products *products, const nic_packed *packed, const nic_target *target) {
     const nic_tile tile = nic_tile_of(isa);
-    const int64_t pairs = products->tap_rows * products->tap_columns * shape->channels / 2;
-    const int64_t positions = shape->count * target->rows * target->columns;
+    const int64_t pairs = products->tap_rows * products->tap_columns * packed->channels / 2;
+    const int64_t positions = packed->count * target->rows * target->columns;
     int64_t image = 0, row = 0, column = 0;
     for (int64_t done = 0; done < positions; done += GROUP) {
         const int64_t count = positions - done < GROUP ? positions - done : GROUP;
         const int16_t *x[GROUP];
         int64_t places[GROUP];
+        int32_t seen = 0;
         for (int64_t p = 0; p < count; p++) {
-            const int64_t below = row * products->stride + products->first_row;
+            const int64_t below = image * packed->rows + row * products->stride + products->first_row;
             const int64_t right = column * products->stride + products->first_column;
-            x[p] = packed + ((image * shape->rows + below) * shape->columns + right) * shape->channels;
+            x[p] = packed->values + (below * packed->columns + right) * packed->channels;
             places[p] = image * target->image + row * target->row + column * target->column;
+            if (p == 0 || column == 0)
+                for (int64_t tap = 0; tap < products->tap_rows; tap++) seen |= packed->seen[below + tap];
             if (++column < target->columns) continue;
             column = 0;
             if (++row < target->rows) continue;
@@ -112,12 +167,14 @@ void nic_multiply(int32_t isa, const nic_products *products, const nic_packed *s
             image++;
         }
         for (int64_t p = count; p < GROUP; p++) x[p] = x[0]; /* computed where they fill a tile, and not written */
+        const int64_t bits = bits_of(seen), *const end = products->block + products->blocks[bits + 1];
         for (int64_t first = 0; first < products->outputs; first += NIC_PANEL) {
             const int16_t *weight = products->weight + first * pairs * 2;
-            int64_t sums[GROUP * NIC_PANEL] = {0};
-            for (int64_t b = 0, from = 0; b < products->blocks; from = products->block[b++]) {
+            int64_t sums[GROUP * NIC_PANEL] = {0}, from = 0;
+            nic_place at = {0, 0};
+            for (const int64_t *block = products->block + products->blocks[bits]; block < end; from = *block++) {
                 nic_run runs[NIC_MOST_TAP_ROWS];
-                const int64_t n = runs_of(products, shape, from, products->block[b], runs);
+                const int64_t n = runs_of(products, packed, *block - from, &at, runs);
                 for (int64_t p = 0; p < count; p += tile.positions)
                     tile.add(x + p, runs, n, weight + from * 2 * NIC_PANEL, sums + p * NIC_PANEL);
             }

@@ -14,7 +14,8 @@ from nic_latent.executor import run
 from nic_latent.fixed import Fixed
 from nic_latent.layers import Add, Affine, Conv, Deconv, Join, Layer, Multiply, Norm, Take
 from nic_latent.layers.norms import NORMAL_GRID
-from nic_latent.nets import Net, Step
+from nic_latent.nets import Net
+from nic_latent.step import Step
 from torch import nn
 
 FINEST = 24

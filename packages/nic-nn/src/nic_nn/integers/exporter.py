@@ -18,8 +18,8 @@ class Exporter:
     widths: Widths = field(default_factory=Widths)
     nets: dict[str, Net] = field(default_factory=dict)
 
-    def __call__(self, name: str, *inputs: Fixed) -> Fixed:
-        """Make a net, or run it if it is made."""
+    def __call__(self, name: str, *inputs: Fixed, parity: int | None = None) -> Fixed:
+        """Make a net, or run it if it is made: at all positions, that all of them choose the ranges."""
         if name in self.nets:
             return self.nets[name](*inputs)
         builder = Builder(self.widths, inputs)

@@ -74,7 +74,7 @@ class Sources:
     model: nn.Module
     found: dict[str, dict[int, Source]] = field(default_factory=dict)
 
-    def __call__(self, name: str, *inputs: Fixed) -> Fixed:
+    def __call__(self, name: str, *inputs: Fixed, parity: int | None = None) -> Fixed:
         """Build a net."""
         builder = Numbered(Widths(), tuple(Fixed(value.values, 0) for value in inputs))
         made = builder.emit(self.model.get_submodule(name), tuple(range(len(inputs))), name)

@@ -24,8 +24,8 @@ class Limited:
     values: int = 0
     beyond: int = 0
 
-    def __call__(self, name: str, *inputs: Fixed) -> Fixed:
-        """Run a net, as `NetTable` does."""
+    def __call__(self, name: str, *inputs: Fixed, parity: int | None = None) -> Fixed:
+        """Run a net, as `NetTable` does, at all positions."""
         net = self.model.nets[name]
         made = [value.values for value in inputs]
         for step in net.steps:
