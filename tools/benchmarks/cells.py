@@ -3,12 +3,15 @@
 python tools/benchmarks/cells.py --data kodak/
 python tools/benchmarks/cells.py --data kodak/ --all --whole mini
 python tools/benchmarks/cells.py --data kodak/ tbtc-conv-charm --size S --size L
+python tools/benchmarks/cells.py --data kodak/ --python arm64/python mini
 
 y and z of pictures are computed once. From then on each cell is a process of its own, which encodes them, and decodes
 the stream that this process made. Symbols with the rows of their tables, streams and y_hat must be the same.
 
 Pictures are three of the folder, or all of them, then in C alone; they are cut, to odd sides too, or left whole. The
-instruction sets of numpy are those of its loops and of OpenBLAS. Exits with 1 where anything differs.
+instruction sets of numpy are those of its loops and of OpenBLAS. --python names another interpreter, such as one of
+another architecture under emulation; it needs nic-core, nic-latent, nic-native and the codecs' packages, and no torch.
+Exits with 1 where anything differs.
 """
 
 import dataclasses
@@ -49,29 +52,30 @@ BY_NUMPY = {
     "plain": {"OPENBLAS_CORETYPE": "NEHALEM", "NPY_DISABLE_CPU_FEATURES": f"{AVX2} {AVX512}"},
     "avx2": {"OPENBLAS_CORETYPE": "HASWELL", "NPY_DISABLE_CPU_FEATURES": AVX512},
     "avx512": {"OPENBLAS_CORETYPE": "SKYLAKEX"},
+    "": {},
 }
 """Instruction sets, and how numpy is told to do without later ones."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """Who computes: C or numpy, by which instruction set, on how many threads."""
+    """Who computes: C or numpy, on how many threads of which Python. isa: instruction set, "" for the best."""
 
     in_c: bool
     isa: str
     threads: int
+    python: str = sys.executable
 
     @property
     def environment(self) -> dict[str, str]:
         """The variables that say so."""
-        if self.in_c:
-            return {"NIC_NATIVE": "1", "NIC_NATIVE_ISA": self.isa, "OMP_NUM_THREADS": str(self.threads)}
-        return {"NIC_NATIVE": "0", **BY_NUMPY[self.isa], "OMP_NUM_THREADS": str(self.threads)}
+        sets = {"NIC_NATIVE_ISA": self.isa} if self.in_c else BY_NUMPY[self.isa]
+        return {"NIC_NATIVE": str(int(self.in_c)), "OMP_NUM_THREADS": str(self.threads), **sets}
 
     def run(self, folder: Path) -> dict[str, Given]:
         """Return what a folder's pictures give in a process of this cell."""
         done = subprocess.run(
-            [sys.executable, "-W", "ignore", str(Path(__file__).with_name("entropy_path.py")), str(folder)],
+            [self.python, "-W", "ignore", str(Path(__file__).with_name("entropy_path.py")), str(folder)],
             env={**os.environ, **self.environment},
             capture_output=True,
             text=True,
@@ -80,7 +84,7 @@ class Cell:
         if done.returncode:
             raise click.ClickException(f"{self}: {done.stderr.strip()[-300:]}")
         found = json.loads(done.stdout)
-        if found["kernels"] != (self.isa if self.in_c else "numpy"):
+        if (found["kernels"] != "numpy") != self.in_c or (self.in_c and self.isa and found["kernels"] != self.isa):
             raise click.ClickException(f"{self} was computed by {found['kernels']}")
         return {name: Given(**given) for name, given in found["given"].items()}
 
@@ -140,23 +144,27 @@ def compare(model: LatentModel, pictures: Iterable[tuple[str, np.ndarray]], cell
 @click.option("--data", type=click.Path(exists=True, path_type=Path), required=True, help="Folder of pictures.")
 @click.option("--all", "every", is_flag=True, help="All of them, in C alone.")
 @click.option("--whole", is_flag=True, help="As they are, instead of cut.")
-def main(codecs: tuple[str, ...], sizes: tuple[str, ...], data: Path, every: bool, whole: bool) -> None:
+@click.option("--python", "others", multiple=True, type=click.Path(exists=True), help="Another interpreter.")
+def main(
+    codecs: tuple[str, ...], sizes: tuple[str, ...], data: Path, every: bool, whole: bool, others: tuple[str, ...]
+) -> None:
     """Print the table."""
     if native.why_not():
         raise click.ClickException(f"nothing is there to be compared with numpy: {native.why_not()}")
     paths = sorted(path for path in data.iterdir() if path.suffix in READABLE_SUFFIXES)
     cells, lacking = cells_here(only_c=every)
+    cells += [Cell(in_c, "", 1, python) for python in others for in_c in ((True,) if every else (True, False))]
     click.echo("| model | latents | symbols | other than 0 | cells that agree |\n| --- | --- | --- | --- | --- |")
     differing = []
     for codec, size in product(codecs, sizes or (None,)) if codecs else MODELS:
         model = model_of(codec, size)
         pictures = pixels_of(paths if every else paths[: len(SIZES)], model.picture_channels == 1, whole)
-        given, others = compare(model, pictures, cells)
-        differing += [f"{codec} {size or ''}: {cell}" for cell in others]
+        given, wrong = compare(model, pictures, cells)
+        differing += [f"{codec} {size or ''}: {cell}" for cell in wrong]
         symbols, zeros = (sum(getattr(one, name) for one in given) for name in ("symbols", "zeros"))
         row = [
             *(f"{codec} {size or ''}".strip(), str(len(given)), f"{symbols:,}", f"{100 - 100 * zeros / symbols:.0f} %"),
-            f"{len(cells) - len(others)} of {len(cells)}",
+            f"{len(cells) - len(wrong)} of {len(cells)}",
         ]
         click.echo(f"| {' | '.join(row)} |")
     click.echo(f"\nNot tried, since this processor lacks them: {', '.join(lacking) or 'none'}")
