@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 import pytest
 import torch
-from nic_nn.config import from_json, no_larger_than
+from nic_latent.config import from_json
+from nic_nn.config import no_larger_than
 from torch import nn
 
 

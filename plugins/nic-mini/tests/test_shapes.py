@@ -9,7 +9,7 @@ from nic_core.errors import BadOption
 from nic_mini.config import MiniConfig
 from nic_mini.model import Mini
 from nic_mini.recipe import MiniRecipe
-from nic_nn.config import from_json
+from nic_latent.config import from_json
 
 TINY = MiniConfig((4, 6, 8), (1, 1, 1), (2, 2, 4), hyper=4, features=6, context=6, levels=3)
 VARIANTS = {

@@ -9,7 +9,7 @@ import pytest
 import torch
 from nic_core.errors import BadWeights
 from nic_core.spec import resolve
-from nic_nn.config import from_json
+from nic_latent.config import from_json
 from nic_nn.testing import assert_reference, checkpoint, picture
 from nic_textsketch import plugin
 from nic_textsketch.config import SketchConfig

@@ -11,7 +11,9 @@ from nic_core import plugins
 from nic_core import weights as known_weights
 from nic_core.errors import BadOption, WeightsNotFound
 from nic_core.format.container import Data, Header, unpack
+from nic_core.host import runtimes
 from nic_core.host.codec import Codec
+from nic_core.host.runtimes import Runtime
 from nic_core.host.target import Target
 from nic_core.pictures.sources import Source
 from nic_core.plugins.published import DEFAULT
@@ -26,11 +28,18 @@ def default_codec() -> str:
     return ranked[0].codec
 
 
-def load(codec: str | None = None, weights: str | os.PathLike[str] | None = None, device: str = "auto") -> Codec:
+def load(
+    codec: str | None = None,
+    weights: str | os.PathLike[str] | None = None,
+    device: str = "auto",
+    runtime: Runtime = "auto",
+) -> Codec:
     """Return a codec by id, or the default one.
 
     weights: a path, URL, hf://owner/repository/file or a name from `nic weights`; None for whatever is installed.
     device: "auto", "cpu", "cuda", "cuda:1", "mps", "xpu".
+    runtime: what runs the transforms: "torch", "onnx" (onnxruntime, for weights that hold graphs), or "auto": the latter
+    where it can, unless a GPU is named, or in sight of an installed torch.
 
     Raises CodecNotFound, WeightsNotFound, BadWeights, BadOption.
     """
@@ -38,7 +47,7 @@ def load(codec: str | None = None, weights: str | os.PathLike[str] | None = None
         raise BadOption(f"the device must be auto, cpu, cuda, cuda:1, mps or xpu, not {device[:80]!r}")
     spec = plugins.codec_spec(codec or default_codec())
     explicit = None if weights is None else _explicit_weights(weights, spec.id)
-    return Codec(spec, explicit, device)
+    return Codec(spec, explicit, device, runtimes.checked(runtime))
 
 
 def _explicit_weights(source: str | os.PathLike[str], codec: str) -> WeightsSpec:

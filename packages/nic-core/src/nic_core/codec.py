@@ -36,10 +36,11 @@ class PixelCodec(ABC):
     """A codec with one set of weights in place.
 
     path, info: the weights file and its record. device: "auto", "cpu", "cuda", "cuda:1", "mps".
-    model: the torch module, or None where a codec has none.
+    model: the torch module, or None where a codec has none. runtime: what runs its transforms.
     """
 
     model: Any = None
+    runtime = "torch"
 
     def __init__(self, path: Path, info: WeightsInfo, device: str) -> None:
         self.path, self.info, self.device = path, info, device

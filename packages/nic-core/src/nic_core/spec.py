@@ -112,6 +112,7 @@ TAKEN = frozenset(
         "max_pixels",
         "max_seconds",
         "device",
+        "runtime",
         "inputs",
         "output",
         "weights",
@@ -138,6 +139,7 @@ class CodecSpec:
 
     id: what files and the command line call it: lower-case letters, digits, hyphens, at most 63.
     target: "module:Class" of a `nic_core.codec.Codec`.
+    graphs: "module:Class" of one that runs the graphs in weights files by onnxruntime; empty where there is none.
     summary: one line; paper: citation or URL.
     options: settings beyond the quality.
     gray: whether it codes gray pictures only; colour is then converted to gray, as Pillow does, before it is coded.
@@ -157,6 +159,7 @@ class CodecSpec:
     gray: bool = False
     upright: bool = False
     fingerprints: str = ""
+    graphs: str = ""
 
     def __post_init__(self) -> None:
         """Check the names."""

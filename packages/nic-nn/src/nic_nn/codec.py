@@ -10,13 +10,14 @@ from nic_core import progress
 from nic_core.codec import Coded, PixelCodec
 from nic_core.errors import BadWeights, DamagedFile, NicError
 from nic_core.format.container import Header
+from nic_core.host.runtimes import has_graphs
 from nic_core.weights import WeightsInfo
 from nic_core.weights.tensors import read_head
 from torch import Tensor, nn
 
 from nic_nn.coders import coder
 from nic_nn.config import no_larger_than
-from nic_nn.export import export
+from nic_nn.export import add_graphs, export
 from nic_nn.loading import fill_floats, load_model, scope_of
 from nic_nn.memory import explained, keep_freed_memory
 from nic_nn.model import Compressed, LatentModel
@@ -65,10 +66,17 @@ class LatentCodec(PixelCodec):
 
     @classmethod
     def upgrade(cls, path: Path, info: WeightsInfo, output: Path, **making: Any) -> None:
-        """Write weights with integer nets, from the same tensors; see `PixelCodec.upgrade`, and `export` for making."""
-        model = cls(path, info, "cpu").loaded
+        """Write weights with integer nets, from the same tensors, or with graphs where they lack only these.
+
+        See `PixelCodec.upgrade`, and `export` for making.
+        """
+        opened = cls(path, info, "cpu")
+        model = opened.loaded
         if model.integers is not None:
-            raise NicError(f"{path.name} codes in integers already")
+            if making or not model.graphs or has_graphs(path):
+                raise NicError(f"{path.name} codes in integers already")
+            add_graphs(opened.model, path, output, info)
+            return
         half = any(entry.dtype == "<f2" for entry in read_head(path).entries.values())
         export(model, output, info, half=half, **making)
 

@@ -10,11 +10,14 @@ from nic_core.errors import BadOption, BadWeights
 from nic_core.files.atomic import atomic_path
 from nic_core.progress import report
 from nic_core.weights import WeightsInfo, fingerprint, plain
+from nic_core.weights.record import GRAPHS
+from nic_latent.loading import TABLES, inside
 from nic_latent.stored import to_tensors
 from safetensors.torch import save_file
 from torch import Tensor
 
-from nic_nn.loading import TABLES, inside, scope_of
+from nic_nn.graphs import graphs_of
+from nic_nn.loading import read_state, scope_of
 from nic_nn.model import LatentModel
 from nic_nn.siblings import entropy_of
 
@@ -60,7 +63,9 @@ def export(
         state = {name: value for name, value in state.items() if scope.role(name) != "entropy"} | entropy
         # Weights of before lack fields that have their defaults, and the fingerprint covers what is written.
         config = {name: config[name] for name in config if name in known.config or name in scope.synthesis_config}
-    parts: dict[str, dict[str, np.ndarray]] = {"entropy": {}, "synthesis": {}, "analysis": {}}
+    graphs, remark = _graphs(model)
+    state |= graphs
+    parts: dict[str, dict[str, np.ndarray]] = {"entropy": {}, "synthesis": {}, "analysis": {}, GRAPHS: {}}
     for name, value in state.items():
         parts[scope.role(name)][name] = value.numpy()
     info = dataclasses.replace(
@@ -69,11 +74,33 @@ def export(
         entropy_id=fingerprint(parts["entropy"], scope.deciding(config)),
         synthesis_id=fingerprint(parts["synthesis"], config),
         scope=scope,
-        provenance={**info.provenance, "integers": origin},
+        provenance={**info.provenance, "integers": origin, GRAPHS: remark},
     )
     with atomic_path(path) as temporary:
         save_file(state, temporary, info.to_metadata())
     return info
+
+
+def add_graphs(model: LatentModel, path: Path, output: Path, info: WeightsInfo) -> None:
+    """Write the weights file `path` of a model again, with graphs; BadWeights where it has none."""
+    graphs, remark = _graphs(model)
+    if not graphs:
+        raise BadWeights(f"no graphs can be made for {path.name}: {remark}")
+    info = dataclasses.replace(info, provenance={**info.provenance, GRAPHS: remark})
+    with atomic_path(output) as temporary:
+        save_file({**read_state(path), **graphs}, temporary, info.to_metadata())
+
+
+def _graphs(model: LatentModel) -> tuple[dict[str, Tensor], str]:
+    """Return the graphs of a model's transforms as tensors, and what the record says of them."""
+    report("writing graphs", 0, 1)
+    try:
+        graphs = graphs_of(model)
+    except ValueError as error:
+        return {}, plain(f"none: {error}")
+    finally:
+        report("writing graphs", 1, 1)
+    return {name: torch.from_numpy(array.copy()) for name, array in graphs.items()}, plain(", ".join(model.graphs) or "none")
 
 
 def check_making(calibrate: Path | None, integers_of: Path | None) -> None:

@@ -9,10 +9,12 @@ import numpy as np
 import torch
 from nic_core.coding import EntropyCoder, Tables
 from nic_core.errors import BadWeights, DamagedFile
-from nic_latent.coding import LATENT_GRID, SCALE_GRID, Gaussians, checksum
+from nic_latent.coding import LATENT_GRID, Gaussians, checksum
 from nic_latent.context import Context, Order, at_once, drive
 from nic_latent.entropy_model import EntropyModel
 from nic_latent.fixed import Fixed
+from nic_latent.graphs import ANALYSIS, SYNTHESIS
+from nic_latent.loading import ladder_of
 from nic_latent.nets import Net
 from torch import Tensor, nn
 
@@ -91,6 +93,10 @@ class LatentModel(nn.Module):
     """Top-level entries that only an encoder needs."""
     synthesis_config: Sequence[str] = ()
     """Fields of the config that decide pixels but no symbols."""
+    graph_inputs: Mapping[str, tuple[int, ...]] = {}
+    """What `analyse` and `synthesise` take besides pixels and latents: shapes by the names that graphs give them."""
+    graphs: Sequence[str] = (ANALYSIS, SYNTHESIS)
+    """Which transforms are written into weights files as graphs too, see `nic_nn.graphs`."""
 
     config: Any
     """A frozen dataclass that round-trips through JSON and from which the model can be rebuilt."""
@@ -123,6 +129,14 @@ class LatentModel(nn.Module):
         """Code `x` as a measurement: see the class."""
         latents = self.estimate(self.g_a(x))
         return latents.output(self.g_s(latents.y_hat))
+
+    def analyse(self, x: Tensor) -> Tensor:
+        """Return y of pictures (N, C, H, W)."""
+        return self.g_a(x)
+
+    def synthesise(self, y_hat: Tensor) -> Tensor:
+        """Return pictures (N, C, H, W), not clamped."""
+        return self.g_s(y_hat)
 
     def compress(self, x: Tensor) -> Compressed:
         """Code pictures into streams."""
@@ -241,8 +255,7 @@ class LatentModel(nn.Module):
         """Return the integer entropy model around these nets, with this model's tables."""
         tables = self._frozen_tables()
         medians = Fixed.of(channels_last(self.entropy_bottleneck.medians.double()), LATENT_GRID).values.reshape(-1)
-        ladder = np.rint(np.ldexp(self.gaussian.scale_table.cpu().double().numpy(), SCALE_GRID)).astype(np.int32)
-        gaussians = Gaussians(ladder, tables["y"])
+        gaussians = Gaussians(ladder_of(self.gaussian.scale_table.cpu().double().numpy()), tables["y"])
         return EntropyModel(self.order, nets, medians, tables["z"], gaussians, self.stride // self.y_stride)
 
     def _frozen_tables(self) -> dict[str, Tables]:

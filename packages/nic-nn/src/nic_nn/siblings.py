@@ -10,7 +10,7 @@ from nic_core.weights import WeightsInfo
 from nic_core.weights.verification import verified
 from torch import Tensor
 
-from nic_nn.config import from_json
+from nic_latent.config import from_json
 from nic_nn.loading import fill_floats, fill_model, read_state, scope_of
 from nic_nn.model import LatentModel
 

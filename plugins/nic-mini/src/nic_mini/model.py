@@ -164,6 +164,8 @@ class SliceContext(nn.Module):
 class Mini(LatentModel):
     """The model; `quality` is a float or a tensor (N,) from 1 to 100 wherever it appears."""
 
+    graph_inputs = {"quality": (1,)}  # noqa: RUF012
+
     def __init__(self, config: MiniConfig) -> None:
         latent = sum(config.slices)
         super().__init__((latent, config.hyper))
@@ -216,11 +218,11 @@ class Mini(LatentModel):
         for quality in (1.0, 50.0, 100.0):
             yield self.analyse(x, quality)
 
-    def analyse(self, x: Tensor, quality: float | Tensor) -> Tensor:
+    def analyse(self, x: Tensor, quality: float | Tensor = 50.0) -> Tensor:
         """Return y, scaled so that rounding it costs what the quality allows."""
         return self.g_a(x - 0.5) * self._gains(quality, len(x))[0]
 
-    def synthesise(self, y_hat: Tensor, quality: float | Tensor) -> Tensor:
+    def synthesise(self, y_hat: Tensor, quality: float | Tensor = 50.0) -> Tensor:
         """Return pictures (N, 3, H, W), not clamped."""
         return self.g_s(y_hat * self._gains(quality, len(y_hat))[1]) + 0.5
 

@@ -15,6 +15,7 @@ def nic_codecs() -> Iterator[CodecSpec]:
     yield CodecSpec(
         id="mini",
         target="nic_mini.codec:MiniCodec",
+        graphs="nic_mini.graphs:MiniGraphs",
         summary="Small, fast default: residual convolutions, space-channel context, continuous quality.",
     )
 

@@ -15,6 +15,7 @@ from nic_core.errors import BadPicture
 from nic_core.files.atomic import check_writable, is_device, make_folder
 from nic_core.format import chunks
 from nic_core.format.container import unpack
+from nic_core.host.runtimes import Runtime
 from nic_core.pictures import image_files
 from nic_core.pictures.formats import needed_package
 
@@ -74,6 +75,7 @@ def decode(
     jobs: int,
     weights: str | None,
     device: str,
+    runtime: Runtime,
     dump: Path | None,
     max_pixels: int | None,
     max_seconds: float | None,
@@ -114,7 +116,7 @@ def decode(
         data = read(job.source)
         file = unpack(data, max_pixels)
         image_files.check_alpha(format_of(job), chunks.ALPHA in file.chunks)
-        codec = loaded.setdefault(file.header.codec, api.load(file.header.codec, weights, device))
+        codec = loaded.setdefault(file.header.codec, api.load(file.header.codec, weights, device, runtime))
         if dump:
             parts = codec.parts(data, **given)
             if parts:

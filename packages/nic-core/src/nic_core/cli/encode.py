@@ -20,6 +20,7 @@ from nic_core.cli.flags import (
 from nic_core.cli.jobs import STREAM, Job, Kind, plan
 from nic_core.cli.output import write
 from nic_core.cli.running import Done, Say, run_jobs
+from nic_core.host.runtimes import Runtime
 from nic_core.host.tables import EncodeOptions
 from nic_core.host.target import Target
 from nic_core.pictures import image_files
@@ -73,6 +74,7 @@ def encode(
     jobs: int,
     weights: str | None,
     device: str,
+    runtime: Runtime,
     strip: bool,
     **options: Any,
 ) -> int:
@@ -91,7 +93,7 @@ def encode(
         raise click.UsageError("--quality, --target-bpp, --target-size and --target-psnr exclude one another")
     todo = plan(inputs, output, PICTURES, existing(overwrite, skip_existing))
     name, chosen, settings = api.parse_codec(codec) if codec else (None, None, {})
-    loaded = api.load(name, weights or chosen, device)
+    loaded = api.load(name, weights or chosen, device, runtime)
     given = {**settings, **{key: value for key, value in options.items() if value is not None}}
     encode_options = EncodeOptions(loaded.spec, given)
 

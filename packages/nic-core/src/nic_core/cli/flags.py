@@ -11,6 +11,7 @@ import click
 from nic_core.api import parse_codec
 from nic_core.cli.jobs import Existing
 from nic_core.errors import BadOption
+from nic_core.host.runtimes import RUNTIMES
 from nic_core.host.target import UNITS, Target
 from nic_core.plugins import codec_spec, list_codecs
 from nic_core.spec import CodecSpec, Option
@@ -153,6 +154,13 @@ with_making = together(
 with_engine = together(
     click.option("--weights", metavar="WEIGHTS", help="A weights file, URL, or a name from 'nic weights'."),
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps."),
+    click.option(
+        "--runtime",
+        type=click.Choice(RUNTIMES),
+        default="auto",
+        show_default=True,
+        help="What runs the transforms; onnx starts faster, torch knows more devices.",
+    ),
 )
 with_parallel = click.option(
     "-j",

@@ -18,10 +18,11 @@ from nic_core.format import chunks
 from nic_core.format.container import Data, File, Header, pack, unpack
 from nic_core.host.choice import Choice, nearest_quality
 from nic_core.host.limits import second_limit, time_limit
+from nic_core.host.runtimes import Runtime, target_of
 from nic_core.host.target import Target, Trial, search
 from nic_core.pictures.picture import Picture
 from nic_core.pictures.sources import Source, picture_of
-from nic_core.spec import QUALITY, CodecSpec, WeightsSpec, resolve
+from nic_core.spec import QUALITY, CodecSpec, WeightsSpec
 
 logger = logging.getLogger("nic")
 
@@ -32,23 +33,30 @@ class Codec:
     Weights are opened when they are needed and kept: a codec with one set of weights for each quality opens only those
     that are asked for.
 
-    spec: its record. device: where it runs.
+    spec: its record. device: where it runs. runtime: "auto", "torch" or "onnx", what runs its transforms.
     """
 
-    def __init__(self, spec: CodecSpec, explicit: WeightsSpec | None, device: str) -> None:
-        self.spec, self.device = spec, device
+    def __init__(
+        self, spec: CodecSpec, explicit: WeightsSpec | None, device: str, runtime: Runtime = "auto"
+    ) -> None:
+        self.spec, self.device, self.runtime = spec, device, runtime
         self._choice = Choice(spec.id, explicit)
-        self._open: dict[str, PixelCodec] = {}
+        self._open: dict[tuple[str, Any], PixelCodec] = {}
         self._opening = Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle what it takes to open the codec again, not the opened models."""
-        return Codec, (self.spec, self._choice.explicit, self.device)
+        return Codec, (self.spec, self._choice.explicit, self.device, self.runtime)
 
     @property
     def model(self) -> Any:
-        """The torch module with the default weights, or None where the codec has none."""
-        return self.opened(self._choice.for_quality(None)).model
+        """The torch module with the default weights, or None where the codec has none; whatever codes pictures."""
+        return self.opened(self._choice.for_quality(None), "torch").model
+
+    @property
+    def runtimes(self) -> str:
+        """What runs the transforms of the weights that are open."""
+        return ", ".join(sorted({codec.runtime for codec in self._open.values()}))
 
     @property
     def weights(self) -> list[WeightsSpec]:
@@ -154,15 +162,18 @@ class Codec:
             raise BadOption(f"the file was made by the codec {file.header.codec!r}, not {self.spec.id!r}")
         return file, self.opened(self._choice.for_file(file.header))
 
-    def opened(self, spec: WeightsSpec) -> PixelCodec:
-        """Return the plugin's codec with these weights in place."""
+    def opened(self, spec: WeightsSpec, runtime: Runtime | None = None) -> PixelCodec:
+        """Return the plugin's codec with these weights in place; runtime: None for this codec's own."""
         with progress.opening():
-            target = resolve(self.spec.target)  # not under the lock: an import may wait for another thread's
+            path = Path(weights.local(spec).location)
+            info = weights.verified(path)
+            # Not under the lock: an import may wait for another thread's.
+            target = target_of(self.spec, path, self.device, runtime or self.runtime)
             with self._opening:
-                if spec.location not in self._open:
-                    path = Path(weights.local(spec).location)
-                    self._open[spec.location] = target(path, weights.verified(path), self.device)
-                return self._open[spec.location]
+                key = spec.location, target
+                if key not in self._open:
+                    self._open[key] = target(path, info, self.device)
+                return self._open[key]
 
     def _file(self, picture: Picture, extra: dict[str, bytes], quality: float | None, options: dict[str, Any]) -> bytes:
         """Return the file of a picture at one quality. extra: its chunks; options: checked."""
