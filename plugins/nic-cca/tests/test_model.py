@@ -14,9 +14,9 @@ from nic_cca.importer import import_checkpoint, published_name
 from nic_cca.model import Cca
 from nic_cca.recipe import CcaRecipe
 from nic_core.spec import resolve
+from nic_latent.config import from_json
 from nic_nn.batch import Batch
 from nic_nn.checkpoints import fill, read_state
-from nic_latent.config import from_json
 from nic_nn.recipe import Networks
 from nic_nn.testing import assert_codes_what_it_estimates, assert_reference, checkpoint, picture
 from torch import nn

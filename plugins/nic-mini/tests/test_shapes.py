@@ -6,10 +6,10 @@ import json
 import pytest
 import torch
 from nic_core.errors import BadOption
+from nic_latent.config import from_json
 from nic_mini.config import MiniConfig
 from nic_mini.model import Mini
 from nic_mini.recipe import MiniRecipe
-from nic_latent.config import from_json
 
 TINY = MiniConfig((4, 6, 8), (1, 1, 1), (2, 2, 4), hyper=4, features=6, context=6, levels=3)
 VARIANTS = {

@@ -6,8 +6,8 @@ import json
 import pytest
 import torch
 from nic_core.spec import resolve
-from nic_nn.checkerboard import Packed, Unpacked
 from nic_latent.config import from_json
+from nic_nn.checkerboard import Packed, Unpacked
 from nic_nn.latent import mask
 from nic_nn.testing import assert_codes_what_it_estimates, assert_reference, picture
 from nic_taco import plugin

@@ -6,8 +6,8 @@ import json
 import pytest
 import torch
 from nic_core.spec import resolve
-from nic_latent.context import drive
 from nic_latent.config import from_json
+from nic_latent.context import drive
 from nic_nn.testing import assert_codes_what_it_estimates, assert_reference, picture
 from nic_tbtc import plugin
 from nic_tbtc.config import TbtcConfig

@@ -38,8 +38,8 @@ def load(
 
     weights: a path, URL, hf://owner/repository/file or a name from `nic weights`; None for whatever is installed.
     device: "auto", "cpu", "cuda", "cuda:1", "mps", "xpu".
-    runtime: what runs the transforms: "torch", "onnx" (onnxruntime, for weights that hold graphs), or "auto": the latter
-    where it can, unless a GPU is named, or in sight of an installed torch.
+    runtime: what runs the transforms: "torch", "onnx" (onnxruntime, for weights that hold graphs), or "auto", which is
+    onnxruntime where it can, unless a GPU is named, or in sight of an installed torch.
 
     Raises CodecNotFound, WeightsNotFound, BadWeights, BadOption.
     """

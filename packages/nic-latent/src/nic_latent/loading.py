@@ -41,16 +41,18 @@ def entropy_model(arrays: Arrays, order: Order, ratio: int, y_channels: int, pat
     """
     nets = nets_of(arrays, path)
     if not nets:
-        raise BadWeights(f"{path.name} codes in floating point, which needs torch: nic weights upgrade makes it integers")
+        raise BadWeights(f"{path.name} codes in floating point, which needs torch; nic weights upgrade makes integers")
     try:
         scales = arrays[LADDER].astype(np.float64)
         channels = len(arrays[f"{TABLES}.z.length"])
         medians = arrays[QUANTILES][:, 0, 1].astype(np.float64) if QUANTILES in arrays else np.zeros(channels)
     except (KeyError, IndexError) as error:
         raise BadWeights(f"{path.name} holds no whole entropy model: {error}") from error
-    tables = {latent: tables_of(arrays, latent, rows, path) for latent, rows in (("y", len(scales)), ("z", len(medians)))}
-    ladder, whole_medians = ladder_of(scales), Fixed.of(medians.reshape(1, 1, 1, -1), LATENT_GRID).values.reshape(-1)
-    model = EntropyModel(order, nets, whole_medians, tables["z"], Gaussians(ladder, tables["y"]), ratio)
+    rows = {"y": len(scales), "z": len(medians)}
+    tables = {latent: tables_of(arrays, latent, count, path) for latent, count in rows.items()}
+    whole_medians = Fixed.of(medians.reshape(1, 1, 1, -1), LATENT_GRID).values.reshape(-1)
+    gaussians = Gaussians(ladder_of(scales), tables["y"])
+    model = EntropyModel(order, nets, whole_medians, tables["z"], gaussians, ratio)
     check(model, y_channels, path)
     return model
 

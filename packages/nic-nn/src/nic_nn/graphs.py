@@ -1,4 +1,4 @@
-"""The transforms of a latent model as ONNX graphs, for programs that run them without torch; see `nic_latent.graphs`."""
+"""The transforms of a latent model as ONNX graphs, to be run without torch; see `nic_latent.graphs`."""
 
 import contextlib
 import io
@@ -69,7 +69,7 @@ def graphs_of(model: LatentModel) -> dict[str, np.ndarray]:
 def _exported(part: nn.Module, values: tuple[Tensor, ...], names: Sequence[str]) -> Any:
     """Return the ONNX model of a module, for any height and width of its first input."""
     dynamic = torch.export.Dim.DYNAMIC
-    shapes = ({2: dynamic, 3: dynamic}, tuple({} for _ in values[1:]))
+    shapes: tuple[Any, ...] = ({2: dynamic, 3: dynamic}, tuple({} for _ in values[1:]))
     try:
         with _quiet():
             program = torch.onnx.export(

@@ -8,9 +8,9 @@ import torch
 from nic_core.errors import BadWeights
 from nic_core.weights import WeightsInfo
 from nic_core.weights.verification import verified
+from nic_latent.config import from_json
 from torch import Tensor
 
-from nic_latent.config import from_json
 from nic_nn.loading import fill_floats, fill_model, read_state, scope_of
 from nic_nn.model import LatentModel
 

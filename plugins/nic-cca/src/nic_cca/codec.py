@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from nic_nn.codec import LatentCodec
 from nic_latent.config import from_json
+from nic_nn.codec import LatentCodec
 
 from nic_cca.config import CcaConfig
 from nic_cca.model import Cca

@@ -14,6 +14,7 @@ def nic_codecs() -> Iterator[CodecSpec]:
     yield CodecSpec(
         id="cca",
         target="nic_cca.codec:CcaCodec",
+        graphs="nic_cca.graphs:CcaGraphs",
         summary="NAF blocks, five uneven slices with latent residual prediction.",
         paper="Han et al.: Causal Context Adjustment Loss for Learned Image Compression, NeurIPS 2024",
     )

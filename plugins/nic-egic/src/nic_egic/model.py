@@ -29,6 +29,7 @@ class Egic(LatentModel):
     """
 
     synthesis_config = ("orp",)
+    graphs = ()  # torch.export takes no windows whose padding depends on the picture's size
 
     g_s: "Synthesis"
 

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from nic_core.codec import Coded
 from nic_core.errors import BadOption
-from nic_nn.codec import LatentCodec
 from nic_latent.config import from_json
+from nic_nn.codec import LatentCodec
 from nic_nn.model import Compressed
 from torch import Tensor
 

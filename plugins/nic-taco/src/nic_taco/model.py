@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from nic_latent.context import slices_of
+from nic_latent.graphs import SYNTHESIS
 from nic_nn.checkerboard import Packed, PackedConv, Unpacked
 from nic_nn.compressai_parts import AttentionBlock
 from nic_nn.layers import ResidualBottleneck, ToPixels, conv, conv_chain, deconv
@@ -117,6 +118,8 @@ class Taco(LatentModel):
     `text_embedding` is a text encoder's token features, (N or 1, T, text_width). None leaves the text out: injectors
     then only normalise. A codec always gives one, of the empty caption where there is none.
     """
+
+    graphs = (SYNTHESIS,)  # the analysis transform reads a caption
 
     def __init__(self, config: TacoConfig) -> None:
         width, latent, text = config.width, config.latent, config.text_width

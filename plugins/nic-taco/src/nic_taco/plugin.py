@@ -20,6 +20,7 @@ def nic_codecs() -> Iterator[CodecSpec]:
     yield CodecSpec(
         id="taco",
         target="nic_taco.codec:TacoCodec",
+        graphs="nic_taco.graphs:TacoGraphs",
         summary="Space-channel context; the encoder reads a caption.",
         paper="Lee et al.: Neural Image Compression with Text-guided Encoding, ICML 2024",
         options=OPTIONS,

@@ -17,6 +17,8 @@ SWINT_SIZES: dict[Size, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "M": ((128, 192, 256, 320), (192, 192)),
     "L": ((160, 256, 352, 448), (192, 256)),
 }
+SLICE = 32
+"""Channels of a slice of ChARM."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from nic_nn.charm import Charm
 from nic_nn.model import Hyperprior
 
 from nic_tbtc import transforms
-from nic_tbtc.config import TbtcConfig
+from nic_tbtc.config import SLICE, TbtcConfig
 
 
 class Tbtc(Hyperprior):
@@ -34,8 +34,9 @@ class Tbtc(Hyperprior):
             self.g_s = transforms.swint_synthesis(3, *pixels)
             self.h_a = transforms.swint_analysis(latent, *latents)
             self.h_s = transforms.swint_synthesis(2 * latent, *latents)
+            self.graphs = ()  # torch.export takes no windows whose padding depends on the picture's size
         if config.context == "charm":
-            self.charm = Charm(latent)
+            self.charm = Charm(latent, SLICE)
             self.order = self.charm.order
         # Faster, and with the weights so no input's format can make encoder and decoder run different kernels.
         self.to(memory_format=torch.channels_last)

@@ -20,7 +20,8 @@ CODECS = {
 def nic_codecs() -> Iterator[CodecSpec]:
     """The four models."""
     for codec, summary in CODECS.items():
-        yield CodecSpec(id=codec, target="nic_tbtc.codec:TbtcCodec", summary=summary, paper=PAPER)
+        graphs = "" if "-swint-" in codec else "nic_tbtc.graphs:TbtcGraphs"
+        yield CodecSpec(codec, "nic_tbtc.codec:TbtcCodec", summary, PAPER, graphs=graphs)
 
 
 @hookimpl

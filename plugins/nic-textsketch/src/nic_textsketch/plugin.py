@@ -70,6 +70,7 @@ def nic_codecs() -> Iterator[CodecSpec]:
     yield CodecSpec(
         id="textsketch-ntc",
         target="nic_textsketch.sketches.codec:SketchCodec",
+        graphs="nic_textsketch.sketches.graphs:SketchGraphs",
         summary="Gray sketches at about 0.02 bits per pixel: attention, raster-scan context.",
         paper=PAPER,
         gray=True,

@@ -36,9 +36,7 @@ class Codec:
     spec: its record. device: where it runs. runtime: "auto", "torch" or "onnx", what runs its transforms.
     """
 
-    def __init__(
-        self, spec: CodecSpec, explicit: WeightsSpec | None, device: str, runtime: Runtime = "auto"
-    ) -> None:
+    def __init__(self, spec: CodecSpec, explicit: WeightsSpec | None, device: str, runtime: Runtime = "auto") -> None:
         self.spec, self.device, self.runtime = spec, device, runtime
         self._choice = Choice(spec.id, explicit)
         self._open: dict[tuple[str, Any], PixelCodec] = {}

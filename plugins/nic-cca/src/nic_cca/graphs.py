@@ -1,0 +1,19 @@
+"""The codec `cca` without torch: the graphs in its weights."""
+
+from typing import Any
+
+from nic_latent.config import from_json
+from nic_latent.context import Order
+from nic_latent.graph_codec import GraphCodec
+
+from nic_cca.config import CcaConfig
+from nic_cca.order import CcaOrder
+
+
+class CcaGraphs(GraphCodec):
+    """See `nic_cca.model`."""
+
+    def latents(self, config: dict[str, Any]) -> tuple[Order, int]:
+        """Return how y is coded, and its channels."""
+        slices = from_json(CcaConfig, config).slices
+        return CcaOrder(slices), sum(slices)

@@ -1,0 +1,20 @@
+"""The convolutional codecs of `nic_tbtc.model` without torch: the graphs in their weights."""
+
+from typing import Any
+
+from nic_latent.charm import CharmOrder
+from nic_latent.config import from_json
+from nic_latent.context import Order, at_once
+from nic_latent.graph_codec import GraphCodec
+
+from nic_tbtc.config import SLICE, TbtcConfig
+
+
+class TbtcGraphs(GraphCodec):
+    """See `nic_tbtc.codec.TbtcCodec`."""
+
+    def latents(self, config: dict[str, Any]) -> tuple[Order, int]:
+        """Return how y is coded, and its channels."""
+        read = from_json(TbtcConfig, config)
+        channels = read.widths[-1]
+        return CharmOrder([SLICE] * (channels // SLICE)) if read.context == "charm" else at_once, channels
