@@ -19,7 +19,7 @@ from nic_core.weights import WeightsInfo
 from nic_nn.codec import LatentCodec, pick_device, to_pixels, to_tensor
 from nic_nn.export import export
 from nic_nn.model import Compressed
-from nic_nn.testing import Tiny, TinyConfig
+from nic_nn.testing import Tiny, TinyConfig, tiny
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -28,18 +28,6 @@ class TinyCodec(LatentCodec):
     @staticmethod
     def build(config: dict[str, Any]) -> Tiny:
         return Tiny(TinyConfig(**config))
-
-
-def tiny(seed: int = 0) -> Tiny:
-    """Return a model with weights that give latents and pictures some variety."""
-    torch.manual_seed(seed)
-    model = Tiny(TinyConfig()).eval()
-    with torch.no_grad():
-        for module, gain in ((model.g_a, 40), (model.h_a, 2), (model.h_s, 6), (model.g_s, 0.7)):
-            module.weight.mul_(gain)
-        model.h_s.bias[:6] = 15  # scales
-        model.g_s.bias += 0.5
-    return model
 
 
 @pytest.fixture

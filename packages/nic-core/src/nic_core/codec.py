@@ -36,11 +36,11 @@ class PixelCodec(ABC):
     """A codec with one set of weights in place.
 
     path, info: the weights file and its record. device: "auto", "cpu", "cuda", "cuda:1", "mps".
-    model: the torch module, or None where a codec has none. runtime: what runs its transforms.
+    model: the torch module, or None where a codec has none. runtime: what runs its transforms, "" where it has none.
     """
 
     model: Any = None
-    runtime = "torch"
+    runtime = ""
 
     def __init__(self, path: Path, info: WeightsInfo, device: str) -> None:
         self.path, self.info, self.device = path, info, device

@@ -37,6 +37,8 @@ class LatentCodec(PixelCodec):
     repeating the edge, and cropped back.
     """
 
+    runtime = "torch"
+
     def __init__(self, path: Path, info: WeightsInfo, device: str) -> None:
         super().__init__(path, info, device)
         self.torch_device = pick_device(device)

@@ -69,14 +69,19 @@ def graphs_of(model: LatentModel) -> dict[str, np.ndarray]:
 def _exported(part: nn.Module, values: tuple[Tensor, ...], names: Sequence[str]) -> Any:
     """Return the ONNX model of a module, for any height and width of its first input."""
     dynamic = torch.export.Dim.DYNAMIC
-    shapes: tuple[Any, ...] = ({2: dynamic, 3: dynamic}, tuple({} for _ in values[1:]))
+    shapes: list[Any] = [{2: dynamic, 3: dynamic}]
+    if len(values) > 1:
+        shapes.append(tuple({} for _ in values[1:]))
     try:
         with _quiet():
             program = torch.onnx.export(
-                part, values, input_names=list(names), dynamic_shapes=shapes, dynamo=True, verbose=False
+                part, values, input_names=list(names), dynamic_shapes=tuple(shapes), dynamo=True, verbose=False
             )
     except Exception as error:  # whatever stands against it, the weights are good without
-        raise ValueError(str(error).strip().splitlines()[0]) from error
+        cause = error
+        while cause.__cause__:
+            cause = cause.__cause__  # type: ignore[assignment]
+        raise ValueError(str(cause).strip().splitlines()[0]) from error
     assert program is not None
     return program.model_proto
 

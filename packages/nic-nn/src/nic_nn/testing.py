@@ -43,6 +43,19 @@ class Tiny(Hyperprior):
         self.h_s = nn.ConvTranspose2d(config.hyper, 2 * config.main, 4, 4)
 
 
+def tiny(seed: int = 0) -> Tiny:
+    """Return a tiny model with weights that give latents and pictures some variety."""
+    torch.manual_seed(seed)
+    model = Tiny(TinyConfig()).eval()
+    state = model.state_dict()
+    for name, gain in (("g_a", 40), ("h_a", 2), ("h_s", 6), ("g_s", 0.7)):
+        state[f"{name}.weight"] *= gain
+    state["h_s.bias"][:6] = 15  # scales
+    state["g_s.bias"] += 0.5
+    model.load_state_dict(state)
+    return model
+
+
 def normal(name: str, shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
     """Return standard normal float64 values from the stream of a name."""
     return np.random.Generator(np.random.PCG64(zlib.crc32(name.encode()) + 1_000_003 * seed)).standard_normal(shape)

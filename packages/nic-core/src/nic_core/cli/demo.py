@@ -50,7 +50,7 @@ def demo(picture: Path | None, output: Path | None, quality: float, codec: str |
     atomic_write(pair_file, image_files.encode(pair, "PNG"), overwrite)
 
     rows = {
-        "codec": f"{coder.spec.id}, quality {quality:g}, run by {coder.runtimes}",
+        "codec": f"{coder.spec.id}, quality {quality:g}{f', run by {coder.runtimes}' if coder.runtimes else ''}",
         "picture": f"{name}, {original.width} x {original.height}, {original.pixels.nbytes} bytes raw",
         "file": f"{len(data)} bytes, {8 * len(data) / (original.width * original.height):.3f} bpp",
         "PSNR": f"{psnr(original, decoded):.2f} dB",

@@ -53,8 +53,8 @@ class Codec:
 
     @property
     def runtimes(self) -> str:
-        """What runs the transforms of the weights that are open."""
-        return ", ".join(sorted({codec.runtime for codec in self._open.values()}))
+        """What runs the transforms of the weights that are open; empty where nothing has to."""
+        return ", ".join(sorted({codec.runtime for codec in self._open.values()} - {""}))
 
     @property
     def weights(self) -> list[WeightsSpec]:
