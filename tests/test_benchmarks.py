@@ -33,15 +33,16 @@ def tiny() -> LatentModel:
     return model
 
 
-@pytest.fixture
-def weights(tmp_path: Path) -> Path:
-    """Return random weights of a small mini."""
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return random weights of a small mini, with graphs."""
     config = MiniConfig((8, 8, 8), (1, 1, 1), (2, 4), hyper=4, features=8, context=8)
-    model = filled(Mini(config))
+    model, path = filled(Mini(config)), tmp_path_factory.mktemp("weights") / "mini.safetensors"
     assert isinstance(model, LatentModel)
-    info = WeightsInfo("mini", "random", {}, "", "", quality=(1.0, 100.0))
-    export(model, tmp_path / "mini.safetensors", info)
-    return tmp_path / "mini.safetensors"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("NIC_GRAPHS", raising=False)
+        export(model, path, WeightsInfo("mini", "random", {}, "", "", quality=(1.0, 100.0)))
+    return path
 
 
 @pytest.mark.skipif(bool(native.why_not()), reason=native.why_not())
@@ -66,7 +67,7 @@ def test_a_cell_with_other_latents_does_not_agree(tiny: LatentModel, tmp_path: P
 def test_files_decode_under_every_setting(name: str, weights: Path, tmp_path: Path) -> None:
     picture, file = tmp_path / "odd.png", tmp_path / "odd.nic"
     Image.fromarray(PIXELS).save(picture)
-    usual, other = (nic.load("mini", weights, "cpu") for _ in range(2))
+    usual, other = (nic.load("mini", weights, "cpu", runtime) for runtime in ("torch", SETTINGS[name].runtime))
     assert code(usual, "encode", 50.0, picture, file)
     with SETTINGS[name].block(other.model):
         shown = code(other, "decode", 50.0, picture, file)

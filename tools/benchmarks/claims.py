@@ -90,7 +90,7 @@ def _neighbours(z: np.ndarray) -> Iterator[np.ndarray]:
 
 def smallest_file(codec: nic.Codec, z: np.ndarray, side: int) -> File:
     """Return a sound file of a square of so many pixels a side."""
-    opened = codec.opened(codec.weights[0])
+    opened = codec.opened(codec.weights[0], "torch")
     model = opened.loaded
     stream, summed = smallest_stream(model.integers, z, -(-side // model.stride))
     quality = 50.0 if opened.info.covers_range else None
@@ -117,7 +117,7 @@ def main(megapixels: tuple[float, ...], identity: str) -> None:
     torch.set_num_threads(1)
     give_memory_back()
     codec = nic.load(identity, device="cpu")
-    z = searched(codec.opened(codec.weights[0]).loaded.integers)
+    z = searched(codec.opened(codec.weights[0], "torch").loaded.integers)
     (short,) = smallest_file(codec, z, 64).units
     cost(codec, pack(smallest_file(codec, z, 64)))  # what is done but once
     heads = ("megapixels", "bytes", "s", "MB", "other checksum: s", "MB", "short stream: s", "MB")

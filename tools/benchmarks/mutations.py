@@ -44,7 +44,7 @@ def samples() -> list[Sample]:
     rich = Picture(
         color, gray, icc=profile, exif=b"II*\0\x08\0\0\0\0\0\0\0\0\0", xmp=b"<x:xmpmeta/>", dpi=(300.0, 72.0)
     )
-    mini, sketches = nic.load("mini", device="cpu"), nic.load("textsketch-ntc", device="cpu")
+    mini, sketches = (nic.load(name, device="cpu", runtime="torch") for name in ("mini", "textsketch-ntc"))
     edges = np.where(np.hypot(x - 30, y - 20) % 12 < 2, 255, 0).astype(np.uint8)
     found = {
         "mini": mini.encode(color),

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import click
 import numpy as np
@@ -21,6 +22,7 @@ from nic_core.errors import DamagedFile
 from nic_core.host.codec import Codec
 from nic_core.pictures.image_files import READABLE_SUFFIXES
 from nic_core.pictures.sources import picture_of
+from nic_latent.graphs import Graph
 from stages import side_by_side
 from torch import Tensor, nn
 
@@ -29,15 +31,20 @@ LAYERS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.LayerNorm, nn.GELU)
 
 @contextmanager
 def disturbed(model: nn.Module, amount: float) -> Iterator[None]:
-    """Multiply what layers return by 1 + amount x a normal number, for the length of a block."""
+    """Multiply what layers and graphs return by 1 + amount x a normal number, for the length of a block."""
     generator = torch.Generator().manual_seed(0)
+    run = Graph.__call__
 
-    def disturb(module: nn.Module, inputs: object, output: Tensor) -> Tensor:
+    def noisy(graph: Graph, **inputs: np.ndarray) -> list[np.ndarray]:
+        return [disturb(graph, None, torch.from_numpy(found)).numpy() for found in run(graph, **inputs)]
+
+    def disturb(module: object, inputs: object, output: Tensor) -> Tensor:
         return output * (1 + amount * torch.randn(output.shape, generator=generator))
 
     hooks = [module.register_forward_hook(disturb) for module in model.modules() if isinstance(module, LAYERS)]
     try:
-        yield
+        with patch.object(Graph, "__call__", noisy):
+            yield
     finally:
         for hook in hooks:
             hook.remove()

@@ -1,4 +1,4 @@
-"""Codes whole files while torch computes in another way: what settings.py runs in a process of its own.
+"""Codes whole files while transforms are computed in another way: what settings.py runs in a process of its own.
 
 python tools/benchmarks/under_setting.py SETTING encode|decode JOBS.json
 
@@ -19,6 +19,7 @@ import nic_core
 import torch
 from nic_core.errors import NicError
 from nic_core.host.codec import Codec
+from nic_core.host.runtimes import Runtime
 from nic_nn.model import LatentModel
 from noise import disturbed
 from torch import Tensor, nn
@@ -51,10 +52,14 @@ def in_planes(model: LatentModel) -> AbstractContextManager[None]:
 
 @dataclass(frozen=True)
 class Setting:
-    """How torch computes. block: what a model runs in; environment: variables that its process is started with."""
+    """How transforms are computed.
+
+    block: what a model runs in. environment: variables that its process is started with. runtime: who computes.
+    """
 
     block: Callable[[LatentModel], AbstractContextManager] = nullcontext
     environment: Mapping[str, str] = field(default_factory=dict)
+    runtime: Runtime = "torch"
 
 
 USUAL = "usual"
@@ -67,6 +72,7 @@ SETTINGS = {
     "bfloat16 (autocast)": Setting(lambda model: torch.autocast("cpu", torch.bfloat16)),
     "relative noise 1e-7": Setting(lambda model: disturbed(model, 1e-7)),
     "relative noise 1e-6": Setting(lambda model: disturbed(model, 1e-6)),
+    "onnxruntime": Setting(runtime="onnx"),
 }
 
 
@@ -84,7 +90,7 @@ def code(codec: Codec, verb: str, quality: float | None, picture: Path, file: Pa
 
 def main(name: str, verb: str, jobs: Path) -> None:
     """Code all files."""
-    load = cache(lambda codec, weights: nic_core.load(codec, weights=weights, device="cpu"))
+    load = cache(lambda codec, weights: nic_core.load(codec, weights, "cpu", SETTINGS[name].runtime))
     found = []
     for identity, weights, quality, picture, file in json.loads(jobs.read_text()):
         codec = load(identity, weights)
