@@ -47,7 +47,7 @@ def target_of(spec: CodecSpec, path: Path, device: str, runtime: Runtime) -> Any
     except ModuleNotFoundError as error:
         if error.name not in ("torch", "nic_nn"):
             raise
-        raise NicError(_needs_torch(spec, path)) from error
+        raise NicError(_needs_torch(spec, path, runtime)) from error
 
 
 def has_graphs(path: Path) -> bool:
@@ -69,10 +69,12 @@ def _gpu_in_sight() -> bool:
     return apple or any(map(os.path.exists, NVIDIA)) or shutil.which("nvidia-smi") is not None
 
 
-def _needs_torch(spec: CodecSpec, path: Path) -> str:
+def _needs_torch(spec: CodecSpec, path: Path, runtime: Runtime) -> str:
     package = spec.target.partition(":")[0].partition(".")[0].replace("_", "-")
     if not spec.graphs:
         return f"{spec.id} needs torch, which is not installed: pip install {package}"
-    if has_graphs(path):
-        return f"this needs torch, or onnxruntime, and neither is installed: pip install {package}[torch]"
-    return f"{path.name} holds no graphs for onnxruntime, so it needs torch: pip install {package}[torch]"
+    if not has_graphs(path):
+        return f"{path.name} holds no graphs for onnxruntime, and torch is not installed: pip install {package}[torch]"
+    if runtime == "torch":
+        return f"torch is not installed: pip install {package}[torch], or leave the runtime to nic"
+    return f"neither onnxruntime nor torch is installed: pip install onnxruntime, or {package}[torch]"
