@@ -99,7 +99,7 @@ def encode(picture: Picture) -> bytes:
     array = picture.to_array().reshape(picture.height, picture.width, -1)
     colour = {samples: colour for colour, samples in _SAMPLES.items() if colour != _PALETTE}[array.shape[2]]
     head = struct.pack(">IIBBBBB", picture.width, picture.height, picture.bit_depth, colour, 0, 0, 0)
-    chunks = [(b"IHDR", head)]
+    chunks: list[tuple[bytes, bytes | memoryview]] = [(b"IHDR", head)]
     if picture.icc:
         chunks.append((b"iCCP", b"ICC profile\0\0" + zlib.compress(picture.icc)))
     if picture.exif:
@@ -109,7 +109,7 @@ def encode(picture: Picture) -> bytes:
     if picture.dpi:
         chunks.append((b"pHYs", struct.pack(">IIB", *(round(value / _INCH) for value in picture.dpi), 1)))
     deflate = zlib.compressobj()
-    rows = [deflate.compress(part) for part in png_filters.applied(array)]
+    rows = [deflate.compress(part.data) for part in png_filters.applied(array)]
     packed = memoryview(b"".join([*rows, deflate.flush()]))
     chunks += [(b"IDAT", packed[at : at + _LONGEST_DATA]) for at in range(0, len(packed), _LONGEST_DATA)]
     chunks.append((b"IEND", b""))

@@ -29,7 +29,7 @@ def undone(filtered: np.ndarray, step: int) -> Iterator[tuple[int, np.ndarray]]:
         split[:, 0, 1:] = above
         split[:, 1:, 0] = part[:, 0]
         split[:, 1:, 1:] = part[:, 1:].reshape(-1, width, step).transpose(2, 0, 1)
-        image = Image.frombytes("L", (width, step * count), zlib.compress(split, 0), "zip", "L", 0)
+        image = Image.frombytes("L", (width, step * count), zlib.compress(split.data, 0), "zip", "L", 0)
         plain = np.asarray(image).reshape(step, count, width)[:, 1:]
         above = plain[:, -1]
         yield start, np.ascontiguousarray(plain.transpose(1, 2, 0)).reshape(len(part), -1)
