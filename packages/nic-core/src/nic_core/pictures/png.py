@@ -13,6 +13,7 @@ import numpy as np
 
 from nic_core.errors import BadPicture
 from nic_core.pictures import metadata, png_filters
+from nic_core.pictures.dpi import sound_dpi
 from nic_core.pictures.picture import Picture
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -88,7 +89,7 @@ def decode(data: bytes, on_frames: Callable[[int], None] = lambda frames: None) 
                 exif = _raw_profile(text if kind == b"tEXt" else _inflate(text[1:]))
         elif kind == b"pHYs" and len(body) == 9 and body[8] == 1:
             across, down, _ = struct.unpack(">IIB", body)
-            dpi = metadata.sound_dpi(across * _INCH, down * _INCH)
+            dpi = sound_dpi(across * _INCH, down * _INCH)
         elif kind == b"acTL" and len(body) == 8:
             on_frames(int.from_bytes(body[:4], "big"))
     return Picture(picture.pixels, picture.alpha, icc, exif, xmp, dpi or metadata.resolution(exif))

@@ -10,6 +10,7 @@ import numpy as np
 from nic_core.errors import BadPicture
 from nic_core.pictures import metadata, tiff_layout
 from nic_core.pictures.bounds import CheckSize
+from nic_core.pictures.dpi import same_dpi
 from nic_core.pictures.picture import Picture
 from nic_core.pictures.tiff_layout import (
     DEFLATE,
@@ -104,7 +105,7 @@ def encode(picture: Picture) -> bytes:
     pixels = zlib.compress(array.tobytes())
     tags = TiffImagePlugin.ImageFileDirectory_v2()
     described = metadata.tags_for_tiff(picture.exif)
-    if picture.dpi and not metadata.same_dpi(picture.dpi, metadata.resolution(described)):
+    if picture.dpi and not same_dpi(picture.dpi, metadata.resolution(described)):
         described |= metadata.tags_of_resolution(picture.dpi)
     for tag, value in described.items():
         tags[tag] = value
