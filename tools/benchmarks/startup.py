@@ -3,10 +3,9 @@
 python tools/benchmarks/startup.py
 python tools/benchmarks/startup.py photo.nic --runs 51
 
-Modules are compiled before, as pip compiles what it installs. The commands take turns, so that other work on the machine
-disturbs all of them alike. Prints the median and the
-shortest of their times, and what a bare interpreter takes, which is in each of them. Without a file, `nic info` shows
-one that is made here, of a picture with a profile, EXIF, XMP, a resolution and alpha.
+Modules are compiled before, as pip compiles what it installs. The commands take turns, so that other work on the
+machine disturbs all of them alike. Prints the median and the shortest of their times, and what a bare interpreter
+takes, which is in each of them. Without a file, `nic info` shows one that is made here, with every chunk that there is.
 """
 
 import os
