@@ -180,6 +180,23 @@ def test_tables_are_whole_where_they_are_piped(
     assert len(capsys.readouterr().out.splitlines()) == 4
 
 
+def test_tables_fit_a_terminal(capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "40")
+    rows = [("mini", "", "a summary of more words than fit a line"), ("\x1b", "2", "/" + "x" * 70)]
+    output.show_table(("codec", "count", "summary"), rows)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) == 40
+    assert lines[0] == "codec  count  summary"
+    assert lines[1] == "mini          a summary of more words"
+    assert lines[2] == "              than fit a line"
+    assert lines[3].startswith(r"\x1b   2      /x")
+    assert "".join(line[14:] for line in lines[3:]) == "/" + "x" * 70
+    monkeypatch.setenv("COLUMNS", "5")  # where nothing fits
+    output.show_table(("codec", "count", "summary"), rows)
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 5 + 2 + 5 + 2 + output.NARROWEST
+
+
 def test_info_goes_on_after_a_bad_file(work: Path, capsys: pytest.CaptureFixture) -> None:
     run(["encode", "a.png", "b.jpg", "-o", "out"])
     (work / "bad.nic").write_bytes(b"junk")

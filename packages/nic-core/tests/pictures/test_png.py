@@ -5,11 +5,11 @@ import struct
 import tracemalloc
 import zlib
 
-import imagecodecs
 import numpy as np
 import pytest
 from nic_core.errors import BadPicture
-from nic_core.pictures import image_files, png
+from nic_core.pictures import image_files, png, png_filters
+from nic_core.pictures.picture import Picture
 
 GRAY, RGB, PALETTE, GRAY_ALPHA, RGB_ALPHA = 0, 2, 3, 4, 6
 SAMPLES = {GRAY: 1, RGB: 3, PALETTE: 1, GRAY_ALPHA: 2, RGB_ALPHA: 4}
@@ -101,6 +101,58 @@ def test_every_kind(colour: int, depth: int, interlaced: bool, capfd: pytest.Cap
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("interlaced", [False, True])
+@pytest.mark.parametrize(("colour", "depth"), KINDS)
+def test_libpng_reads_the_same(colour: int, depth: int, interlaced: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    imagecodecs = pytest.importorskip("imagecodecs")
+    rng = np.random.default_rng(depth)
+    samples = rng.integers(0, (1 << depth) - 1, (37, 29, SAMPLES[colour]), endpoint=True)
+    extra = []
+    if colour == PALETTE:  # with indexes beyond its end
+        extra = [chunk(b"PLTE", rng.bytes(3 << depth >> 1)), chunk(b"tRNS", rng.bytes(1 << depth >> 1))]
+    elif colour in (GRAY, RGB):
+        extra = [chunk(b"tRNS", struct.pack(f">{SAMPLES[colour]}H", *samples[5, 6]))]
+    data = stored(samples, colour, depth, interlaced, *extra)
+    libpng = imagecodecs.png_decode(data)
+    for band in (1, 500, png_filters._BAND):
+        monkeypatch.setattr(png_filters, "_BAND", band)
+        read = image_files.read_bytes(data).to_array()
+        assert read.dtype == libpng.dtype
+        np.testing.assert_array_equal(read, libpng)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_libpng_reads_what_is_written(channels: int, dtype: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    imagecodecs = pytest.importorskip("imagecodecs")
+    y, x, channel = np.mgrid[:150, :200, :channels]
+    slopes = 90 * x + 41 * y + 1000 * channel + np.random.default_rng(0).integers(0, 100, y.shape)
+    array = (slopes >> (8 if dtype is np.uint8 else 0)).astype(dtype)
+    files = set()
+    for band in (1, 5000, png_filters._BAND):
+        monkeypatch.setattr(png_filters, "_BAND", band)
+        files.add(png.encode(Picture.of(array)))
+    (data,) = files
+    np.testing.assert_array_equal(imagecodecs.png_decode(data), array[..., 0] if channels == 1 else array)
+    assert len(data) < 1.05 * len(imagecodecs.png_encode(np.ascontiguousarray(array)))
+
+
+def test_long_pixels_are_written_in_several_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(png, "_LONGEST_DATA", 100)
+    noise = np.random.default_rng(0).integers(0, 1 << 16, (20, 30, 3), np.uint16)
+    data = png.encode(Picture(noise))
+    assert data.count(b"IDAT") > 10
+    np.testing.assert_array_equal(png.decode(data).pixels, noise)
+
+
+@pytest.mark.parametrize("colour", [GRAY, RGB_ALPHA])
+def test_a_filter_that_does_not_exist(colour: int) -> None:
+    rows = np.zeros((4, 1 + 4 * 2 * SAMPLES[colour]), np.uint8)
+    rows[2, 0] = 5
+    with pytest.raises(BadPicture, match="damaged"):
+        image_files.read_bytes(file_of(ihdr(4, 4, colour, 16), chunk(b"IDAT", zlib.compress(rows))))
+
+
 PIXELS = chunk(b"IDAT", zlib.compress(bytes(4 * 5)))
 COLOURS = chunk(b"PLTE", bytes(3))
 
@@ -135,7 +187,7 @@ COLOURS = chunk(b"PLTE", bytes(3))
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_refused_before_any_work(data: bytes, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(imagecodecs, "png_decode", lambda *args: pytest.fail("given to libpng"))
+    monkeypatch.setattr(png_filters, "undone", lambda *args: pytest.fail("pixels were decoded"))
     tracemalloc.start()
     try:
         with pytest.raises(BadPicture, match=says) as caught:

@@ -9,7 +9,7 @@ from nic_core import weights as known_weights
 from nic_core.cli.jobs import Kind, find
 from nic_core.cli.output import as_json, message, read, show, show_json
 from nic_core.errors import NicError
-from nic_core.format import container
+from nic_core.format import container, resolution
 from nic_core.printable import printable
 
 FILES = Kind(frozenset({".nic"}), ".nic files", "")
@@ -71,7 +71,7 @@ def describe(path: Path) -> dict[str, Any]:
         "synthesis_id": head.synthesis_id,
         "weights": fitting[0].name if fitting else None,
         "units": [len(unit) for unit in file.units],
-        "dpi": _resolution(file.chunks),
+        "dpi": resolution.stated(file.chunks),
         "chunks": [{"kind": kind, "bytes": len(content)} for kind, content in file.chunks.items()],
     }
 
@@ -94,12 +94,3 @@ def _text(fact: dict[str, Any]) -> str:
     return "\n".join(
         f"{key:<{width}}  {printable(str(value))}" for key, value in rows.items() if value not in (None, "")
     )
-
-
-def _resolution(found: dict[str, bytes]) -> tuple[float, float] | None:
-    """Return the pixels per inch that a file's chunks state, None where they state none."""
-    if not found:
-        return None
-    from nic_core.format import chunks  # here, since it takes numpy, and most files have no chunks
-
-    return chunks.resolution(found)

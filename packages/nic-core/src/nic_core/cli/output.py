@@ -2,8 +2,11 @@
 
 import errno
 import json
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,9 @@ from nic_core.cli.settings import settings
 from nic_core.errors import CannotWrite, NicError
 from nic_core.files.atomic import atomic_write
 from nic_core.printable import printable
+
+NARROWEST = 8
+"""Characters of a table's column that is folded."""
 
 as_json = click.option("--json", "as_json", is_flag=True, help="For programs: JSON instead of text.")
 
@@ -44,20 +50,20 @@ def show_json(value: Any) -> None:
 
 
 def show_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table as wide as the terminal; where it goes elsewhere, each row is one line, however long."""
-    from rich.console import Console  # slow to import, and `nic info` needs no table
-    from rich.table import Table
+    """Print a table as wide as the terminal; where it goes elsewhere, each row is one line, however long.
 
-    table = Table(box=None, pad_edge=False)
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    cells = [[printable(cell) for cell in row] for row in rows]
+    Not by rich, which takes longer to import than all else that lists things.
+    """
+    cells = [[printable(cell) for cell in row] for row in (headings, *rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    if sys.stdout.isatty():
+        room = shutil.get_terminal_size().columns - 2 * (len(widths) - 1)
+        while sum(widths) > room and max(widths) > NARROWEST:
+            widths[widths.index(max(widths))] -= 1
     for row in cells:
-        table.add_row(*row)
-    console = Console(markup=False, highlight=False, emoji=False)
-    if not console.is_terminal:
-        console.width = 2 * len(headings) + sum(len(cell) * 2 for row in [headings, *cells] for cell in row)
-    console.print(table)
+        folded = [textwrap.wrap(cell, width) for cell, width in zip(row, widths, strict=True)]
+        for line in zip_longest(*folded, fillvalue=""):
+            click.echo("  ".join(f"{part:<{width}}" for part, width in zip(line, widths, strict=True)).rstrip())
 
 
 def refuse_terminals(reads: bool, writes: bool) -> None:

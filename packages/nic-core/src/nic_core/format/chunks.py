@@ -1,16 +1,15 @@
 """What a picture has besides coded pixels, as optional chunks of the file: alpha, ICC profile, EXIF, XMP, dpi."""
 
-import struct
-
 import numpy as np
 
 from nic_core.errors import BadPicture, DamagedFile
 from nic_core.format.container import compress_chunk, expand_chunk
+from nic_core.format.resolution import RESOLUTION, pack, stated
 from nic_core.pictures import metadata, png
+from nic_core.pictures.dpi import same_dpi
 from nic_core.pictures.picture import Picture
 
 ALPHA = "alph"
-RESOLUTION = "dpis"
 METADATA = {"iccp": "icc", "exif": "exif", "xmpp": "xmp"}
 """Chunk type by attribute of `Picture`; stored deflated."""
 
@@ -25,9 +24,8 @@ def of_picture(picture: Picture) -> dict[str, bytes]:
     }
     if picture.alpha is not None:
         found[ALPHA] = png.encode(Picture(picture.alpha[..., None]))
-    if picture.dpi is not None and not metadata.same_dpi(picture.dpi, metadata.resolution(picture.exif)):
-        values = picture.dpi[:1] if picture.dpi[0] == picture.dpi[1] else picture.dpi
-        found[RESOLUTION] = struct.pack(f"<{len(values)}f", *values)
+    if picture.dpi is not None and not same_dpi(picture.dpi, metadata.resolution(picture.exif)):
+        found[RESOLUTION] = pack(picture.dpi)
     return found
 
 
@@ -40,19 +38,8 @@ def to_picture(pixels: np.ndarray, chunks: dict[str, bytes]) -> Picture:
     """Return decoded pixels with what the chunks hold; DamagedFile where they do not fit."""
     found = {name: expand_chunk(chunks[kind]) for kind, name in METADATA.items() if kind in chunks}
     alpha = _alpha(chunks[ALPHA], pixels) if ALPHA in chunks else None
-    dpi = resolution(chunks) if RESOLUTION in chunks else metadata.resolution(found.get("exif"))
+    dpi = stated(chunks) if RESOLUTION in chunks else metadata.resolution(found.get("exif"))
     return Picture(pixels, alpha, **found, dpi=dpi)
-
-
-def resolution(chunks: dict[str, bytes]) -> tuple[float, float] | None:
-    """Return the pixels per inch that a file states outside its EXIF; DamagedFile where they are none."""
-    if RESOLUTION not in chunks:
-        return None
-    data = chunks[RESOLUTION]
-    values = struct.unpack(f"<{len(data) // 4}f", data) if len(data) in (4, 8) else ()
-    if not values or (dpi := metadata.sound_dpi(values[0], values[-1])) is None:
-        raise DamagedFile("the resolution chunk is damaged")
-    return dpi
 
 
 def _alpha(data: bytes, pixels: np.ndarray) -> np.ndarray:

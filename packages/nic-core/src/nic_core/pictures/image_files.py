@@ -1,8 +1,4 @@
-"""Reading and writing picture files (see `formats`), with their metadata, and 16 bits where they hold them.
-
-imagecodecs and tifffile are imported inside functions, here and in `png` and `tiff`: they take long to import, and
-`nic codecs` must answer in half a second.
-"""
+"""Reading and writing picture files (see `formats`), with their metadata, and 16 bits where they hold them."""
 
 import importlib
 import io

@@ -6,11 +6,11 @@ bytes of `EXIF_PREFIX` before it.
 """
 
 import io
-import math
 import re
-from typing import Any
 
 from PIL import Image, TiffImagePlugin
+
+from nic_core.pictures.dpi import same_dpi, sound_dpi
 
 EXIF_PREFIX = b"Exif\0\0"
 ORIENTATION = 274
@@ -21,7 +21,6 @@ _INTEROPERABILITY = 40965  # a directory within the EXIF directory
 
 # What of a TIFF file's own tags is about the picture and not about how its pixels are stored.
 _RESOLUTION = _ACROSS, _DOWN, _UNIT = 282, 283, 296
-_LEAST_DPI, _MOST_DPI = 0.1, 1e6
 _DESCRIPTIVE = (
     *(270, 271, 272, ORIENTATION),  # description, maker, model
     *_RESOLUTION,
@@ -67,15 +66,6 @@ def upright_xmp(xmp: bytes | None) -> bytes | None:
     return xmp and re.sub(rb"""(tiff:Orientation(?:>|=["']))[2-8]""", rb"\g<1>1", xmp)
 
 
-def sound_dpi(across: Any, down: Any) -> tuple[float, float] | None:
-    """Return pixels per inch as numbers; None where they are none that a picture can have."""
-    try:
-        dpi = float(across), float(down)
-    except (TypeError, ValueError, ArithmeticError):  # rational numbers may have a denominator of zero
-        return None
-    return dpi if all(_LEAST_DPI <= value <= _MOST_DPI for value in dpi) else None
-
-
 def resolution(exif: bytes | dict | None) -> tuple[float, float] | None:
     """Return the pixels per inch that an EXIF block or the tags of a TIFF file state; None where they state none."""
     try:
@@ -84,13 +74,6 @@ def resolution(exif: bytes | dict | None) -> tuple[float, float] | None:
         return sound_dpi(float(tags[_ACROSS]) * unit, float(tags[_DOWN]) * unit)
     except Exception:  # a damaged block, as above
         return None
-
-
-def same_dpi(one: tuple[float, float] | None, other: tuple[float, float] | None) -> bool:
-    """Return whether two resolutions are the same, but for what a 32-bit number cannot tell."""
-    if one is None or other is None:
-        return one is other
-    return all(math.isclose(a, b, rel_tol=1e-6) for a, b in zip(one, other, strict=True))
 
 
 def is_resolution_only(exif: bytes | None) -> bool:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from nic_core.errors import BadPicture
 from nic_core.pictures import metadata
+from nic_core.pictures.dpi import sound_dpi
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def _dpi(image: Image.Image, exif: bytes | None) -> tuple[float, float] | None:
     elif image.format in ("JPEG", "MPO"):
         stated = None  # Pillow makes up 72 where the EXIF states none
     usable = isinstance(stated, tuple | list) and len(stated) == 2
-    return (metadata.sound_dpi(*stated) if usable and stated else None) or metadata.resolution(exif)
+    return (sound_dpi(*stated) if usable and stated else None) or metadata.resolution(exif)
 
 
 def _array(image: Image.Image) -> np.ndarray:

@@ -1,8 +1,7 @@
-"""PNG files of any depth, with their metadata. Pixels go through libpng, since Pillow holds no 16-bit RGB.
+"""PNG files of any depth, with their metadata.
 
-libpng sees a file made here of what is sound and decides the pixels: the very header that was checked, palette,
-transparent colours, and rows that were unpacked here. So no chunk can have it allocate anything else, and it has
-nothing to complain about: imagecodecs prints its warnings to the terminal.
+Pillow holds no 16-bit RGB, so files are taken apart and put together here. The header that was checked decides how much
+is unpacked, whatever a file holds.
 """
 
 import struct
@@ -13,14 +12,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from nic_core.errors import BadPicture
-from nic_core.pictures import metadata
+from nic_core.pictures import metadata, png_filters
+from nic_core.pictures.dpi import sound_dpi
 from nic_core.pictures.picture import Picture
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEADER_END = len(SIGNATURE) + 25  # after the chunk IHDR
-_LARGEST_SIDE = 1_000_000  # libpng's own limit
+_LARGEST_SIDE = 1_000_000  # as in libpng, so that no other program refuses what is read here
 _XMP_KEYWORD = b"XML:com.adobe.xmp"
 _LARGEST_METADATA = 64 << 20  # what a compressed chunk may expand to
+_LONGEST_DATA = 1 << 20  # of a chunk that is written; its length must fit 31 bits
 _INCH = 0.0254  # in metres, of which PNG counts the pixels
 
 _GRAY, _RGB, _PALETTE, _GRAY_ALPHA, _RGB_ALPHA = 0, 2, 3, 4, 6
@@ -66,7 +67,7 @@ def header(data: bytes) -> Header:
 
 
 def decode(data: bytes, on_frames: Callable[[int], None] = lambda frames: None) -> Picture:
-    """Read a PNG file; a transparent colour becomes alpha, a palette RGB. BadPicture or libpng's error if damaged.
+    """Read a PNG file; a transparent colour becomes alpha, a palette RGB. BadPicture or Pillow's error if damaged.
 
     on_frames: called with the number of frames that an animated file states; the still picture is read.
     Memory and time are bounded by the size that `header` returns, and by the length of the data.
@@ -88,7 +89,7 @@ def decode(data: bytes, on_frames: Callable[[int], None] = lambda frames: None) 
                 exif = _raw_profile(text if kind == b"tEXt" else _inflate(text[1:]))
         elif kind == b"pHYs" and len(body) == 9 and body[8] == 1:
             across, down, _ = struct.unpack(">IIB", body)
-            dpi = metadata.sound_dpi(across * _INCH, down * _INCH)
+            dpi = sound_dpi(across * _INCH, down * _INCH)
         elif kind == b"acTL" and len(body) == 8:
             on_frames(int.from_bytes(body[:4], "big"))
     return Picture(picture.pixels, picture.alpha, icc, exif, xmp, dpi or metadata.resolution(exif))
@@ -96,26 +97,27 @@ def decode(data: bytes, on_frames: Callable[[int], None] = lambda frames: None) 
 
 def encode(picture: Picture) -> bytes:
     """Write a PNG file with the picture's depth, alpha and metadata."""
-    import imagecodecs
-
-    data = bytes(imagecodecs.png_encode(np.ascontiguousarray(picture.to_array())))
-    extra = b""
+    array = picture.to_array().reshape(picture.height, picture.width, -1)
+    colour = {samples: colour for colour, samples in _SAMPLES.items() if colour != _PALETTE}[array.shape[2]]
+    head = struct.pack(">IIBBBBB", picture.width, picture.height, picture.bit_depth, colour, 0, 0, 0)
+    chunks: list[tuple[bytes, bytes | memoryview]] = [(b"IHDR", head)]
     if picture.icc:
-        extra += _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(picture.icc))
+        chunks.append((b"iCCP", b"ICC profile\0\0" + zlib.compress(picture.icc)))
     if picture.exif:
-        extra += _chunk(b"eXIf", picture.exif)
+        chunks.append((b"eXIf", picture.exif))
     if picture.xmp:
-        extra += _chunk(b"iTXt", _XMP_KEYWORD + b"\0\0\0\0\0" + picture.xmp)
+        chunks.append((b"iTXt", _XMP_KEYWORD + b"\0\0\0\0\0" + picture.xmp))
     if picture.dpi:
-        extra += _chunk(b"pHYs", struct.pack(">IIB", *(round(value / _INCH) for value in picture.dpi), 1))
-    return data[:_HEADER_END] + extra + data[_HEADER_END:]
+        chunks.append((b"pHYs", struct.pack(">IIB", *(round(value / _INCH) for value in picture.dpi), 1)))
+    deflate = zlib.compressobj()
+    rows = [deflate.compress(part.data) for part in png_filters.applied(array)]
+    packed = memoryview(b"".join([*rows, deflate.flush()]))
+    chunks += [(b"IDAT", packed[at : at + _LONGEST_DATA]) for at in range(0, len(packed), _LONGEST_DATA)]
+    chunks.append((b"IEND", b""))
+    return b"".join((SIGNATURE, *(part for kind, body in chunks for part in _chunk(kind, body))))
 
 
-def _chunk(kind: bytes, body: bytes) -> bytes:
-    return b"".join(_parts(kind, body))
-
-
-def _parts(kind: bytes, body: bytes) -> tuple[bytes, ...]:
+def _chunk(kind: bytes, body: bytes | memoryview) -> tuple[bytes | memoryview, ...]:
     """Return a chunk in parts, so that long ones are copied once."""
     return struct.pack(">I", len(body)), kind, body, struct.pack(">I", zlib.crc32(body, zlib.crc32(kind)))
 
@@ -142,33 +144,54 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _pixels(head: Header, chunks: list[tuple[bytes, bytes]]) -> Picture:
-    import imagecodecs  # here, as `nic` must start fast
-
     if max(head.width, head.height) > _LARGEST_SIDE:
         raise BadPicture(f"too large: {head.width} x {head.height}, and no side may exceed {_LARGEST_SIDE} pixels")
-    palette = _palette(head, chunks)
-    rows, passes = memoryview(_rows(head, chunks)), list(_passes(head))
-    if len(passes) == 1:
-        return Picture.of(np.asarray(imagecodecs.png_decode(_small_file(head, head.width, head.height, palette, rows))))
-    whole, start = None, 0
-    for column, row, across, down, width, height in passes:
-        end = start + height * _stride(head, width)
-        part = np.asarray(imagecodecs.png_decode(_small_file(head, width, height, palette, rows[start:end])))
-        if whole is None:
-            whole = np.empty((head.height, head.width, *part.shape[2:]), part.dtype)
-        whole[row::down, column::across] = part
-        start = end
-    return Picture.of(whole)
+    palette, transparent = _palette(head, chunks)
+    samples = _samples(head, np.frombuffer(_rows(head, chunks), np.uint8))
+    if head.colour == _PALETTE:
+        colours, opacity = np.zeros((256, 3), np.uint8), np.full(256, 255, np.uint8)  # black beyond its end
+        colours[: len(palette) // 3] = np.frombuffer(palette, np.uint8).reshape(-1, 3)
+        opacity[: len(transparent)] = np.frombuffer(transparent, np.uint8)
+        index = samples[..., 0]
+        return Picture(colours[index], opacity[index] if transparent else None)
+    most, full = (1 << head.depth) - 1, np.iinfo(samples.dtype).max
+    alpha = None
+    if transparent:
+        colour = np.frombuffer(transparent, ">u2") & most  # only so many of the 16 bits count
+        alpha = np.where((samples == colour).all(axis=2), 0, full).astype(samples.dtype)
+    elif head.colour in (_GRAY_ALPHA, _RGB_ALPHA):
+        samples, alpha = samples[..., :-1], samples[..., -1]
+    return Picture(samples if most == full else samples * samples.dtype.type(full // most), alpha)
 
 
-def _small_file(head: Header, width: int, height: int, palette: bytes, rows: bytes | memoryview) -> bytes:
-    """Return a PNG file of filtered rows, not interlaced; palette: the chunks that say what their values stand for."""
-    start = _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, head.depth, head.colour, 0, 0, 0)) + palette
-    return b"".join((SIGNATURE, start, *_parts(b"IDAT", zlib.compress(rows, 0)), _chunk(b"IEND", b"")))
+def _samples(head: Header, filtered: np.ndarray) -> np.ndarray:
+    """Return all samples as they are stored: uint8, or uint16 at 16 bits, (H, W, samples of a pixel)."""
+    count = _SAMPLES[head.colour]
+    whole = np.empty((head.height, head.width, count), np.uint16 if head.depth == 16 else np.uint8)
+    end = 0
+    for column, row, across, down, width, height in _passes(head):
+        start, end = end, end + height * _stride(head, width)
+        part = whole[row::down, column::across]
+        rows = filtered[start:end].reshape(height, -1)
+        for first, plain in png_filters.undone(rows, max(1, count * head.depth // 8)):
+            values = _values(plain, head.depth)[:, : width * count]
+            part[first : first + len(plain)] = values.reshape(-1, width, count)
+    return whole
 
 
-def _palette(head: Header, chunks: list[tuple[bytes, bytes]]) -> bytes:
-    """Return the chunks PLTE and tRNS as far as they decide pixels and are sound; BadPicture for a bad palette."""
+def _values(rows: np.ndarray, depth: int) -> np.ndarray:
+    """Return rows of bytes as rows of numbers of so many bits, with those that fill up the last byte."""
+    if depth >= 8:
+        return rows.view(f">u{depth // 8}")
+    shifts = np.arange(8 - depth, -1, -depth, dtype=np.uint8)
+    return (rows[..., None] >> shifts & ((1 << depth) - 1)).reshape(len(rows), -1)
+
+
+def _palette(head: Header, chunks: list[tuple[bytes, bytes]]) -> tuple[bytes, bytes]:
+    """Return the chunks PLTE and tRNS, empty where they decide no pixels or are unsound; BadPicture for a bad palette.
+
+    What is no chunk that is known, and must not be skipped, is BadPicture too.
+    """
     found: dict[bytes, bytes] = {}
     for kind, body in chunks:
         if kind == b"IHDR" or (kind == b"PLTE" and kind in found):
@@ -179,15 +202,10 @@ def _palette(head: Header, chunks: list[tuple[bytes, bytes]]) -> bytes:
             found.setdefault(kind, body)
     colours, transparent = found.get(b"PLTE", b""), found.get(b"tRNS", b"")
     if head.colour != _PALETTE:
-        if len(transparent) != {_GRAY: 2, _RGB: 6}.get(head.colour):
-            return b""
-        most = (1 << head.depth) - 1  # only so many of the 16 bits count
-        samples = (sample & most for (sample,) in struct.iter_unpack(">H", transparent))
-        return _chunk(b"tRNS", b"".join(struct.pack(">H", sample) for sample in samples))
+        return b"", transparent if len(transparent) == {_GRAY: 2, _RGB: 6}.get(head.colour) else b""
     if not colours or len(colours) % 3 or len(colours) > 3 << head.depth:
         raise BadPicture("the file is damaged: it has no valid palette")
-    sound = 0 < len(transparent) <= len(colours) // 3
-    return _chunk(b"PLTE", colours) + (_chunk(b"tRNS", transparent) if sound else b"")
+    return colours, transparent if len(transparent) <= len(colours) // 3 else b""
 
 
 def _passes(head: Header) -> Iterator[tuple[int, int, int, int, int, int]]:

@@ -1,26 +1,34 @@
-"""TIFF files. Those with more than 8 bits go through tifffile, since Pillow holds no 16-bit RGB."""
+"""TIFF files. Those with more than 8 bits go through tifffile where Pillow, which holds no 16-bit RGB, loses some."""
 
 import io
 import logging
-import math
 import zlib
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from nic_core.errors import BadPicture
-from nic_core.pictures import metadata
+from nic_core.pictures import metadata, tiff_layout
 from nic_core.pictures.bounds import CheckSize
+from nic_core.pictures.dpi import same_dpi
 from nic_core.pictures.picture import Picture
+from nic_core.pictures.tiff_layout import (
+    DEFLATE,
+    DEFLATE_OLD,
+    LZMA,
+    LZW,
+    MIN_IS_BLACK,
+    MIN_IS_WHITE,
+    NONE,
+    PACKBITS,
+    RGB,
+    ZSTD,
+    Layout,
+)
 
-_MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _YCBCR = 0, 1, 2, 6
-_COMPRESSIONS = (1, 5, 8, 32773, 32946, 34925, 50000)  # none, LZW, deflate, PackBits, deflate, LZMA, Zstandard
-_MOST_GROWTH = {1: 1, 5: 4096, 8: 1040, 32773: 64, 32946: 1040}  # what one byte can become; of others, anything
-_MOST_SAMPLES = 16
-_SIZES = {256, 257, 258, 259, 262, 277, 278, 284, 322, 323, 339, 32997, 32998}  # tags that say how much is stored
-_LARGEST_SMALL_TILE = 1 << 24  # pixels of a tile that may be larger than the picture
+_COMPRESSIONS = (NONE, LZW, DEFLATE, PACKBITS, DEFLATE_OLD, LZMA, ZSTD)
 _ASSOCIATED, _UNASSOCIATED = 1, 2
+_EXTRA = "nic-core[tiff]"
 
 
 def decode_deep(data: bytes, check_size: CheckSize, on_pages: Callable[[int], None]) -> Picture | None:
@@ -28,33 +36,26 @@ def decode_deep(data: bytes, check_size: CheckSize, on_pages: Callable[[int], No
 
     on_pages: called with the number of pages, of a file of any depth.
     Fewer than 16 bits are scaled to 16. Premultiplied alpha is divided out. Further channels are dropped.
-    BadPicture, or tifffile's error, for a damaged file of any depth, before anything is allocated for its pixels.
+    BadPicture, or tifffile's error, for a damaged file of any depth, before anything is allocated for its pixels, and
+    BadPicture where tifffile is needed and not installed.
     """
-    import tifffile  # here, as `nic` must start fast
-
-    logging.getLogger("tifffile").addHandler(logging.NullHandler())  # or it prints to the terminal
-    with tifffile.TiffFile(io.BytesIO(data)) as file:
-        page = file.pages.first
-        _check(page, len(data), check_size)
-        on_pages(len(file.pages))
-        if not 9 <= page.bitspersample <= 16 or page.photometric not in (_MIN_IS_WHITE, _MIN_IS_BLACK, _RGB):
-            return None
-        if page.sampleformat != 1:
-            raise BadPicture("the picture has float or signed values: scale to unsigned 8 or 16 bits first")
-        if page.compression not in _COMPRESSIONS:
-            raise BadPicture(f"a compression that is not read at this depth ({page.compression!r})")
-        array = page.asarray()
-        if page.planarconfig == 2 and page.samplesperpixel > 1:
-            array = np.moveaxis(array, 0, -1)
-        array = array.reshape(page.imagelength, page.imagewidth, page.samplesperpixel).astype(np.uint16)
-        photometric, extra, bits = page.photometric, tuple(page.extrasamples), page.bitspersample
-    array = _scale_to_16_bit(array, bits)
-    channels = 3 if photometric == _RGB else 1
+    layout = tiff_layout.read(data, check_size)
+    on_pages(tiff_layout.pages(data))
+    if not 9 <= layout.bits <= 16 or layout.photometric not in (MIN_IS_WHITE, MIN_IS_BLACK, RGB):
+        return None
+    if not layout.unsigned:
+        raise BadPicture("the picture has float or signed values: scale to unsigned 8 or 16 bits first")
+    if layout.compression not in _COMPRESSIONS:
+        raise BadPicture(f"a compression that is not read at this depth (number {layout.compression})")
+    if _is_whole_in_pillow(layout):
+        return None
+    array = _scale_to_16_bit(_samples(data, layout), layout.bits)
+    channels = 3 if layout.photometric == RGB else 1
     pixels = array[..., :channels]
-    if photometric == _MIN_IS_WHITE:
+    if layout.photometric == MIN_IS_WHITE:
         pixels = 65535 - pixels
     alpha = None
-    for i, meaning in enumerate(extra):
+    for i, meaning in enumerate(layout.extra):
         if meaning in (_ASSOCIATED, _UNASSOCIATED):
             alpha = array[..., channels + i]
             if meaning == _ASSOCIATED:
@@ -65,29 +66,34 @@ def decode_deep(data: bytes, check_size: CheckSize, on_pages: Callable[[int], No
     return Picture(pixels, alpha, tags.get(metadata.ICC), exif, tags.get(metadata.XMP), dpi)
 
 
-def _check(page: Any, length: int, check_size: CheckSize) -> None:
-    """Raise BadPicture where a page claims more than it can have, so that what reads it allocates within bounds."""
-    pixels = page.imagewidth * page.imagelength
-    check_size(page.imagewidth, page.imagelength)
-    codes = [tag.code for tag in page.tags if tag.code in _SIZES]
-    if len(set(codes)) < len(codes):
-        raise BadPicture("the file is damaged: it states the same thing twice")  # and readers differ on which counts
-    if page.imagedepth != 1 or page.tiledepth != 1:
-        raise BadPicture("it is a volume, not a picture")
-    if page.samplesperpixel > _MOST_SAMPLES:
-        raise BadPicture(f"it has {page.samplesperpixel} samples a pixel, and more than {_MOST_SAMPLES} are not read")
-    if page.is_tiled and page.tilewidth * page.tilelength > max(_LARGEST_SMALL_TILE, 4 * pixels):
-        raise BadPicture("the file is damaged: its tiles are far larger than the picture")
-    ends = [offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)]
-    growth = _MOST_GROWTH.get(page.compression, length)
-    asked = 0 if page.photometric == _YCBCR else pixels * page.samplesperpixel * page.bitspersample // 8
-    if (
-        len(ends) < math.prod(page.chunked)
-        or max(ends) > length
-        or not all(page.databytecounts)
-        or asked > growth * sum(page.databytecounts)
-    ):
-        raise BadPicture("the file is cut short")
+def _is_whole_in_pillow(layout: Layout) -> bool:
+    """Return whether Pillow, too, reads all of a picture of more than 8 bits: plain gray of 16."""
+    if (layout.bits, layout.samples, layout.photometric, layout.reversed_bits) != (16, 1, MIN_IS_BLACK, False):
+        return False
+    if layout.predictor == 1:
+        return layout.compression in (NONE, LZW, DEFLATE, PACKBITS, DEFLATE_OLD)
+    return layout.predictor == 2 and layout.compression in (LZW, DEFLATE, DEFLATE_OLD)  # with others it ignores it
+
+
+def _samples(data: bytes, layout: Layout) -> np.ndarray:
+    """Return the first page's samples as they are stored, (H, W, samples of a pixel)."""
+    try:
+        import imagecodecs  # noqa: F401  (tifffile's, for compressions)
+        import tifffile  # here, as both are an extra and take long to import
+    except ImportError as error:
+        what = f"TIFF of {layout.bits} bits, other than plain gray of 16,"
+        raise BadPicture(f"{what} is read with a package that is not installed: pip install {_EXTRA!r}") from error
+
+    logging.getLogger("tifffile").addHandler(logging.NullHandler())  # or it prints to the terminal
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        page = file.pages.first
+        shape = layout.height, layout.width, layout.samples
+        if (page.imagelength, page.imagewidth, page.samplesperpixel, page.bitspersample) != (*shape, layout.bits):
+            raise BadPicture("the file is damaged: its tags can be read in two ways")
+        array = page.asarray()
+    if layout.planar and layout.samples > 1:
+        array = np.moveaxis(array, 0, -1)
+    return array.reshape(shape).astype(np.uint16)
 
 
 def encode(picture: Picture) -> bytes:
@@ -99,14 +105,14 @@ def encode(picture: Picture) -> bytes:
     pixels = zlib.compress(array.tobytes())
     tags = TiffImagePlugin.ImageFileDirectory_v2()
     described = metadata.tags_for_tiff(picture.exif)
-    if picture.dpi and not metadata.same_dpi(picture.dpi, metadata.resolution(described)):
+    if picture.dpi and not same_dpi(picture.dpi, metadata.resolution(described)):
         described |= metadata.tags_of_resolution(picture.dpi)
     for tag, value in described.items():
         tags[tag] = value
     tags[256], tags[257] = picture.width, picture.height
     tags[258] = (picture.bit_depth,) * array.shape[2]
-    tags[259] = 8  # deflate
-    tags[262] = _RGB if picture.channels == 3 else _MIN_IS_BLACK
+    tags[259] = DEFLATE
+    tags[262] = RGB if picture.channels == 3 else MIN_IS_BLACK
     tags[273] = 0  # where the one strip starts; Pillow adds the length of what it writes before
     tags[277] = array.shape[2]
     tags[278] = picture.height
