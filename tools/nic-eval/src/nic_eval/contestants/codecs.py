@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 from nic_core import api, plugins, weights
 from nic_core.errors import BadOption, WeightsNotFound
 from nic_core.host.choice import nearest_quality
+from nic_core.host.runtimes import Runtime
 from nic_core.host.tables import EncodeOptions
 from nic_core.spec import WeightsSpec
 
@@ -29,17 +30,19 @@ class NicContestant:
 
     text: "id[@weights][:key=value,...]", which is also its name.
     qualities: 1 to 100, for weights that cover a range; others are measured once for each quality they are there for.
+    runtime: what runs transforms, see `nic_core.load`.
     """
 
     text: str
     device: str = "auto"
     qualities: tuple[float, ...] = QUALITIES
+    runtime: Runtime = "auto"
     kind: Kind = field(default="codec", init=False)
     suffix: str = field(default="nic", init=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Leave loaded weights behind when pickled."""
-        return NicContestant, (self.text, self.device, self.qualities)
+        return NicContestant, (self.text, self.device, self.qualities, self.runtime)
 
     @property
     def name(self) -> str:
@@ -102,7 +105,8 @@ class NicContestant:
 
     def gmacs(self, picture: FilePicture, setting: Setting) -> dict[str, float]:
         """See `Contestant`; counted by torch's FlopCounterMode: convolutions, matrix products and attention."""
-        codec = self._codec(setting)
+        twin = replace(self, runtime="torch")
+        codec = twin._codec(setting)
         if codec.model is None:
             return {}
         from torch.utils.flop_counter import FlopCounterMode  # not every codec needs torch
@@ -111,10 +115,10 @@ class NicContestant:
         counts = {}
         with getattr(codec.model, "in_floats", nullcontext)():  # integer nets are none of torch's operations
             with FlopCounterMode(display=False) as counter:
-                data = self.encode(picture, setting)
+                data = twin.encode(picture, setting)
             counts["encode"] = counter.get_total_flops() / 2e9
             with FlopCounterMode(display=False) as counter:
-                self.decode(data, setting)
+                twin.decode(data, setting)
             counts["decode"] = counter.get_total_flops() / 2e9
         return counts
 
@@ -167,7 +171,9 @@ class NicContestant:
     @cached_property
     def _codecs(self) -> dict[str, api.Codec]:
         spec = plugins.codec_spec(self._parsed[0])
-        return {location: api.Codec(spec, record, self.device) for location, record in self._weights.items()}
+        return {
+            location: api.Codec(spec, record, self.device, self.runtime) for location, record in self._weights.items()
+        }
 
     def _codec(self, setting: Setting) -> api.Codec:
         return self._codecs[setting.weights]
