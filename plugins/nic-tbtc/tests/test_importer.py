@@ -127,9 +127,9 @@ def test_imported_weights_code_in_integers_what_the_model_estimates(entries, tmp
         estimated, expected = model(x), importer("tbtc-conv-hyperprior").load(tmp_path / "authors.ckpt")(x)
         for latent, bits in expected["bits"].items():
             assert estimated["bits"][latent].item() == pytest.approx(bits.item(), rel=1e-3)
-        decoded = model.decompress(model.compress(x))["x_hat"]
-    # Nearly the same symbols, on means whose nets have 12-bit weights: a fraction of a grey level. Where y - mean is close
-    # to a half, which depends on the order of float sums, a symbol may be its neighbour, and part of a block differs.
-    differences = (decoded - expected["x_hat"].clamp(0, 1)).abs()
-    assert differences.quantile(0.9) < 1e-3
-    assert differences.max() < 0.2
+        differences = (model.decode(model.compress(x)) - expected["latents"]["y_hat"]).abs()
+    # Means whose nets have 12-bit weights are a little beside; where y - mean is close to a half, which depends on the
+    # order in which a processor sums floats, a symbol may be its neighbour.
+    others = differences > 0.5
+    assert others.sum() <= 3
+    assert differences[~others].max() < 1e-3
