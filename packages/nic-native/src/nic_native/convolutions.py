@@ -101,7 +101,7 @@ def convolution(
     def parts() -> Iterator[Sums]:
         for place in range(shuffle**2):
             own = slice(place, None, shuffle**2)
-            yield Sums.of(taps[..., own], bias[own], shift[own], at=divmod(place, shuffle))
+            yield Sums.of(taps[..., own], bias[own], shift[own], largest, at=divmod(place, shuffle))
 
     size = 2 * padding - kernel
     return Convolution(narrow, largest, inputs, tuple(parts()), stride, shuffle, -padding, kernel, size)
@@ -118,7 +118,7 @@ def coloured_convolution(
 ) -> Convolution:
     """Return nic_latent's `Conv` of one group and of stride 1, and a `Pack` of its outputs."""
     _, inputs, kernel, _ = weight.shape
-    part = Sums.of(weight.transpose(2, 3, 1, 0), bias, shift)
+    part = Sums.of(weight.transpose(2, 3, 1, 0), bias, shift, largest)
     parts = tuple(replace(part, at=(row, 0), first=(row, (row + parity) % 2)) for row in (0, 1))
     size = 2 * padding - kernel - 1
     return Convolution(narrow, largest, inputs, parts, 2, 1, -padding, kernel + 1, size, halves=True)
@@ -163,7 +163,7 @@ def transposed_convolution(
             for b, columns in enumerate(phases):
                 taps = weight[:, :, list(rows.values())][..., list(columns.values())].transpose(2, 3, 0, 1)
                 start = (min(rows, default=first) - first, min(columns, default=first) - first)
-                yield Sums.of(taps, bias, shift, (a, b), start)
+                yield Sums.of(taps, bias, shift, largest, (a, b), start)
 
     return Convolution(narrow, largest, inputs, tuple(parts()), 1, stride, first, reach, None)
 

@@ -17,7 +17,7 @@ FILE = FOLDER / {"win32": "kernels.dll", "darwin": "kernels.dylib"}.get(sys.plat
 FAILURE = FOLDER / "not_compiled.txt"
 """What the build leaves in place of a library: one line that says why there is none."""
 
-INTERFACE = 3
+INTERFACE = 4
 """NIC_INTERFACE of the C sources that this package calls."""
 
 

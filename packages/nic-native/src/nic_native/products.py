@@ -1,13 +1,12 @@
 """Sums of products in C: what weights are laid out as, once for each layer. See c/products.h and c/depthwise.h."""
 
-from collections.abc import Iterator
 from ctypes import POINTER, Structure, byref, c_int64, c_void_p
 from dataclasses import dataclass
 from itertools import accumulate
 
 import numpy as np
 
-from nic_native.arrays import layer_function, library
+from nic_native.arrays import layer_function
 
 PANEL = 16
 MOST_TAP_ROWS = 64
@@ -98,6 +97,7 @@ class Sums:
         taps: np.ndarray,
         bias: np.ndarray,
         shift: np.ndarray,
+        largest: int,
         at: tuple[int, int] = (0, 0),
         first: tuple[int, int] = (0, 0),
     ) -> "Sums":
@@ -108,7 +108,7 @@ class Sums:
         pairs = filled.reshape(rows * columns * filled.shape[2] // 2, 2, room)
         panels = pairs.reshape(len(pairs), 2, room // PANEL, PANEL).transpose(2, 0, 3, 1)
         weight = np.ascontiguousarray(panels)
-        ends = list(ends_of_blocks(weight))
+        ends = ends_of_blocks(weight, largest)
         blocks = np.array([*accumulate(map(len, ends), initial=0)], np.int64)
         finish = Finish.of(bias, shift, room)
         return cls(at, first, outputs, (rows, columns), np.concatenate(ends), blocks, weight, finish)
@@ -127,21 +127,24 @@ class Sums:
         run(byref(c), byref(packed), byref(target))
 
 
-def ends_of_blocks(weight: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield the int64 ends of blocks for inputs of 0, 1 ... MOST_BITS bits; weight: as in `nic_products`.
+def ends_of_blocks(weight: np.ndarray, largest: int) -> list[np.ndarray]:
+    """Return the int64 ends of blocks for inputs of 0, 1 ... MOST_BITS bits; weight: as in `nic_products`.
 
-    Zeros have no blocks.
+    Zeros have no blocks. largest: beyond which there are no inputs.
     """
     panels, pairs = weight.shape[:2]
-    sums, ends = np.empty(panels * PANEL, np.uint32), np.empty(pairs, np.int64)
-    find = library().nic_blocks
-    find.argtypes = (c_void_p, *[c_int64] * 4, c_void_p, c_void_p)
-    find.restype = c_int64
-    yield ends[:0]
-    for bits in range(1, MOST_BITS + 1):
+    sums, ends, count = np.empty(panels * PANEL, np.uint32), np.empty(pairs, np.int64), c_int64()
+    find = layer_function("nic_blocks", c_void_p, *[c_int64] * 4, c_void_p, c_void_p, POINTER(c_int64))
+    most = largest.bit_length()
+    falling: list[np.ndarray] = []
+    for bits in range(most, 0, -1):
+        if falling and len(falling[-1]) == -(-pairs // MOST_PAIRS):  # as long as they may be, for small inputs too
+            falling.append(falling[-1])
+            continue
         given = (panels, pairs, (1 << bits) - 1, MOST_PAIRS)
-        count = find(weight.ctypes.data, *given, sums.ctypes.data, ends.ctypes.data)
-        yield ends[:count].copy()
+        find(weight.ctypes.data, *given, sums.ctypes.data, ends.ctypes.data, byref(count))
+        falling.append(ends[: count.value].copy())
+    return [ends[:0], *reversed(falling), *[falling[0]] * (MOST_BITS - most)]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#define NIC_INTERFACE 3
+#define NIC_INTERFACE 4
 
 #if defined(_WIN32)
 #define NIC_EXPORT __declspec(dllexport)

@@ -71,27 +71,36 @@ void nic_pack(int32_t isa, const nic_view *inputs, const int32_t *narrowing, int
     }
 }
 
-int64_t nic_blocks(const int16_t *weight, int64_t panels, int64_t pairs, int64_t largest, int64_t most, uint32_t *sums,
-                   int64_t *ends) {
-    const uint32_t limit = (uint32_t)(INT32_MAX / largest);
-    const int64_t outputs = panels * NIC_PANEL;
-    int64_t n = 0, start = 0;
-    memset(sums, 0, (size_t)outputs * sizeof *sums);
-    for (int64_t k = 0; k < pairs; k++) {
-        uint32_t greatest = 0;
-        for (int64_t o = 0; o < outputs; o++) {
-            const int16_t *pair = weight + ((o / NIC_PANEL * pairs + k) * NIC_PANEL + o % NIC_PANEL) * 2;
-            const int32_t first = pair[0], second = pair[1];
+/* Adds the magnitudes of the pairs at `weight`, of all panels, to sums; returns the greatest of these in `greatest`. */
+INLINE void grow_body(const int16_t *weight, int64_t panels, int64_t pairs, uint32_t *sums, uint32_t *greatest) {
+    uint32_t found = 0;
+    for (int64_t p = 0; p < panels; p++, weight += pairs * 2 * NIC_PANEL, sums += NIC_PANEL)
+        for (int o = 0; o < NIC_PANEL; o++) {
+            const int32_t first = weight[2 * o], second = weight[2 * o + 1];
             sums[o] += (uint32_t)((first < 0 ? -first : first) + (second < 0 ? -second : second));
-            greatest = sums[o] > greatest ? sums[o] : greatest;
+            found = sums[o] > found ? sums[o] : found;
         }
+    *greatest = found;
+}
+NIC_VERSIONS(grow, (const int16_t *weight, int64_t panels, int64_t pairs, uint32_t *sums, uint32_t *greatest),
+             (weight, panels, pairs, sums, greatest))
+
+void nic_blocks(int32_t isa, const int16_t *weight, int64_t panels, int64_t pairs, int64_t largest, int64_t most,
+                uint32_t *sums, int64_t *ends, int64_t *count) {
+    const uint32_t limit = (uint32_t)(INT32_MAX / largest);
+    const size_t room = (size_t)(panels * NIC_PANEL) * sizeof *sums;
+    int64_t n = 0, start = 0;
+    memset(sums, 0, room);
+    for (int64_t k = 0; k < pairs; k++) {
+        uint32_t greatest;
+        grow(isa, weight + k * 2 * NIC_PANEL, panels, pairs, sums, &greatest);
         if (k > start && (greatest > limit || k - start == most)) { /* one pair always fits */
             ends[n++] = start = k--;
-            memset(sums, 0, (size_t)outputs * sizeof *sums);
+            memset(sums, 0, room);
         }
     }
     ends[n++] = pairs;
-    return n;
+    *count = n;
 }
 
 /* What becomes of the 64-bit sums of a panel at some positions, whose outputs begin at `places`. */

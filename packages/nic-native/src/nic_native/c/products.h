@@ -56,10 +56,10 @@ NIC_EXPORT void nic_pack(int32_t isa, const nic_view *inputs, const int32_t *nar
 NIC_EXPORT void nic_multiply(int32_t isa, const nic_products *products, const nic_packed *packed,
                              const nic_target *target);
 
-/* Writes the ends of blocks of `most` pairs at most, for magnitudes of inputs up to `largest`; returns how many.
+/* Writes the ends of blocks of `most` pairs at most, for magnitudes of inputs up to `largest`, and how many there are.
  * sums: room for the outputs of all panels. ends: room for as many as there are pairs. */
-NIC_EXPORT int64_t nic_blocks(const int16_t *weight, int64_t panels, int64_t pairs, int64_t largest, int64_t most,
-                              uint32_t *sums, int64_t *ends);
+NIC_EXPORT void nic_blocks(int32_t isa, const int16_t *weight, int64_t panels, int64_t pairs, int64_t largest,
+                           int64_t most, uint32_t *sums, int64_t *ends, int64_t *count);
 
 /* The inner loop. Adds sums of products of some positions and one panel to sums (positions, NIC_PANEL).
  * x: the first value of each position. runs: `pairs` pairs of values from `offset` on, one after another. */
