@@ -21,11 +21,12 @@ def main() -> None:
     parser.add_argument("--weights", default=None, help="weights file or name")
     parser.add_argument("--size", type=int, nargs=2, default=[768, 512], metavar=("WIDTH", "HEIGHT"))
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--runtime", default="auto", choices=("auto", "torch", "onnx"))
     options = parser.parse_args()
-    codec = nic_core.load(options.codec, options.weights, options.device)
+    codec = nic_core.load(options.codec, options.weights, options.device, options.runtime)
     picture = Image.fromarray(data.coffee()).resize(options.size, Image.Resampling.LANCZOS)
     data_of = {quality: codec.encode(picture, quality) for quality in (10, 50, 90)}
-    print(f"{codec.spec.id}, {options.size[0]} x {options.size[1]}, {options.device}; median of 9")
+    print(f"{codec.spec.id}, {options.size[0]} x {options.size[1]}, {options.device}, {codec.runtimes}; median of 9")
     for quality, coded in data_of.items():
         encode = median(lambda quality=quality: codec.encode(picture, quality))
         decode = median(lambda coded=coded: codec.decode(coded))
