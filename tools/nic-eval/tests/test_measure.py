@@ -295,7 +295,8 @@ def test_multiply_accumulates_of_a_convolution(monkeypatch: pytest.MonkeyPatch, 
 
     contestant = NicContestant("zip", "cpu")
     setting = contestant.settings()[0]
-    contestant._codec(setting).opened(next(iter(contestant._weights.values()))).model = convolution
+    opened = contestant._codec(setting).opened(next(iter(contestant._weights.values())))
+    monkeypatch.setattr(type(opened), "model", convolution)
     monkeypatch.setattr(NicContestant, "encode", encode)
     monkeypatch.setattr(NicContestant, "decode", lambda *_: np.zeros((1, 1, 3)))
     counts = contestant.gmacs(Picture(np.zeros((8, 8, 3), np.uint8)), setting)
