@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from nic_core.errors import BadOption, BadWeights
-from nic_core.weights import WeightsInfo, read_info
+from nic_core.weights import WeightsInfo, read_info, verify
 from nic_latent.coding import LATENT_GRID
 from nic_latent.context import Context, Nets, Params, Value, checkerboard, slices_of
 from nic_latent.fixed import Fixed
@@ -27,7 +27,7 @@ from nic_nn.model import LatentModel
 from nic_nn.raster import RasterScan
 from nic_nn.swin import PatchSplitting, SwinStage, ToPlanes, ToPositions
 from PIL import Image
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 
@@ -112,6 +112,21 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     return model, path
 
 
+def test_floats_that_are_kept_measure_as_before(exported: tuple[Model, Path], tmp_path: Path) -> None:
+    model, without = exported
+    path = tmp_path / "kept.safetensors"
+    export(copy.deepcopy(model), path, WeightsInfo("c", "n", {}, "", ""), floats=True)
+    assert verify(path).entropy_id == verify(without).entropy_id
+    for name, value in model.state_dict().items():
+        assert torch.equal(loaded(path).state_dict()[name], value), name
+    tensors = load_file(path)
+    kept = next(name for name in tensors if name.startswith("floats."))
+    tensors[kept] = tensors[kept].flatten()[:1].clone()
+    save_file(tensors, path, read_info(path).to_metadata())
+    with pytest.raises(BadWeights, match="keeps"):
+        loaded(path)
+
+
 def loaded(path: Path, floats: bool = True) -> Model:
     return load_model(Model(Sizes(read_info(path).config["order"])), path, floats=floats)
 
@@ -143,7 +158,7 @@ def test_coding_needs_no_floats_and_costs_what_they_cost(exported: tuple[Model, 
     compressed = coder.compress(picture())
     y_hat = loaded(path).decode(compressed)
     assert (y_hat - model.g_a(picture())).abs().max() <= 0.5 + 2**-11
-    fill_floats(coder)
+    fill_floats(coder, path)
     with coder.in_floats():
         in_floats = len(coder.compress(picture()).streams[0])
     assert abs(len(compressed.streams[0]) - in_floats) <= 0.01 * in_floats + 8

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from nic_core.coding import Tables
 from nic_core.errors import BadWeights
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
+from nic_core.weights.record import FLOATS
+from safetensors import SafetensorError, safe_open
 
 from nic_latent.coding import LATENT_GRID, SCALE_GRID, Gaussians
 from nic_latent.context import Order
@@ -27,9 +27,11 @@ Arrays = Mapping[str, np.ndarray]
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Return the tensors of a weights file; BadWeights where it cannot be read."""
+    """Return the tensors of a weights file, without floats, which coding needs not; BadWeights where it is not read."""
     try:
-        return load_file(path)
+        with safe_open(path, "np") as file:
+            names = [name for name in file.keys() if not name.startswith(f"{FLOATS}.")]  # noqa: SIM118, it is no mapping
+            return {name: file.get_tensor(name) for name in names}
     except (SafetensorError, OSError, KeyError) as error:  # a KeyError for a type that numpy lacks
         raise BadWeights(f"{path.name} cannot be read: {error}") from error
 

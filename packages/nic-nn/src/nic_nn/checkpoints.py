@@ -118,4 +118,4 @@ class Importer:
         source = Path(source)
         provenance = {"summary": plain(f"imported from {source.name}"), "importer": self.build.__module__}
         info = WeightsInfo(codec, plain(source.stem), {}, "", "", provenance=provenance)
-        return export(self.load(source), Path(output), info, **making)
+        return export(self.load(source), Path(output), info, floats=True, **making)

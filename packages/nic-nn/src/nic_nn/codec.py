@@ -62,7 +62,7 @@ class LatentCodec(PixelCodec):
     def model(self) -> LatentModel:  # type: ignore[override]
         """The model with all of its parameters. Coding needs less: `loaded`, without those that its integers state."""
         if not self._filled:
-            fill_floats(self.loaded)
+            fill_floats(self.loaded, self.path)
             self._filled = True
         return self.loaded
 

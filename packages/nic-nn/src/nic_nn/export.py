@@ -11,7 +11,7 @@ from nic_core.errors import BadOption, BadWeights
 from nic_core.files.atomic import atomic_path
 from nic_core.progress import report
 from nic_core.weights import WeightsInfo, fingerprint, plain
-from nic_core.weights.record import GRAPHS
+from nic_core.weights.record import FLOATS, GRAPHS
 from nic_latent.loading import TABLES, inside
 from nic_latent.stored import to_tensors
 from safetensors.torch import save_file
@@ -32,6 +32,7 @@ def export(
     info: WeightsInfo,
     *,
     half: bool = False,
+    floats: bool = False,
     calibrate: Path | None = None,
     integers_of: Path | None = None,
 ) -> WeightsInfo:
@@ -39,6 +40,8 @@ def export(
 
     info: what to record; its config and fingerprints are taken from the model.
     half: store the transforms' tensors in float16, half the size; integers are what they are either way.
+    floats: keep the parameters that integer nets state in floating point too, so that the model measures what it did;
+        coding does not need them.
     calibrate: a folder of pictures whose values the integers' ranges are chosen by, None for some of scikit-image.
     integers_of: weights with the same entropy model in floating point, whose integers to take instead of making some:
         files of either decode with both, up to the synthesis transform.
@@ -63,16 +66,19 @@ def export(
     config, scope = dataclasses.asdict(model.config), scope_of(model)
     if integers_of is None:
         origin = _make_integers(model, calibrate)
-        state = _with_integers(model, state)
+        state, stated = _with_integers(model, state)
     else:
         known, entropy = entropy_of(model, integers_of)
         origin = {"of": known.name, "summary": plain(f"those of {known.codec} {known.name}")}
+        stated = {name: value for name, value in state.items() if scope.role(name) == "entropy" and name not in entropy}
         state = {name: value for name, value in state.items() if scope.role(name) != "entropy"} | entropy
         # Weights of before lack fields that have their defaults, and the fingerprint covers what is written.
         config = {name: config[name] for name in config if name in known.config or name in scope.synthesis_config}
     graphs, remark = _graphs(model) if os.environ.get(NIC_GRAPHS) != "0" else ({}, f"none: {NIC_GRAPHS}=0 was set")
     state |= graphs
-    parts: dict[str, dict[str, np.ndarray]] = {"entropy": {}, "synthesis": {}, "analysis": {}, GRAPHS: {}}
+    if floats:
+        state |= {f"{FLOATS}.{name}": value for name, value in stated.items()}
+    parts: dict[str, dict[str, np.ndarray]] = {"entropy": {}, "synthesis": {}, "analysis": {}, GRAPHS: {}, FLOATS: {}}
     for name, value in state.items():
         parts[scope.role(name)][name] = value.numpy()
     info = dataclasses.replace(
@@ -140,17 +146,18 @@ def _make_integers(model: LatentModel, calibrate: Path | None) -> dict[str, Any]
     }
 
 
-def _with_integers(model: LatentModel, state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return a state with integer nets and tables, without the parameters that the nets state."""
+def _with_integers(model: LatentModel, state: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Return a state with integer nets and tables, without the parameters that the nets state; and those."""
     from nic_nn.integers.floats import parameters_of  # brings torch.fx, which coding does not need
 
     assert model.integers is not None
     nets = model.integers.nets
     left_out = parameters_of(model, nets).keys() & set(filter(inside(nets), state))
+    stated = {name: value for name, value in state.items() if name in left_out}
     state = {name: value for name, value in state.items() if name not in left_out}
     state |= {name: torch.from_numpy(array.copy()) for name, array in to_tensors(nets).items()}
     for latent, tables in (model.tables or {}).items():
         # Rows end to end: padded to one length they would be eight times as large.
         arrays = {"cdf": np.concatenate(tables.rows), "length": tables.length, "offset": tables.offset}
         state |= {f"{TABLES}.{latent}.{name}": torch.from_numpy(array) for name, array in arrays.items()}
-    return state
+    return state, stated

@@ -6,16 +6,16 @@ from pathlib import Path
 import torch
 from nic_core.errors import BadWeights
 from nic_core.weights import Scope
-from nic_core.weights.record import GRAPHS
+from nic_core.weights.record import FLOATS, GRAPHS
 from nic_latent.loading import TABLES, check, inside, nets_of, tables_of
 from nic_latent.stored import PREFIX
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
 from nic_nn.model import LatentModel
 
-BESIDE = (f"{TABLES}.", PREFIX, f"{GRAPHS}.")
+BESIDE = (f"{TABLES}.", PREFIX, f"{GRAPHS}.", f"{FLOATS}.")
 """What a weights file holds besides a model's state."""
 
 
@@ -27,7 +27,7 @@ def load_model(model: LatentModel, path: Path, *, floats: bool = True) -> Latent
     """
     fill_model(model, read_state(path), path)
     if floats:
-        fill_floats(model)
+        fill_floats(model, path)
     return model.eval()
 
 
@@ -63,8 +63,8 @@ def scope_of(model: LatentModel) -> Scope:
     return Scope(tuple(model.synthesis_modules), tuple(model.analysis_modules), tuple(model.synthesis_config))
 
 
-def fill_floats(model: LatentModel) -> None:
-    """Fill the parameters that the integer nets state."""
+def fill_floats(model: LatentModel, path: Path) -> None:
+    """Fill the parameters that the integer nets of a weights file state, by what it keeps of them, or from the nets."""
     from nic_nn.integers.floats import parameters_of  # brings torch.fx, which coding does not need
 
     if model.integers is None:
@@ -73,9 +73,18 @@ def fill_floats(model: LatentModel) -> None:
         stated = parameters_of(model, model.integers.nets)
     except (LookupError, ValueError) as error:
         raise BadWeights(f"the integer nets are not those of this {type(model).__name__}: {error}") from error
+    kept = _kept_floats(path)
+    if wrong := [name for name, value in kept.items() if name not in stated or value.shape != stated[name].shape]:
+        raise BadWeights(f"{path.name} keeps {FLOATS}.{wrong[0]}, which its integer nets do not state")
     with torch.no_grad():
-        for name, value in stated.items():
+        for name, value in (stated | kept).items():
             model.get_parameter(name).copy_(value)
+
+
+def _kept_floats(path: Path) -> dict[str, Tensor]:
+    with safe_open(path, "pt") as file:
+        names = [name for name in file.keys() if name.startswith(f"{FLOATS}.")]  # noqa: SIM118, as it is no mapping
+        return {name.removeprefix(f"{FLOATS}."): file.get_tensor(name) for name in names}
 
 
 def load_strictly(model: LatentModel, state: dict[str, Tensor]) -> None:

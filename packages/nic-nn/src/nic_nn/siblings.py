@@ -37,7 +37,7 @@ def entropy_of(model: LatentModel, path: Path) -> tuple[WeightsInfo, dict[str, T
     fill_model(twin, {**own, **known}, path)
     if twin.integers is None:
         raise BadWeights(f"{path.name} codes in floating point and has no integers to take")
-    fill_floats(twin)
+    fill_floats(twin, path)
     stated = twin.state_dict()
     for name, value in model.state_dict().items():
         most = float(stated[name].abs().max()) if stated[name].numel() else 0.0

@@ -78,8 +78,15 @@ def export_run(run: Path, settings: ExportSettings) -> tuple[Path, WeightsInfo]:
     """Write a run's checkpoint as a weights file, with integer nets and provenance; return its path and record."""
     found = trained(run, settings.step)
     path = run / ("weights.safetensors" if settings.step is None else f"weights-{settings.step}.safetensors")
-    making = {"calibrate": settings.calibrate, "integers_of": settings.integers_of}
-    return path, export(found.model, path, _info(found, settings), half=settings.half, **making)
+    info = export(
+        found.model,
+        path,
+        _info(found, settings),
+        half=settings.half,
+        calibrate=settings.calibrate,
+        integers_of=settings.integers_of,
+    )
+    return path, info
 
 
 def _info(found: Trained, settings: ExportSettings) -> WeightsInfo:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 KEY = "nic"
 GRAPHS = "graphs"
 """The first part of the names of tensors that hold graphs of the transforms, see `nic_latent.graphs`."""
+FLOATS = "floats"
+"""The first part of the names of parameters in floating point whose integers decide symbols, see `nic_nn.export`."""
 LONGEST_TEXT = 255
 HIGHEST_RANK = 1000
 
@@ -35,8 +37,8 @@ class Scope:
     """What each fingerprint covers, by the first parts of tensors' names (before a dot) and by fields of the config.
 
     synthesis: tensors under the synthesis fingerprint; analysis: tensors under neither, which only encoders need. All
-    others decide symbols and are under the entropy fingerprint, except graphs, which say in another form what the
-    transforms do and are under neither.
+    others decide symbols and are under the entropy fingerprint, except graphs and floats, which say in another form
+    what transforms and integers do and are under neither.
     synthesis_config: fields of the config that the entropy fingerprint leaves out.
     """
 
@@ -45,10 +47,10 @@ class Scope:
     synthesis_config: tuple[str, ...] = ()
 
     def role(self, name: str) -> str:
-        """Return "synthesis", "analysis", "graphs" or "entropy" for a tensor's name."""
+        """Return "synthesis", "analysis", "graphs", "floats" or "entropy" for a tensor's name."""
         top = name.partition(".")[0]
-        if top == GRAPHS:
-            return GRAPHS
+        if top in (GRAPHS, FLOATS):
+            return top
         return "synthesis" if top in self.synthesis else "analysis" if top in self.analysis else "entropy"
 
     def deciding(self, config: Mapping[str, Any]) -> dict[str, Any]:
