@@ -73,11 +73,12 @@ def fill_floats(model: LatentModel, path: Path) -> None:
         stated = parameters_of(model, model.integers.nets)
     except (LookupError, ValueError) as error:
         raise BadWeights(f"the integer nets are not those of this {type(model).__name__}: {error}") from error
-    kept = _kept_floats(path)
-    if wrong := [name for name, value in kept.items() if name not in stated or value.shape != stated[name].shape]:
-        raise BadWeights(f"{path.name} keeps {FLOATS}.{wrong[0]}, which its integer nets do not state")
+    if kept := _kept_floats(path):
+        own = {name: value.shape for name, value in stated.items() if inside(model.integers.nets)(name)}
+        if wrong := mismatch(own, kept):
+            raise BadWeights(f"{path.name} keeps other floats than its integer nets state: {wrong}")
     with torch.no_grad():
-        for name, value in (stated | kept).items():
+        for name, value in (kept or stated).items():
             model.get_parameter(name).copy_(value)
 
 
