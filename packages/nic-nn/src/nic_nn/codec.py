@@ -13,6 +13,7 @@ from nic_core.format.container import Header
 from nic_core.host.runtimes import has_graphs
 from nic_core.weights import WeightsInfo
 from nic_core.weights.tensors import read_head
+from nic_latent.graph_codec import OTHER_SYMBOLS
 from torch import Tensor, nn
 
 from nic_nn.coders import coder
@@ -22,7 +23,6 @@ from nic_nn.loading import fill_floats, load_model, scope_of
 from nic_nn.memory import explained, keep_freed_memory
 from nic_nn.model import Compressed, LatentModel
 
-OTHER_SYMBOLS = "the decoded symbols are not those that were coded"
 OTHER_FLOATS = (
     f"{OTHER_SYMBOLS}: the file's content is intact, but this device computes the entropy model, which these weights "
     "have in floating point, differently; decode it with --device cpu"

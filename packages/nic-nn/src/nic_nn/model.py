@@ -13,6 +13,7 @@ from nic_latent.coding import LATENT_GRID, Gaussians, checksum
 from nic_latent.context import Context, Order, at_once, drive
 from nic_latent.entropy_model import EntropyModel
 from nic_latent.fixed import Fixed
+from nic_latent.graph_codec import OTHER_SYMBOLS
 from nic_latent.graphs import ANALYSIS, SYNTHESIS
 from nic_latent.loading import ladder_of
 from nic_latent.nets import Net
@@ -195,7 +196,7 @@ class LatentModel(nn.Module):
         for stream, expected in zip(compressed.streams, compressed.checksums, strict=True):
             y_hat, found = self.decode_stream(stream, compressed.size, compressed.coder)
             if found != expected:
-                raise DamagedFile("the decoded symbols are not those that were coded")
+                raise DamagedFile(OTHER_SYMBOLS)
             pictures.append(y_hat)
         return torch.cat(pictures)
 
