@@ -76,7 +76,7 @@ class LatentCodec(PixelCodec):
         model = opened.loaded
         if model.integers is not None:
             if making or not model.graphs or has_graphs(path):
-                raise NicError(f"{path.name} codes in integers already")
+                raise NicError(f"{path.name} codes in integers already, and has the graphs that it can have")
             add_graphs(opened.model, path, output, info)
             return
         half = any(entry.dtype == "<f2" for entry in read_head(path).entries.values())

@@ -170,7 +170,9 @@ class Codec:
             with self._opening:
                 key = spec.location, target
                 if key not in self._open:
-                    self._open[key] = target(path, info, self.device)
+                    self._open[key] = made = target(path, info, self.device)
+                    if made.runtime:
+                        logger.info("%s runs by %s", info.name, made.runtime)
                 return self._open[key]
 
     def _file(self, picture: Picture, extra: dict[str, bytes], quality: float | None, options: dict[str, Any]) -> bytes:
