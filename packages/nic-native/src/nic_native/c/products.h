@@ -21,8 +21,7 @@ typedef struct {
 
 enum {
     NIC_PANEL = 16, /* outputs that are computed together */
-    NIC_MOST_TAP_ROWS = 64,
-    NIC_MOST_BITS = 15 /* of what is narrowed */
+    NIC_MOST_TAP_ROWS = 64
 };
 
 /* One convolution of packed values. Output (row, column) reads `tap_rows` x `tap_columns` positions from
@@ -30,7 +29,7 @@ enum {
  *
  * weight: (panels, tap_rows, tap_columns, channels / 2, NIC_PANEL, 2), zeros for outputs that only fill a panel.
  * block: the ends of blocks of the sum, counted in pairs of weights. The sum of one block needs no more than 32 bits;
- *     blocks are added in 64. Those for inputs of b bits begin at blocks[b] and end before blocks[b + 1].
+ *     blocks are added in 64. Those for inputs of b bits, 0 to 15, begin at blocks[b] and end before blocks[b + 1].
  * start, shift, offset: for each output, the padded ones too, the 64-bit sum becomes (sum + start >> shift) - offset, of
  *     which sum + start is never negative: logical shifts do, which vectors have.
  * slope: of values below zero, in 2^-16, see nic_latent's `Leaky`; 2^16 leaves them. */
