@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image
 
 from nic_core.errors import BadPicture
 from nic_core.pictures import metadata, pillow
+from nic_core.pictures.strips import Pixels, mapped
+
+P = TypeVar("P", bound="RowPicture")
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
-    """Pixels, and what belongs to them.
+class RowPicture:
+    """Pixels that can be had in slices of rows, and what belongs to them: of a picture too large to be in memory.
 
-    pixels: H x W x C, uint8 or uint16, C is 1 (gray) or 3 (RGB); C-contiguous.
+    pixels: H x W x C, uint8 or uint16, C is 1 (gray) or 3 (RGB).
     alpha: H x W of the same type, None where there is none; not premultiplied.
     icc, exif, xmp: colour profile, EXIF block without the prefix "Exif\\0\\0", XMP packet; None where there is none.
     dpi: pixels per inch, across and down; None where nothing states any.
@@ -25,8 +28,8 @@ class Picture:
     BadPicture where they do not fit together.
     """
 
-    pixels: np.ndarray
-    alpha: np.ndarray | None = None
+    pixels: Pixels
+    alpha: Pixels | None = None
     icc: bytes | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
@@ -43,14 +46,14 @@ class Picture:
             raise BadPicture(f"a picture is of uint8 or uint16, not {pixels.dtype}")
         if alpha is not None and (alpha.shape != pixels.shape[:2] or alpha.dtype != pixels.dtype):
             raise BadPicture(
-                f"alpha must be {_shape(pixels[..., 0])} of {pixels.dtype} like the picture, "
+                f"alpha must be {_shape(pixels, 2)} of {pixels.dtype} like the picture, "
                 f"not {_shape(alpha)} of {alpha.dtype}"
             )
         if self.dpi is not None and not (len(self.dpi) == 2 and all(0 < value < math.inf for value in self.dpi)):
             raise BadPicture(f"a resolution is two positive numbers of pixels per inch, not {self.dpi}")
-        object.__setattr__(self, "pixels", np.ascontiguousarray(pixels))
-        if alpha is not None:
-            object.__setattr__(self, "alpha", np.ascontiguousarray(alpha))
+        for name, values in (("pixels", pixels), ("alpha", alpha)):
+            if isinstance(values, np.ndarray):
+                object.__setattr__(self, name, np.ascontiguousarray(values))
 
     @property
     def height(self) -> int:
@@ -70,7 +73,60 @@ class Picture:
     @property
     def bit_depth(self) -> int:
         """8 or 16."""
-        return 8 * self.pixels.itemsize
+        return 8 * self.pixels.dtype.itemsize
+
+    @property
+    def samples(self) -> int:
+        """Channels, alpha among them."""
+        return self.channels + (self.alpha is not None)
+
+    def rows(self, first: int, end: int) -> np.ndarray:
+        """Return some rows with alpha as the last channel, (h, W, `samples`)."""
+        pixels = self.pixels[first:end]
+        return pixels if self.alpha is None else np.concatenate([pixels, self.alpha[first:end][..., None]], axis=2)
+
+    def whole(self) -> Picture:
+        """Return the picture with all of its rows in memory."""
+        alpha = None if self.alpha is None else np.asarray(self.alpha)
+        return Picture(np.asarray(self.pixels), alpha, self.icc, self.exif, self.xmp, self.dpi)
+
+    def to_8_bit(self: P) -> P:
+        """Return the picture rounded to 8 bits, or itself if it has no more."""
+        if self.bit_depth == 8:
+            return self
+        alpha = None if self.alpha is None else mapped(self.alpha, _round_to_8_bit)
+        return replace(self, pixels=mapped(self.pixels, _round_to_8_bit), alpha=alpha)
+
+    def to_gray(self: P) -> P:
+        """Return the picture in gray by the weights of ITU-R BT.601, as Pillow's mode L, or itself if it is gray.
+
+        A colour profile, which does not fit gray, is dropped.
+        """
+        if self.channels == 1:
+            return self
+        return replace(self, pixels=mapped(self.pixels, _to_gray), icc=None)
+
+    def upright(self: P) -> P:
+        """Return the picture turned upright where EXIF says that it is not, with EXIF and XMP that say so no more."""
+        turn = metadata.orientation(self.exif)
+        if turn == 1 or self.exif is None:
+            return self
+        alpha = None if self.alpha is None else _upright(np.asarray(self.alpha), turn)
+        exif, xmp = metadata.upright_exif(self.exif), metadata.upright_xmp(self.xmp)
+        dpi = self.dpi[::-1] if self.dpi and turn >= 5 else self.dpi
+        return replace(self, pixels=_upright(np.asarray(self.pixels), turn), alpha=alpha, exif=exif, xmp=xmp, dpi=dpi)
+
+    def stripped(self: P) -> P:
+        """Return the picture without profile, EXIF, XMP and dpi, turned upright first where EXIF says it is not."""
+        return replace(self.upright(), icc=None, exif=None, xmp=None, dpi=None)
+
+
+@dataclass(frozen=True, eq=False)
+class Picture(RowPicture):
+    """A picture in memory; arrays are C-contiguous. See `RowPicture` for the fields."""
+
+    pixels: np.ndarray
+    alpha: np.ndarray | None = None
 
     @classmethod
     def of(cls, source: Any) -> Picture:
@@ -92,9 +148,8 @@ class Picture:
 
     def to_array(self) -> np.ndarray:
         """Return the pixels, with alpha as the last channel: H x W, or H x W x 2, 3 or 4."""
-        if self.alpha is not None:
-            return np.concatenate([self.pixels, self.alpha[..., None]], axis=2)
-        return self.pixels[..., 0] if self.channels == 1 else self.pixels
+        array = self.rows(0, self.height)
+        return array[..., 0] if self.samples == 1 else array
 
     def to_pil(self) -> Image.Image:
         """Return a Pillow image of mode L, LA, RGB, RGBA, or I;16 for 16-bit gray without alpha.
@@ -115,41 +170,15 @@ class Picture:
             image.info["dpi"] = self.dpi
         return image
 
-    def to_8_bit(self) -> Picture:
-        """Return the picture rounded to 8 bits, or itself if it has no more."""
-        if self.bit_depth == 8:
-            return self
-        alpha = None if self.alpha is None else _round_to_8_bit(self.alpha)
-        return replace(self, pixels=_round_to_8_bit(self.pixels), alpha=alpha)
 
-    def to_gray(self) -> Picture:
-        """Return the picture in gray by the weights of ITU-R BT.601, as Pillow's mode L, or itself if it is gray.
-
-        A colour profile, which does not fit gray, is dropped.
-        """
-        if self.channels == 1:
-            return self
-        red, green, blue = np.moveaxis(self.pixels.astype(np.uint32), 2, 0)
-        gray = (19595 * red + 38470 * green + 7471 * blue + (1 << 15)) >> 16  # Pillow's integers, which fit 16 bits too
-        return replace(self, pixels=gray[..., None].astype(self.pixels.dtype), icc=None)
-
-    def upright(self) -> Picture:
-        """Return the picture turned upright where EXIF says that it is not, with EXIF and XMP that say so no more."""
-        turn = metadata.orientation(self.exif)
-        if turn == 1 or self.exif is None:
-            return self
-        alpha = None if self.alpha is None else _upright(self.alpha, turn)
-        exif, xmp = metadata.upright_exif(self.exif), metadata.upright_xmp(self.xmp)
-        dpi = self.dpi[::-1] if self.dpi and turn >= 5 else self.dpi
-        return replace(self, pixels=_upright(self.pixels, turn), alpha=alpha, exif=exif, xmp=xmp, dpi=dpi)
-
-    def stripped(self) -> Picture:
-        """Return the picture without profile, EXIF, XMP and dpi, turned upright first where EXIF says it is not."""
-        return replace(self.upright(), icc=None, exif=None, xmp=None, dpi=None)
+def _shape(array: Pixels, axes: int | None = None) -> str:
+    return " x ".join(map(str, array.shape[:axes])) or "a single number"
 
 
-def _shape(array: np.ndarray) -> str:
-    return " x ".join(map(str, array.shape)) or "a single number"
+def _to_gray(rgb: np.ndarray) -> np.ndarray:
+    red, green, blue = np.moveaxis(rgb.astype(np.uint32), 2, 0)
+    gray = (19595 * red + 38470 * green + 7471 * blue + (1 << 15)) >> 16  # Pillow's integers, which fit 16 bits too
+    return gray[..., None].astype(rgb.dtype)
 
 
 def _round_to_8_bit(array: np.ndarray) -> np.ndarray:

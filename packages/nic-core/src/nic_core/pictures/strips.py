@@ -1,0 +1,90 @@
+"""Rows of pixels that are made when they are asked for, so that a picture need not be in memory as a whole."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+BAND = 1 << 20
+"""Samples, about, that are worked on at a time where nothing else says how many rows."""
+
+
+class Strips:
+    """A picture's rows from top to bottom, for who takes slices of rows: `strips[first:end]` is an array.
+
+    shape: (H, W, C), or (H, W); dtype: of the samples.
+    make: returns an iterator of arrays (h, W, C) that follow one another from the first row to the last.
+
+    Rows above the last slice's first are forgotten. Whoever asks for them again has everything made anew from the top.
+    """
+
+    def __init__(self, shape: tuple[int, ...], dtype: Any, make: Callable[[], Iterator[np.ndarray]]) -> None:
+        self.shape, self.dtype, self._make = shape, np.dtype(dtype), make
+        self._kept = np.empty((0, *shape[1:]), self.dtype)
+        self._first = 0  # row of the picture that the first kept one is
+        self._made: Iterator[np.ndarray] | None = None
+
+    @property
+    def ndim(self) -> int:
+        """2 or 3."""
+        return len(self.shape)
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        """Return some rows, which follow one another; ValueError where fewer are made than the shape says."""
+        first, end, step = rows.indices(self.shape[0])
+        if step != 1:
+            raise ValueError("rows of strips are taken one after another")
+        if self._made is None or first < self._first:
+            self._made, self._kept, self._first = self._make(), self._kept[:0], 0
+        parts, there = [self._kept], self._first + len(self._kept)
+        while there < end:
+            part = next(self._made, None)
+            if part is None:
+                raise ValueError(f"the picture ends after {there} of {self.shape[0]} rows")
+            there += len(part)
+            if there > first:
+                parts.append(part)
+            else:
+                parts = [part[:0]]
+        kept = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        drop = max(0, first - (there - len(kept)))
+        self._kept, self._first = kept[drop:], there - len(kept) + drop
+        return self._kept[first - self._first : end - self._first]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """Return all rows as one array."""
+        whole = np.empty(self.shape, self.dtype)
+        for first, part in bands(self):
+            whole[first : first + len(part)] = part
+        return whole if dtype is None else whole.astype(dtype)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Yield all rows as they are made, in arrays (h, W, C)."""
+        return self._make()
+
+    def map(self, function: Callable[[np.ndarray], np.ndarray]) -> "Strips":
+        """Return strips of what a function makes of an array of rows, each row for itself."""
+        like = function(np.zeros((1, *self.shape[1:]), self.dtype))
+        return Strips((self.shape[0], *like.shape[1:]), like.dtype, lambda: map(function, self._make()))
+
+
+Pixels = np.ndarray | Strips
+"""(H, W, C) of a picture, or (H, W) of its alpha."""
+
+
+def mapped(pixels: Pixels, function: Callable[[np.ndarray], np.ndarray]) -> Pixels:
+    """Return what a function makes of pixels, each row for itself; strips stay strips."""
+    return pixels.map(function) if isinstance(pixels, Strips) else function(pixels)
+
+
+def bands(pixels: Pixels, rows: int = 0) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield (number of the first, rows) from top to bottom, `rows` at a time; 0 for as many as suit."""
+    if isinstance(pixels, Strips) and not rows:
+        first = 0
+        for part in pixels:
+            yield first, part
+            first += len(part)
+        return
+    rows = rows or max(1, BAND // max(1, int(np.prod(pixels.shape[1:]))))
+    for first in range(0, pixels.shape[0], rows):
+        yield first, pixels[first : first + rows]
