@@ -8,7 +8,8 @@ from pathlib import Path
 
 import nic_core as nic
 import pytest
-from nic_core.format.container import File, Header, Tiling, pack, unpack
+from nic_core.format.container import File, Header, pack, unpack
+from nic_core.format.tiling import Tiling
 
 ROOT = Path(__file__).parent.parent
 GOLDEN = ROOT / "plugins" / "nic-mini" / "tests" / "golden"

@@ -31,7 +31,7 @@ class TinyCodec(LatentCodec):
 
 
 class TinyGraphs(GraphCodec):
-    def latents(self, config: dict[str, Any]) -> tuple[Order, int]:
+    def coding(self, config: dict[str, Any]) -> tuple[Order, int]:
         return at_once, TinyConfig(**config).main
 
 

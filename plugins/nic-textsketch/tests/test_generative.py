@@ -14,7 +14,8 @@ import tiny_diffusion
 import tiny_open_clip
 from nic_core import cli, progress
 from nic_core.errors import BadOption, BadPicture, DamagedFile, NicError, OutOfTime, WeightsNotFound
-from nic_core.format.container import File, Header, Tiling, pack, unpack
+from nic_core.format.container import File, Header, pack, unpack
+from nic_core.format.tiling import Tiling
 from nic_core.pictures.picture import Picture
 from nic_core.progress import Listener
 from nic_core.weights import fingerprints, read_info

@@ -10,7 +10,7 @@ from PIL import Image
 from nic_core import plugins
 from nic_core import weights as known_weights
 from nic_core.errors import BadOption, WeightsNotFound
-from nic_core.format.container import Data, Header, unpack
+from nic_core.format.container import UNLIMITED, Data, Header, unpack
 from nic_core.host import runtimes
 from nic_core.host.codec import Codec
 from nic_core.host.runtimes import Runtime
@@ -82,25 +82,18 @@ def encode(
     return _shared(default_codec(), device).encode(picture, quality, target=target, **options)
 
 
-def decode(
-    data: Data,
-    *,
-    device: str = "auto",
-    max_pixels: int | None = None,
-    max_seconds: float | None = None,
-    **options: Any,
-) -> Image.Image:
+def decode(data: Data, *, device: str = "auto", **how: Any) -> Image.Image:
     """Return the picture of any .nic file, with the codec and weights that its header asks for.
 
-    max_pixels, max_seconds: limits, for files of strangers; see `Codec.decode_picture`, which raises the same.
+    how: region, scale, on_damage, limits for files of strangers (max_pixels, max_seconds), and the codec's options; see
+    `Codec.decode_rows`, which raises the same.
     """
-    codec = unpack(data, max_pixels).header.codec
-    return _shared(codec, device).decode(data, max_pixels=max_pixels, max_seconds=max_seconds, **options)
+    return _shared(unpack(data, UNLIMITED, salvage="on_damage" in how).header.codec, device).decode(data, **how)
 
 
 def inspect(data: Data) -> Header:
     """Return the header of a .nic file; imports no torch, needs no codec. DamagedFile, UnsupportedFile."""
-    return unpack(data, max_pixels=1 << 64).header
+    return unpack(data, UNLIMITED).header
 
 
 def parse_codec(text: str) -> tuple[str, str | None, Mapping[str, str]]:

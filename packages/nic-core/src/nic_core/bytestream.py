@@ -19,6 +19,11 @@ class Reader:
         self._data, self._at, self._end = data, start, len(data) if end is None else end
 
     @property
+    def at(self) -> int:
+        """Where the next value begins."""
+        return self._at
+
+    @property
     def left(self) -> int:
         """How many bytes are left."""
         return self._end - self._at

@@ -5,24 +5,31 @@ Core does everything around it: pictures and their metadata, the file, choosing 
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nic_core.errors import NicError
-from nic_core.format.container import Header, Tiling
+from nic_core.errors import DamagedFile, NicError
+from nic_core.format.container import File, Header
+from nic_core.format.tiling import Area, Tiling
+from nic_core.pictures.strips import Pixels
 from nic_core.weights import WeightsInfo
+
+OnDamage = Callable[[Area, DamagedFile], None]
+"""Told which tile is damaged, and why."""
 
 
 @dataclass(frozen=True)
 class Coded:
-    """What `PixelCodec.compress` returns.
+    """What `PixelCodec.compress` and `compress_tiles` return.
 
     units: coded bytes, one unit unless a tiling says otherwise.
     checksum: CRC-32 over the symbols in coding order; a file keeps its low 16 bits.
     coder: the entropy coder's name. params: the codec's own block for the decoder, small values.
+    tiling: of a picture in tiles; symbols: then the CRC-32 of each unit's symbols, over which `checksum` is.
     """
 
     units: tuple[bytes, ...]
@@ -30,6 +37,7 @@ class Coded:
     coder: str = "interleaved"
     params: bytes = b""
     tiling: Tiling | None = None
+    symbols: tuple[int, ...] = ()
 
 
 class PixelCodec(ABC):
@@ -37,10 +45,14 @@ class PixelCodec(ABC):
 
     path, info: the weights file and its record. device: "auto", "cpu", "cuda", "cuda:1", "mps".
     model: the torch module, or None where a codec has none. runtime: what runs its transforms, "" where it has none.
+    tile: the longest side of a tile in pixels, 0 for a codec that codes pictures in one piece only; tile_step: what a
+    tile's sides are multiples of. Pictures of more than tile x tile pixels are coded in tiles.
     """
 
     model: Any = None
     runtime = ""
+    tile = 0
+    tile_step = 64
 
     def __init__(self, path: Path, info: WeightsInfo, device: str) -> None:
         self.path, self.info, self.device = path, info, device
@@ -60,6 +72,24 @@ class PixelCodec(ABC):
         options: every decode option of the codec's spec, checked. Raises DamagedFile where the symbols do not have
         the header's checksum.
         """
+
+    def compress_tiles(self, pixels: Pixels, tiling: Tiling, quality: float | None, options: dict[str, Any]) -> Coded:
+        """Code pixels in tiles; the rest as in `compress`. Only called where `tile` is not 0.
+
+        pixels: an array, or strips of which slices of rows are taken, from top to bottom.
+        """
+        raise NotImplementedError
+
+    def rows(
+        self, file: File, area: Area, options: dict[str, Any], on_damage: OnDamage | None = None
+    ) -> Iterator[np.ndarray]:
+        """Yield the pixels of a part of the picture from top to bottom, (h, area.width, C) each time.
+
+        options: as in `decompress`, which codecs without tiles are asked instead.
+        on_damage: where given, a damaged tile is told to it and comes out gray; otherwise DamagedFile.
+        """
+        pixels = self.decompress(file.units, file.header, options)
+        yield pixels[area.y : area.bottom, area.x : area.right]
 
     def parts(self, units: tuple[bytes, ...], header: Header, options: dict[str, Any]) -> dict[str, bytes]:
         """Return what a picture is coded by and a person can look at, such as a text: contents of files by suffix.

@@ -139,9 +139,9 @@ def test_resolution_survives(format: str, dpi: tuple[float, float]) -> None:
         back = image_files.read_bytes(data)
         assert back.dpi == pytest.approx(dpi, rel=2e-4)  # PNG and BMP count whole pixels a metre
         assert (back.exif is None) == (picture.exif is None or format == "BMP")
-        held = chunks.to_picture(back.pixels, chunks.of_picture(back))
+        held = chunks.to_picture(back.pixels, back.alpha, chunks.of_picture(back))
         assert held.dpi == pytest.approx(back.dpi, rel=1e-6)
-        again = image_files.read_bytes(image_files.encode(held, format))
+        again = image_files.read_bytes(image_files.encode(held.whole(), format))
         assert again.dpi == pytest.approx(back.dpi, rel=1e-6)
     if format in ("PNG", "TIFF", "BMP", "JPEG"):
         with Image.open(io.BytesIO(data)) as image:

@@ -6,45 +6,39 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from nic_core.codec import Coded, PixelCodec
 from nic_core.coding import Interleaved
-from nic_core.errors import BadWeights, DamagedFile, UnsupportedFile
+from nic_core.errors import BadWeights, UnsupportedFile
 from nic_core.format.container import Header
+from nic_core.format.tiling import Area
 from nic_core.weights import WeightsInfo
 
 from nic_latent.context import Order
 from nic_latent.graphs import ANALYSIS, SYNTHESIS, Graph
 from nic_latent.loading import entropy_model, read_arrays
+from nic_latent.tiled import TiledCodec
 
-OTHER_SYMBOLS = "the decoded symbols are not those that were coded"
 
-
-class GraphCodec(PixelCodec):
+class GraphCodec(TiledCodec):
     """A codec of latents whose transforms are graphs in its weights file, run by onnxruntime.
 
     It codes what `nic_nn.codec.LatentCodec` codes with the same weights: the same symbols from the same latents, and
     pixels within one level. A subclass says how y is coded and what the graphs are given besides pixels and latents.
-
-    stride, y_stride, picture_channels: as of `nic_nn.model.LatentModel`.
     """
 
     runtime = "onnxruntime"
-    stride = 64
-    y_stride = 16
-    picture_channels = 3
 
     def __init__(self, path: Path, info: WeightsInfo, device: str) -> None:
         super().__init__(path, info, device)
         self._arrays = read_arrays(path)
         try:
-            order, self.y_channels = self.latents(info.config)
+            order, self.y_channels = self.coding(info.config)
         except ValueError as error:
             raise BadWeights(f"{path.name} has a config that {info.codec} cannot be built from: {error}") from error
         ratio = self.stride // self.y_stride
         self.entropy = entropy_model(self._arrays, order, ratio, self.y_channels, path)
 
     @abstractmethod
-    def latents(self, config: dict[str, Any]) -> tuple[Order, int]:
+    def coding(self, config: dict[str, Any]) -> tuple[Order, int]:
         """Return the order in which y is coded and how many channels it has; ValueError for a config that is none."""
 
     def inputs(self, quality: float | None, options: dict[str, Any]) -> dict[str, np.ndarray]:
@@ -61,29 +55,30 @@ class GraphCodec(PixelCodec):
         """y_hat to x_hat."""
         return Graph(SYNTHESIS, self._arrays, self.path, self.device)
 
-    def compress(self, pixels: np.ndarray, quality: float | None, options: dict[str, Any]) -> Coded:
-        """See `PixelCodec.compress`."""
+    def latents(self, pixels: np.ndarray, quality: float | None, options: dict[str, Any]) -> tuple[np.ndarray, ...]:
+        """See `TiledCodec.latents`."""
         x = to_numbers(pixels, self.stride, self.picture_channels)
-        y, z = self.analysis(x=x, **self.inputs(quality, options))
-        stream, checksum = self.entropy.encode(channels_last(y), channels_last(z), Interleaved())
-        return Coded((stream,), checksum)
+        return tuple(channels_last(latent) for latent in self.analysis(x=x, **self.inputs(quality, options)))
 
-    def decompress(self, units: tuple[bytes, ...], header: Header, options: dict[str, Any]) -> np.ndarray:
-        """See `PixelCodec.decompress`."""
+    def encode_latents(self, y: np.ndarray, z: np.ndarray) -> tuple[bytes, int]:
+        """See `TiledCodec.encode_latents`."""
+        return self.entropy.encode(y, z, Interleaved())
+
+    def decode_latents(self, stream: bytes, z_size: tuple[int, int], coder: str) -> tuple[np.ndarray, int]:
+        """See `TiledCodec.decode_latents`."""
+        y_hat, checksum = self.entropy.decode(stream, z_size, self.y_channels, Interleaved())
+        return y_hat.numbers.astype(np.float32), checksum
+
+    def synthesised(self, y_hat: np.ndarray, cut: Area, header: Header, options: dict[str, Any]) -> np.ndarray:
+        """See `TiledCodec.synthesised`."""
+        latent = np.ascontiguousarray(y_hat.transpose(0, 3, 1, 2))
+        (x_hat,) = self.synthesis(y_hat=latent, **self.inputs(header.quality, options))
+        return to_pixels(x_hat, cut, header)
+
+    def check(self, header: Header) -> None:
+        """See `TiledCodec.check`."""
         if header.coder != Interleaved.name:
             raise UnsupportedFile(f"the file was coded with {header.coder!r}, which needs torch: --runtime torch")
-        if len(units) != 1:
-            raise DamagedFile(f"{self.info.codec} codes a picture in one unit, the file has {len(units)}")
-        z_size = (-(-header.height // self.stride), -(-header.width // self.stride))
-        try:
-            y_hat, checksum = self.entropy.decode(units[0], z_size, self.y_channels, Interleaved())
-        except DamagedFile as error:
-            raise DamagedFile(f"{OTHER_SYMBOLS}: {error}") from error
-        if checksum & 0xFFFF != header.checksum:
-            raise DamagedFile(OTHER_SYMBOLS)
-        latent = np.ascontiguousarray(y_hat.numbers.astype(np.float32).transpose(0, 3, 1, 2))
-        (x_hat,) = self.synthesis(y_hat=latent, **self.inputs(header.quality, options))
-        return to_pixels(x_hat, header)
 
 
 def to_numbers(pixels: np.ndarray, stride: int, channels: int) -> np.ndarray:
@@ -97,14 +92,14 @@ def to_numbers(pixels: np.ndarray, stride: int, channels: int) -> np.ndarray:
     return np.repeat(planes, channels // given, 0)[None]
 
 
-def to_pixels(x_hat: np.ndarray, header: Header) -> np.ndarray:
-    """Return a synthesised picture (1, 1 or 3, H', W') as (H, W, C) in the header's size, channels and depth."""
-    planes = np.clip(x_hat[0, :, : header.height, : header.width], 0, 1)
-    if header.channels == 1:
+def to_pixels(x_hat: np.ndarray, cut: Area, like: Header) -> np.ndarray:
+    """Return the cut of a synthesised picture (1, 1 or 3, H', W') as (h, w, C), in the header's channels and depth."""
+    planes = np.clip(x_hat[0, :, cut.y : cut.bottom, cut.x : cut.right], 0, 1)
+    if like.channels == 1:
         planes = planes.mean(0, keepdims=True)
-    dtype = np.uint16 if header.bit_depth == 16 else np.uint8
+    dtype = np.uint16 if like.bit_depth == 16 else np.uint8
     scaled = np.rint(planes * np.float32(np.iinfo(dtype).max)).astype(dtype)
-    return np.ascontiguousarray(np.broadcast_to(scaled, (header.channels, *scaled.shape[1:])).transpose(1, 2, 0))
+    return np.ascontiguousarray(np.broadcast_to(scaled, (like.channels, *scaled.shape[1:])).transpose(1, 2, 0))
 
 
 def channels_last(latent: np.ndarray) -> np.ndarray:

@@ -7,21 +7,23 @@ from typing import Any
 import numpy as np
 import torch
 from nic_core import progress
-from nic_core.codec import Coded, PixelCodec
-from nic_core.errors import BadWeights, DamagedFile, NicError
+from nic_core.errors import BadWeights, NicError
 from nic_core.format.container import Header
+from nic_core.format.tiling import Area
 from nic_core.host.runtimes import has_graphs
 from nic_core.weights import WeightsInfo
 from nic_core.weights.tensors import read_head
-from nic_latent.graph_codec import OTHER_SYMBOLS
+from nic_latent.tiled import TiledCodec
+from nic_latent.untiling import OTHER_SYMBOLS
 from torch import Tensor, nn
 
 from nic_nn.coders import coder
 from nic_nn.config import no_larger_than
 from nic_nn.export import add_graphs, export
+from nic_nn.latent import channels_last, planes
 from nic_nn.loading import fill_floats, load_model, scope_of
 from nic_nn.memory import explained, keep_freed_memory
-from nic_nn.model import Compressed, LatentModel
+from nic_nn.model import LatentModel
 
 OTHER_FLOATS = (
     f"{OTHER_SYMBOLS}: the file's content is intact, but this device computes the entropy model, which these weights "
@@ -29,7 +31,7 @@ OTHER_FLOATS = (
 )
 
 
-class LatentCodec(PixelCodec):
+class LatentCodec(TiledCodec):
     """A codec around one `LatentModel`. A subclass says how to build the model from the weights' config.
 
     Pixels are scaled to [0, 1]; gray is coded as three equal channels and comes back as their mean, unless the model
@@ -38,6 +40,11 @@ class LatentCodec(PixelCodec):
     """
 
     runtime = "torch"
+
+    @property
+    def other_symbols(self) -> str:  # type: ignore[override]
+        """What errors say about symbols that are not those that were coded."""
+        return OTHER_SYMBOLS if self.loaded.integers else OTHER_FLOATS
 
     def __init__(self, path: Path, info: WeightsInfo, device: str) -> None:
         super().__init__(path, info, device)
@@ -54,6 +61,8 @@ class LatentCodec(PixelCodec):
             raise BadWeights(f"the fingerprints of {path.name} cover other parts than those of {info.codec}'s models")
         model = load_model(fresh, path, floats=False).to(self.torch_device)
         self.loaded: LatentModel = model.to(memory_format=torch.channels_last)  # what convolutions are fastest on
+        self.stride, self.y_stride = self.loaded.stride, self.loaded.y_stride
+        self.picture_channels = self.loaded.picture_channels
         for module in self.loaded.modules():
             module.register_forward_pre_hook(pass_step)
         self._filled = False
@@ -87,8 +96,8 @@ class LatentCodec(PixelCodec):
         """Return the model of a config, without weights."""
         raise NotImplementedError
 
-    def compress(self, pixels: np.ndarray, quality: float | None, options: dict[str, Any]) -> Coded:
-        """See `PixelCodec.compress`; BadWeights for weights whose entropy model is in floating point."""
+    def latents(self, pixels: np.ndarray, quality: float | None, options: dict[str, Any]) -> tuple[np.ndarray, ...]:
+        """See `TiledCodec.latents`; BadWeights for weights whose entropy model is in floating point."""
         if self.loaded.integers is None and not self.loaded.codes_in_floats:
             raise BadWeights(
                 f"{self.path.name} codes in floating point, and what it writes may not decode elsewhere: it only reads "
@@ -96,33 +105,37 @@ class LatentCodec(PixelCodec):
             )
         with torch.inference_mode(), explained_memory(pixels.shape):
             x = to_tensor(pixels, self.loaded.stride, self.torch_device, self.loaded.picture_channels)
-            compressed = self.to_latents(x, quality, options)
-        return Coded(compressed.streams, compressed.checksums[0], compressed.coder)
+            y = self.analyse(x, quality, options)
+            return channels_last(y), channels_last(self.loaded.h_a(y))
 
-    def decompress(self, units: tuple[bytes, ...], header: Header, options: dict[str, Any]) -> np.ndarray:
-        """See `PixelCodec.decompress`."""
-        coder(header.coder)  # UnsupportedFile comes before all else
-        if len(units) != 1:
-            raise DamagedFile(f"{self.info.codec} codes a picture in one unit, the file has {len(units)}")
-        stride = self.loaded.stride
-        size = (header.height + -header.height % stride, header.width + -header.width % stride)
-        with torch.inference_mode(), explained_memory((header.height, header.width)):
-            try:
-                y_hat, checksum = self.loaded.decode_stream(units[0], size, header.coder)
-            except DamagedFile as error:
-                # Other probabilities lead astray in a sound stream too, but integers have none.
-                raise DamagedFile(f"{OTHER_SYMBOLS}: {error}" if self.loaded.integers else OTHER_FLOATS) from error
-            if checksum & 0xFFFF != header.checksum:
-                raise DamagedFile(OTHER_SYMBOLS if self.loaded.integers else OTHER_FLOATS)
-            return to_pixels(self.from_latents(y_hat, header.quality, options), header)
+    def encode_latents(self, y: np.ndarray, z: np.ndarray) -> tuple[bytes, int]:
+        """See `TiledCodec.encode_latents`."""
+        with torch.inference_mode():
+            return self.loaded.encode_latents(y, z)
 
-    def to_latents(self, x: Tensor, quality: float | None, options: dict[str, Any]) -> Compressed:
-        """Code a padded picture (1, C, H, W), C the model's `picture_channels`."""
-        return self.loaded.compress(x)
+    def decode_latents(self, stream: bytes, z_size: tuple[int, int], coder: str) -> tuple[np.ndarray, int]:
+        """See `TiledCodec.decode_latents`."""
+        with torch.inference_mode():
+            y_hat, checksum = self.loaded.decode_stream(stream, z_size, coder)
+        return channels_last(y_hat), checksum
 
-    def from_latents(self, y_hat: Tensor, quality: float | None, options: dict[str, Any]) -> Tensor:
-        """Synthesise a padded picture (1, C, H, W)."""
-        return self.loaded.g_s(y_hat)
+    def synthesised(self, y_hat: np.ndarray, cut: Area, header: Header, options: dict[str, Any]) -> np.ndarray:
+        """See `TiledCodec.synthesised`."""
+        with torch.inference_mode(), explained_memory((cut.height, cut.width)):
+            x_hat = self.synthesise(planes(y_hat, self.torch_device), header.quality, options)
+            return to_pixels(x_hat, cut, header)
+
+    def check(self, header: Header) -> None:
+        """See `TiledCodec.check`."""
+        coder(header.coder)
+
+    def analyse(self, x: Tensor, quality: float | None, options: dict[str, Any]) -> Tensor:
+        """Return y of a padded picture (1, C, H, W), C the model's `picture_channels`."""
+        return self.loaded.analyse(x)
+
+    def synthesise(self, y_hat: Tensor, quality: float | None, options: dict[str, Any]) -> Tensor:
+        """Return a padded picture (1, C, H, W)."""
+        return self.loaded.synthesise(y_hat)
 
 
 def pick_device(name: str) -> torch.device:
@@ -159,10 +172,10 @@ def to_tensor(pixels: np.ndarray, stride: int, device: torch.device, channels: i
     return x.expand(-1, channels, -1, -1).contiguous(memory_format=torch.channels_last)
 
 
-def to_pixels(x_hat: Tensor, header: Header) -> np.ndarray:
-    """Return a synthesised picture (1, 1 or 3, H', W') as (H, W, C) in the header's size, channels and depth."""
-    x_hat = x_hat[..., : header.height, : header.width].float().clamp(0, 1)
-    x_hat = x_hat.mean(1, keepdim=True) if header.channels == 1 else x_hat.expand(-1, 3, -1, -1)
-    dtype = np.uint16 if header.bit_depth == 16 else np.uint8
+def to_pixels(x_hat: Tensor, cut: Area, like: Header) -> np.ndarray:
+    """Return the cut of a synthesised picture (1, 1 or 3, H', W') as (h, w, C), in the header's channels and depth."""
+    x_hat = x_hat[..., cut.y : cut.bottom, cut.x : cut.right].float().clamp(0, 1)
+    x_hat = x_hat.mean(1, keepdim=True) if like.channels == 1 else x_hat.expand(-1, 3, -1, -1)
+    dtype = np.uint16 if like.bit_depth == 16 else np.uint8
     scaled = torch.round(x_hat[0].permute(1, 2, 0) * np.iinfo(dtype).max)
     return np.ascontiguousarray(scaled.to(torch.int32).cpu().numpy().astype(dtype))

@@ -118,3 +118,8 @@ class Estimate:
 def channels_last(values: Tensor) -> np.ndarray:
     """Return a tensor (N, C, h, w) as an array (N, h, w, C) of float32 or float64, which is what integers take."""
     return full_precision(values.detach()).cpu().permute(0, 2, 3, 1).numpy()
+
+
+def planes(values: np.ndarray, device: torch.device) -> Tensor:
+    """Return an array (N, h, w, C) as a tensor (N, C, h, w) of float32; the reverse of `channels_last`."""
+    return torch.from_numpy(np.ascontiguousarray(values, np.float32)).permute(0, 3, 1, 2).to(device)

@@ -13,15 +13,15 @@ from nic_latent.coding import LATENT_GRID, Gaussians, checksum
 from nic_latent.context import Context, Order, at_once, drive
 from nic_latent.entropy_model import EntropyModel
 from nic_latent.fixed import Fixed
-from nic_latent.graph_codec import OTHER_SYMBOLS
 from nic_latent.graphs import ANALYSIS, SYNTHESIS
 from nic_latent.loading import ladder_of
 from nic_latent.nets import Net
+from nic_latent.untiling import OTHER_SYMBOLS
 from torch import Tensor, nn
 
 from nic_nn.coders import WRITTEN, coder
 from nic_nn.float_coding import Decode, Encode, coded_symbols
-from nic_nn.latent import Estimate, Noise, channels_last, full_precision, nets_of, round_ste, uniform_noise
+from nic_nn.latent import Estimate, Noise, channels_last, full_precision, nets_of, planes, round_ste, uniform_noise
 from nic_nn.priors import FactorizedPrior, GaussianPrior
 
 if TYPE_CHECKING:
@@ -172,13 +172,15 @@ class LatentModel(nn.Module):
         """
         if self.integers is None and not self.codes_in_floats:
             self.make_integers()
-        code = self._encode_integers if self.integers else self._encode_floats
-        streams, checksums = zip(*(code(picture, self.h_a(picture)) for picture in y.split(1)), strict=True)
+        pictures = ((channels_last(one), channels_last(self.h_a(one))) for one in y.split(1))
+        streams, checksums = zip(*(self.encode_latents(*latents) for latents in pictures), strict=True)
         return Compressed(streams, (y.shape[2] * self.y_stride, y.shape[3] * self.y_stride), checksums)
 
-    def _encode_integers(self, y: Tensor, z: Tensor) -> tuple[bytes, int]:
-        assert self.integers is not None
-        return self.integers.encode(channels_last(y), channels_last(z), coder(WRITTEN))
+    def encode_latents(self, y: np.ndarray, z: np.ndarray) -> tuple[bytes, int]:
+        """Return the stream of one picture's latents, (1, h, w, C) each, and the checksum of its symbols."""
+        if self.integers is not None:
+            return self.integers.encode(y, z, coder(WRITTEN))
+        return self._encode_floats(*(planes(latent, self.entropy_bottleneck.quantiles.device) for latent in (y, z)))
 
     def _encode_floats(self, y: Tensor, z: Tensor) -> tuple[bytes, int]:
         tables = self._frozen_tables()
@@ -192,22 +194,21 @@ class LatentModel(nn.Module):
 
     def decode(self, compressed: Compressed) -> Tensor:
         """Return y_hat (N, C, H, W); DamagedFile where the symbols are not those that were coded."""
-        pictures = []
+        pictures, (height, width) = [], compressed.size
+        z_size = height // self.stride, width // self.stride
         for stream, expected in zip(compressed.streams, compressed.checksums, strict=True):
-            y_hat, found = self.decode_stream(stream, compressed.size, compressed.coder)
+            y_hat, found = self.decode_stream(stream, z_size, compressed.coder)
             if found != expected:
                 raise DamagedFile(OTHER_SYMBOLS)
             pictures.append(y_hat)
         return torch.cat(pictures)
 
-    def decode_stream(self, stream: bytes, size: tuple[int, int], name: str) -> tuple[Tensor, int]:
-        """Return y_hat (1, C, h, w) of one stream, for a picture of (height, width), and its symbols' checksum.
+    def decode_stream(self, stream: bytes, z_size: tuple[int, int], name: str) -> tuple[Tensor, int]:
+        """Return y_hat (1, C, h, w) of one stream, for a z of (height, width), and its symbols' checksum.
 
         name: of the entropy coder; UnsupportedFile where it is none of `nic_nn.coders`. DamagedFile where the stream
-        is not one of such a picture.
+        is not one of such a size.
         """
-        height, width = size
-        z_size = height // self.stride, width // self.stride
         if self.integers is None:
             return self._decode_floats(stream, torch.Size((1, self.channels[1], *z_size)), coder(name))
         y_hat, found = self.integers.decode(stream, z_size, self.channels[0], coder(name))

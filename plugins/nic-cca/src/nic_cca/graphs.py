@@ -13,7 +13,7 @@ from nic_cca.order import CcaOrder
 class CcaGraphs(GraphCodec):
     """See `nic_cca.model`."""
 
-    def latents(self, config: dict[str, Any]) -> tuple[Order, int]:
+    def coding(self, config: dict[str, Any]) -> tuple[Order, int]:
         """Return how y is coded, and its channels."""
         slices = from_json(CcaConfig, config).slices
         return CcaOrder(slices), sum(slices)

@@ -20,6 +20,6 @@ class EgicCodec(LatentCodec):
         """Return the model of a config, without weights."""
         return Egic(from_json(EgicConfig, config))
 
-    def from_latents(self, y_hat: Tensor, quality: float | None, options: dict[str, Any]) -> Tensor:
+    def synthesise(self, y_hat: Tensor, quality: float | None, options: dict[str, Any]) -> Tensor:
         """Synthesise a padded picture (1, 3, H, W); BadOption for a realism that the weights do not have."""
         return self.loaded.g_s(y_hat, options["realism"])

@@ -4,7 +4,6 @@ from typing import Any
 
 from nic_latent.config import from_json
 from nic_nn.codec import LatentCodec
-from nic_nn.model import Compressed
 from torch import Tensor
 
 from nic_mini.config import MiniConfig
@@ -21,10 +20,10 @@ class MiniCodec(LatentCodec):
         """Return the model of a config."""
         return Mini(from_json(MiniConfig, config))
 
-    def to_latents(self, x: Tensor, quality: float | None, options: dict[str, Any]) -> Compressed:
-        """Code at a quality."""
-        return self.loaded.compress(x, 50.0 if quality is None else quality)
+    def analyse(self, x: Tensor, quality: float | None, options: dict[str, Any]) -> Tensor:
+        """Return y at a quality."""
+        return self.loaded.analyse(x, 50.0 if quality is None else quality)
 
-    def from_latents(self, y_hat: Tensor, quality: float | None, options: dict[str, Any]) -> Tensor:
+    def synthesise(self, y_hat: Tensor, quality: float | None, options: dict[str, Any]) -> Tensor:
         """Synthesise at the quality that the file records."""
         return self.loaded.synthesise(y_hat, 50.0 if quality is None else quality)

@@ -14,7 +14,7 @@ from nic_mini.order import MiniOrder
 class MiniGraphs(GraphCodec):
     """See `nic_mini.model`."""
 
-    def latents(self, config: dict[str, Any]) -> tuple[Order, int]:
+    def coding(self, config: dict[str, Any]) -> tuple[Order, int]:
         """Return how y is coded, and its channels."""
         sizes = from_json(MiniConfig, config).slices
         return MiniOrder(sizes), sum(sizes)

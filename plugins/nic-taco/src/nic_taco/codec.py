@@ -3,11 +3,11 @@
 from typing import Any
 
 import numpy as np
-from nic_core.codec import Coded
 from nic_core.errors import BadOption
+from nic_core.pictures.scaling import reduced
+from nic_core.pictures.strips import Pixels
 from nic_latent.config import from_json
 from nic_nn.codec import LatentCodec
-from nic_nn.model import Compressed
 from torch import Tensor
 
 from nic_taco.config import TacoConfig
@@ -24,18 +24,22 @@ class TacoCodec(LatentCodec):
         """Return the model of a config, without weights."""
         return Taco(from_json(TacoConfig, config))
 
-    def compress(self, pixels: np.ndarray, quality: float | None, options: dict[str, Any]) -> Coded:
-        """See `PixelCodec.compress`; BadOption for a text beside caption=auto and for a CLIP that does not fit."""
+    def prepared(self, pixels: Pixels, options: dict[str, Any]) -> dict[str, Any]:
+        """Return the options with the caption's features.
+
+        BadOption for a text beside caption=auto and for a CLIP that does not fit.
+        """
         text = options["text"]
         if options["caption"] == "auto":
             if text:
                 raise BadOption("give a text, or caption=auto to have one written, not both")
-            text = self.describe(pixels)
-        return super().compress(pixels, quality, {**options, "features": self.features(text, options["clip"])})
+            large = pixels.shape[0] * pixels.shape[1] > self.tile**2
+            text = self.describe(np.asarray(reduced(pixels, 8 if large else 1)))
+        return {**options, "features": self.features(text, options["clip"])}
 
-    def to_latents(self, x: Tensor, quality: float | None, options: dict[str, Any]) -> Compressed:
-        """Code a padded picture with its caption."""
-        return self.loaded.compress(x, options["features"])
+    def analyse(self, x: Tensor, quality: float | None, options: dict[str, Any]) -> Tensor:
+        """Return y of a padded picture with its caption."""
+        return self.loaded.g_a(x, options["features"])
 
     def describe(self, pixels: np.ndarray) -> str:
         """Return what a captioner sees in pixels (H, W, 1 or 3)."""

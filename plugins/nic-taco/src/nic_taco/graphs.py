@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from nic_core.codec import Coded, PixelCodec
 from nic_core.errors import NicError
+from nic_core.format.tiling import Tiling
+from nic_core.pictures.strips import Pixels
 from nic_latent.config import from_json
 from nic_latent.context import Order
 from nic_latent.graph_codec import GraphCodec
@@ -17,7 +19,7 @@ from nic_taco.order import TacoOrder
 class TacoGraphs(GraphCodec):
     """See `nic_taco.model`."""
 
-    def latents(self, config: dict[str, Any]) -> tuple[Order, int]:
+    def coding(self, config: dict[str, Any]) -> tuple[Order, int]:
         """Return how y is coded, and its channels."""
         slices = from_json(TacoConfig, config).slices
         return TacoOrder(slices), sum(slices)
@@ -34,3 +36,7 @@ class TacoGraphs(GraphCodec):
     def compress(self, pixels: np.ndarray, quality: float | None, options: dict[str, Any]) -> Coded:
         """See `PixelCodec.compress`."""
         return self.encoder.compress(pixels, quality, options)
+
+    def compress_tiles(self, pixels: Pixels, tiling: Tiling, quality: float | None, options: dict[str, Any]) -> Coded:
+        """See `PixelCodec.compress_tiles`."""
+        return self.encoder.compress_tiles(pixels, tiling, quality, options)

@@ -13,7 +13,7 @@ from nic_tbtc.config import SLICE, TbtcConfig
 class TbtcGraphs(GraphCodec):
     """See `nic_tbtc.codec.TbtcCodec`."""
 
-    def latents(self, config: dict[str, Any]) -> tuple[Order, int]:
+    def coding(self, config: dict[str, Any]) -> tuple[Order, int]:
         """Return how y is coded, and its channels."""
         read = from_json(TbtcConfig, config)
         channels = read.widths[-1]

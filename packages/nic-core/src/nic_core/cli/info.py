@@ -51,7 +51,7 @@ def describe(path: Path) -> dict[str, Any]:
     """Return a .nic file's facts, in the order in which they are shown; an error of nic's names the file."""
     data = read(path)
     try:
-        file = container.unpack(data, max_pixels=1 << 64)
+        file = container.unpack(data, container.UNLIMITED)
     except NicError as error:
         raise type(error)(f"{path}: {error}") from error
     head = file.header

@@ -3,18 +3,19 @@
 import numpy as np
 
 from nic_core.errors import BadPicture, DamagedFile
-from nic_core.format.container import compress_chunk, expand_chunk
+from nic_core.format.container import File, compress_chunk, expand_chunk
 from nic_core.format.resolution import RESOLUTION, pack, stated
 from nic_core.pictures import metadata, png
 from nic_core.pictures.dpi import same_dpi
-from nic_core.pictures.picture import Picture
+from nic_core.pictures.picture import Picture, RowPicture
+from nic_core.pictures.strips import Pixels
 
 ALPHA = "alph"
 METADATA = {"iccp": "icc", "exif": "exif", "xmpp": "xmp"}
 """Chunk type by attribute of `Picture`; stored deflated."""
 
 
-def of_picture(picture: Picture) -> dict[str, bytes]:
+def of_picture(picture: RowPicture) -> dict[str, bytes]:
     """Return the chunks of a picture. Alpha is a one-channel PNG, so it stays lossless at either depth.
 
     A resolution that EXIF states as well has no chunk.
@@ -23,7 +24,7 @@ def of_picture(picture: Picture) -> dict[str, bytes]:
         kind: compress_chunk(data) for kind, name in METADATA.items() if (data := getattr(picture, name)) is not None
     }
     if picture.alpha is not None:
-        found[ALPHA] = png.encode(Picture(picture.alpha[..., None]))
+        found[ALPHA] = png.encode(Picture(np.asarray(picture.alpha)[..., None]))
     if picture.dpi is not None and not same_dpi(picture.dpi, metadata.resolution(picture.exif)):
         found[RESOLUTION] = pack(picture.dpi)
     return found
@@ -34,21 +35,26 @@ def metadata_bytes(chunks: dict[str, bytes]) -> int:
     return sum(len(data) for kind, data in chunks.items() if kind in METADATA)
 
 
-def to_picture(pixels: np.ndarray, chunks: dict[str, bytes]) -> Picture:
-    """Return decoded pixels with what the chunks hold; DamagedFile where they do not fit."""
+def to_picture(pixels: Pixels, alpha: Pixels | None, chunks: dict[str, bytes]) -> RowPicture:
+    """Return decoded pixels and alpha with the metadata that the chunks hold; DamagedFile where they are none."""
     found = {name: expand_chunk(chunks[kind]) for kind, name in METADATA.items() if kind in chunks}
-    alpha = _alpha(chunks[ALPHA], pixels) if ALPHA in chunks else None
     dpi = stated(chunks) if RESOLUTION in chunks else metadata.resolution(found.get("exif"))
-    return Picture(pixels, alpha, **found, dpi=dpi)
+    return RowPicture(pixels, alpha, **found, dpi=dpi)
 
 
-def _alpha(data: bytes, pixels: np.ndarray) -> np.ndarray:
-    height, width, _ = pixels.shape
+def alpha_of(file: File) -> np.ndarray | None:
+    """Return the alpha of a file, (H, W), None where it has none; DamagedFile where it does not fit the picture."""
+    data, expected = file.chunks.get(ALPHA), file.header
+    if data is None:
+        return None
     try:
         # First: a few bytes of PNG can claim any number of pixels.
         head = png.header(data)
-        if (head.width, head.height, head.depth, head.is_gray) != (width, height, 8 * pixels.itemsize, True):
-            raise BadPicture(f"it is no PNG of {width} x {height} pixels, one channel of {8 * pixels.itemsize} bits")
+        wanted = (expected.width, expected.height, expected.bit_depth, True)
+        if (head.width, head.height, head.depth, head.is_gray) != wanted:
+            raise BadPicture(
+                f"it is no PNG of {expected.width} x {expected.height} pixels, one channel of {expected.bit_depth} bits"
+            )
         picture = png.decode(data)
         if picture.alpha is not None:
             raise BadPicture("it has a transparent colour")

@@ -12,6 +12,8 @@ from itertools import accumulate, pairwise
 
 from nic_core.bytestream import Reader, varint
 from nic_core.errors import BadOption, BadPicture, DamagedFile, UnsupportedFile
+from nic_core.format.sums import SUMS, Sums
+from nic_core.format.tiling import Tiling
 
 MAGIC = b"\x89NIC"
 VERSION = 1
@@ -23,6 +25,9 @@ KNOWN_FLAGS = (1 << 7) - 1
 
 Data = bytes | bytearray | memoryview
 """A .nic file in memory."""
+
+UNLIMITED = 1 << 64
+"""More pixels than a header can claim."""
 
 LARGEST_CHUNK = 1 << 26
 """Bytes that a compressed chunk may grow to when it is unpacked."""
@@ -36,21 +41,14 @@ def pixel_limit() -> int:
     return int(text.replace("_", ""))
 
 
-@dataclass(frozen=True)
-class Tiling:
-    """How the units divide the picture: tiles in rows from the top left, each with the same number of streams.
-
-    width, height: of a tile in pixels, the last column and row being what is left.
-    streams: units of each tile, in the codec's own order.
-    """
-
-    width: int
-    height: int
-    streams: int = 1
-
-    def unit_count(self, width: int, height: int) -> int:
-        """Return how many units a picture of that size has."""
-        return -(-width // self.width) * -(-height // self.height) * self.streams
+def check_pixels(width: int, height: int, most: int | None) -> None:
+    """Raise UnsupportedFile for more pixels than `most`, which is `pixel_limit()` where it is None."""
+    limit = pixel_limit() if most is None else most
+    if width * height > limit:
+        raise UnsupportedFile(
+            f"the file claims {width} x {height} pixels, more than the limit of {limit}; "
+            "raise it with --max-pixels or NIC_MAX_PIXELS if you trust the file"
+        )
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ class Header:
     width, height: pixels; channels: 1 or 3; bit_depth: 8 or 16.
     codec, coder: ids. entropy_id, synthesis_id: weights fingerprints, 8 hexadecimal digits.
     quality: 1 to 100 in hundredths, or None. params: the codec's own block.
-    checksum: the low 16 bits of the CRC-32 over the symbols.
+    checksum: the low 16 bits of the CRC-32 over the symbols; of a tiled file, of that over its tiles' checksums.
     """
 
     width: int
@@ -82,11 +80,13 @@ class File:
     """A whole file: header, coded units, and optional chunks by their four-letter type.
 
     Chunk data is as stored; `compress_chunk` and `expand_chunk` convert the types that are deflated.
+    symbols: of a tiled file, the CRC-32 of each unit's symbols; they and the CRCs of the units make one more chunk.
     """
 
     header: Header
     units: tuple[bytes, ...]
     chunks: dict[str, bytes] = field(default_factory=dict)
+    symbols: tuple[int, ...] = ()
 
 
 def pack(file: File) -> bytes:
@@ -95,6 +95,8 @@ def pack(file: File) -> bytes:
     wanted = 1 if head.tiling is None else head.tiling.unit_count(head.width, head.height)
     if len(file.units) != wanted:
         raise ValueError(f"the file must have {wanted} units, not {len(file.units)}")
+    if file.symbols and (head.tiling is None or len(file.symbols) != wanted):
+        raise ValueError(f"a file of {wanted} units cannot have checksums of {len(file.symbols)} tiles")
     if head.quality is not None and not 1 <= head.quality <= 100:
         raise ValueError(f"the quality must be from 1 to 100, not {head.quality}")
     if bad := [kind for kind in file.chunks if not _is_chunk_type(kind)]:
@@ -107,7 +109,7 @@ def pack(file: File) -> bytes:
         | QUALITY * (head.quality is not None)
         | PARAMS * bool(head.params)
         | UNITS * (head.tiling is not None)
-        | CHUNKS * bool(file.chunks)
+        | CHUNKS * bool(file.chunks or file.symbols)
     )
     numbers = {name: number for number, name in CODERS.items()}
     coder = bytes([numbers[head.coder]]) if head.coder in numbers else b"\0" + _text(head.coder)
@@ -127,16 +129,23 @@ def pack(file: File) -> bytes:
     if head.tiling is not None:
         numbers_of_tiling = (head.tiling.width, head.tiling.height, head.tiling.streams)
         parts += [varint(number) for number in (*numbers_of_tiling, *map(len, file.units))]
-    if file.chunks:
-        parts.append(varint(len(file.chunks)))
+    if count := len(file.chunks) + bool(file.symbols):
+        parts.append(varint(count))
         for kind, data in file.chunks.items():
             parts += [kind.encode("ascii"), varint(len(data)), data]
-    body = b"".join([*parts, *file.units])
+    head_bytes = b"".join(parts)
+    if file.symbols:
+        sums = Sums(zlib.crc32(head_bytes), tuple(map(zlib.crc32, file.units)), file.symbols).pack()
+        head_bytes += SUMS.encode("ascii") + varint(len(sums)) + sums
+    body = b"".join([head_bytes, *file.units])
     return body + struct.pack("<I", zlib.crc32(body))
 
 
-def unpack(data: Data, max_pixels: int | None = None) -> File:
+def unpack(data: Data, max_pixels: int | None = None, salvage: bool = False) -> File:
     """Return the parts of a file.
+
+    salvage: take a tiled file of which some tiles are damaged or missing, if what is before them is sound: its damaged
+    units come back empty, which is no unit that any codec makes.
 
     DamagedFile: not a .nic file, cut, altered or inconsistent. UnsupportedFile: a newer version, or more pixels than
     `max_pixels` (by default `pixel_limit()`); nothing is allocated for the pixels before that is known. TypeError for
@@ -150,7 +159,8 @@ def unpack(data: Data, max_pixels: int | None = None) -> File:
         raise DamagedFile("the file is empty")
     if not data.startswith(MAGIC):
         raise DamagedFile("the file is cut short" if MAGIC.startswith(data) else "this is no .nic file")
-    if len(data) < 10 or zlib.crc32(data[:-4]) != struct.unpack("<I", data[-4:])[0]:
+    sound = len(data) >= 10 and zlib.crc32(data[:-4]) == struct.unpack("<I", data[-4:])[0]
+    if not sound and (not salvage or len(data) < 10):
         raise DamagedFile("the file is cut or altered: its CRC does not match its content")
     version, flags = data[4], data[5]
     if version != VERSION:
@@ -161,12 +171,7 @@ def unpack(data: Data, max_pixels: int | None = None) -> File:
         raise UnsupportedFile("the file uses flags that this nic does not know: upgrade nic-core")
     read = Reader(data, 6, len(data) - 4)
     width, height = struct.unpack("<II", read.take(8)) if flags & LARGE else struct.unpack("<HH", read.take(4))
-    limit = pixel_limit() if max_pixels is None else max_pixels
-    if width * height > limit:
-        raise UnsupportedFile(
-            f"the file claims {width} x {height} pixels, more than the limit of {limit}; "
-            "raise it with --max-pixels or NIC_MAX_PIXELS if you trust the file"
-        )
+    check_pixels(width, height, max_pixels)
     if not width or not height:
         raise DamagedFile("the file claims a side of zero pixels")
     codec = read.text()
@@ -185,18 +190,29 @@ def unpack(data: Data, max_pixels: int | None = None) -> File:
     tiling, lengths = None, None
     if flags & UNITS:
         tiling, lengths = _read_units(read, width, height)
-    chunks = {}
+    chunks, sums = {}, None
     if flags & CHUNKS:
         for _ in range(read.varint()):
+            place = read.at
             kind = read.take(4).decode("latin-1")
-            if not _is_chunk_type(kind) or kind in chunks:
+            if not _is_chunk_type(kind) or kind in chunks or (kind == SUMS and sums):
                 raise DamagedFile(f"the file has a chunk of type {kind!r}, which is no type or comes twice")
-            chunks[kind] = read.take(read.varint())
+            content = read.take(read.varint())
+            if kind == SUMS and lengths is not None:
+                sums = Sums.unpack(content, len(lengths))
+                if sums.head != zlib.crc32(data[:place]):
+                    raise DamagedFile("the file is damaged before its tiles: it does not match its checksum there")
+            else:
+                chunks[kind] = content
     rest = read.take(read.left)
     lengths = [len(rest)] if lengths is None else lengths
-    if sum(lengths) != len(rest):
+    if sound and sum(lengths) != len(rest):
         raise DamagedFile(f"the unit lengths add up to {sum(lengths)} bytes, the file holds {len(rest)}")
     units = tuple(rest[start:end] for start, end in pairwise(accumulate(lengths, initial=0)))
+    if not sound:
+        if sums is None:
+            raise DamagedFile("the file is cut or altered, and has no tiles of which any could be salvaged")
+        units = tuple(b"" if zlib.crc32(unit) != crc else unit for unit, crc in zip(units, sums.units, strict=True))
     if unknown := [kind for kind in chunks if kind[0].isupper()]:
         raise UnsupportedFile(f"the file needs the chunk {unknown[0]!r}, unknown to this nic: upgrade nic-core")
     header = Header(
@@ -213,7 +229,7 @@ def unpack(data: Data, max_pixels: int | None = None) -> File:
         params,
         tiling,
     )
-    return File(header, units, chunks)
+    return File(header, units, chunks, sums.symbols if sums else ())
 
 
 def compress_chunk(data: bytes) -> bytes:

@@ -12,15 +12,18 @@ from typing import Any
 from PIL import Image
 
 from nic_core import progress, weights
-from nic_core.codec import PixelCodec
+from nic_core.codec import OnDamage, PixelCodec
 from nic_core.errors import BadOption, TargetUnreachable
 from nic_core.format import chunks
-from nic_core.format.container import Data, File, Header, pack, unpack
+from nic_core.format.container import UNLIMITED, Data, File, Header, pack, unpack
 from nic_core.host.choice import Choice, nearest_quality
+from nic_core.host.coding import compressed
+from nic_core.host.decoding import Region, area_of, decoded
 from nic_core.host.limits import second_limit, time_limit
 from nic_core.host.runtimes import Runtime, target_of
 from nic_core.host.target import Target, Trial, search
-from nic_core.pictures.picture import Picture
+from nic_core.pictures.picture import Picture, RowPicture
+from nic_core.pictures.scaling import divisor
 from nic_core.pictures.sources import Source, picture_of
 from nic_core.spec import QUALITY, CodecSpec, WeightsSpec
 
@@ -74,15 +77,18 @@ class Codec:
         target: Target | None = None,
         on_trial: Callable[[int], None] | None = None,
         strip: bool = False,
+        tile: int | None = None,
         **options: Any,
     ) -> bytes:
         """Return the .nic file of a picture.
 
-        picture: PIL image, uint8 or uint16 array (H, W[, C]), path, or Picture.
+        picture: PIL image, uint8 or uint16 array (H, W[, C]), path, Picture or RowPicture.
         quality: 1 to 100, higher is better; None for the weights' own, or 50 where they cover a range.
         target: instead of a quality, the rate that the whole file may have, or the PSNR that it must reach; the quality
         is searched with at most ten encodes, and for a PSNR as many decodes with the default options.
         on_trial: called with the number of each such encode, from 1, before it begins.
+        tile: code in tiles of at most so many pixels a side; None for tiles of the codec's own choice where the picture
+        is large.
         strip: leave out ICC profile, EXIF and XMP; an EXIF orientation is then applied to the pixels.
         options: the codec's encode options.
 
@@ -100,9 +106,9 @@ class Codec:
             quality = QUALITY.parse(quality)
         extra = chunks.of_picture(picture)
         if target is None:
-            data = self._file(picture, extra, quality, checked)
+            data = self._file(picture, extra, quality, checked, tile)
         elif quality is None:
-            data = self._file_for(target, picture, extra, checked, on_trial)
+            data = self._file_for(target, picture, extra, checked, tile, on_trial)
         else:
             raise BadOption("give a quality or a target, not both")
         metadata, alpha = chunks.metadata_bytes(extra), len(extra.get(chunks.ALPHA, b""))
@@ -112,33 +118,49 @@ class Codec:
             progress.note(f"{alpha} of {len(data)} bytes are the alpha channel, which is kept losslessly")
         return data
 
-    def decode(
-        self, data: Data, *, max_pixels: int | None = None, max_seconds: float | None = None, **options: Any
-    ) -> Image.Image:
-        """Return the picture of a .nic file as a PIL image; see `decode_picture`.
+    def decode(self, data: Data, **how: Any) -> Image.Image:
+        """Return the picture of a .nic file as a PIL image; see `decode_rows` for what can be said.
 
         Pillow has no 16-bit RGB: such a picture comes back in 8 bits here and in 16 from `decode_picture`.
         """
-        return self.decode_picture(data, max_pixels=max_pixels, max_seconds=max_seconds, **options).to_pil()
+        return self.decode_picture(data, **how).to_pil()
 
-    def decode_picture(
-        self, data: Data, *, max_pixels: int | None = None, max_seconds: float | None = None, **options: Any
-    ) -> Picture:
-        """Return the picture of a .nic file.
+    def decode_picture(self, data: Data, **how: Any) -> Picture:
+        """Return the picture of a .nic file; see `decode_rows` for what can be said."""
+        return self.decode_rows(data, **how).whole()
 
-        max_pixels: refuse larger ones; None for NIC_MAX_PIXELS, or 250 million.
+    def decode_rows(
+        self,
+        data: Data,
+        *,
+        region: Region | None = None,
+        scale: float | str = 1,
+        on_damage: OnDamage | None = None,
+        max_pixels: int | None = None,
+        max_seconds: float | None = None,
+        **options: Any,
+    ) -> RowPicture:
+        """Return the picture of a .nic file, which is decoded when its rows are taken, from top to bottom.
+
+        region: (x, y, width, height) in pixels, as the picture lies in the file, to have only a part of it; of files
+        with tiles only those are decoded that matter.
+        scale: 1, 1/2, 1/4 or 1/8, to have the picture, or the region, smaller.
+        on_damage: of a file with tiles, decode what is sound: called with the area and the error of each tile that is
+        not, which comes out gray.
+        max_pixels: refuse larger pictures, and regions of those with tiles; None for NIC_MAX_PIXELS, or 250 million.
         max_seconds: give up after so long; None for NIC_MAX_SECONDS, or never. Opening the codec and its weights does
         not count. It is a coarse limit: time is looked at between the steps of a codec, of which one may take seconds
         where the picture is large, and a picture that is finished by then is returned.
         options: the codec's decode options.
 
         Raises DamagedFile, UnsupportedFile, WeightsNotFound (naming codec and fingerprint), BadOption, OutOfMemory,
-        OutOfTime.
+        OutOfTime; those of decoding when rows are taken.
         """
         checked, seconds = self.spec.options_for("decode", options), second_limit(max_seconds)
-        file, codec = self._file_and_codec(data, max_pixels)
-        with time_limit(seconds):
-            return chunks.to_picture(codec.decompress(file.units, file.header, checked), file.chunks)
+        by = divisor(scale)
+        file = unpack(data, UNLIMITED, salvage=on_damage is not None)
+        area = area_of(region, file, max_pixels)
+        return decoded(self._opened_for(file), file, area, by, checked, seconds, on_damage)
 
     def parts(
         self, data: Data, *, max_pixels: int | None = None, max_seconds: float | None = None, **options: Any
@@ -146,19 +168,19 @@ class Codec:
         """Return what a .nic file's picture is coded by and a person can look at, without making the picture.
 
         Contents of files by suffix, {".prompt.txt": b"a red barn"}; empty for codecs that have nothing of the kind.
-        max_pixels, max_seconds, options: as of `decode_picture`, which raises the same.
+        max_pixels, max_seconds, options: as of `decode_rows`, which raises the same.
         """
         checked, seconds = self.spec.options_for("decode", options), second_limit(max_seconds)
-        file, codec = self._file_and_codec(data, max_pixels)
+        file = unpack(data, max_pixels)
+        codec = self._opened_for(file)
         with time_limit(seconds):
             return codec.parts(file.units, file.header, checked)
 
-    def _file_and_codec(self, data: Data, max_pixels: int | None) -> tuple[File, PixelCodec]:
-        """Return a file of this codec and the codec with the file's weights in place."""
-        file = unpack(data, max_pixels)
+    def _opened_for(self, file: File) -> PixelCodec:
+        """Return the plugin's codec with a file's weights in place."""
         if file.header.codec != self.spec.id:
             raise BadOption(f"the file was made by the codec {file.header.codec!r}, not {self.spec.id!r}")
-        return file, self.opened(self._choice.for_file(file.header))
+        return self.opened(self._choice.for_file(file.header))
 
     def opened(self, spec: WeightsSpec, runtime: Runtime | None = None) -> PixelCodec:
         """Return the plugin's codec with these weights in place; runtime: None for this codec's own."""
@@ -175,7 +197,14 @@ class Codec:
                         logger.info("%s runs by %s", info.name, made.runtime)
                 return self._open[key]
 
-    def _file(self, picture: Picture, extra: dict[str, bytes], quality: float | None, options: dict[str, Any]) -> bytes:
+    def _file(
+        self,
+        picture: RowPicture,
+        extra: dict[str, bytes],
+        quality: float | None,
+        options: dict[str, Any],
+        tile: int | None,
+    ) -> bytes:
         """Return the file of a picture at one quality. extra: its chunks; options: checked."""
         spec = self._choice.for_quality(quality)
         codec = self.opened(spec)
@@ -184,7 +213,7 @@ class Codec:
             logger.warning("quality %g makes no difference: these weights of %s have but one", quality, self.spec.id)
         if quality is not None and taken is not None and abs(taken - quality) > 0.01:
             logger.warning("quality %g taken, the nearest to %g that %s has", taken, quality, self.spec.id)
-        coded = codec.compress(picture.pixels, taken if codec.info.covers_range else None, options)
+        coded = compressed(codec, picture.pixels, taken if codec.info.covers_range else None, options, tile)
         header = Header(
             picture.width,
             picture.height,
@@ -199,14 +228,15 @@ class Codec:
             coded.params,
             coded.tiling,
         )
-        return pack(File(header, coded.units, extra))
+        return pack(File(header, coded.units, extra, coded.symbols))
 
     def _file_for(
         self,
         target: Target,
-        picture: Picture,
+        picture: RowPicture,
         extra: dict[str, bytes],
         options: dict[str, Any],
+        tile: int | None,
         on_trial: Callable[[int], None] | None,
     ) -> bytes:
         """Return the file of a picture that meets a target; see `encode`."""
@@ -215,12 +245,12 @@ class Codec:
         if len(ladder) < 2:
             raise BadOption(f"{self.spec.id} has no ladder of qualities to search here: its weights have a single rate")
         numbers = itertools.count(1)
-        decode = partial(self.decode_picture, max_pixels=picture.width * picture.height, max_seconds=math.inf)
+        decode = partial(self.decode_rows, max_pixels=picture.width * picture.height, max_seconds=math.inf)
 
         def attempt(quality: float) -> Trial:
             if on_trial:
                 on_trial(next(numbers))
-            data = self._file(picture, extra, quality, options)
+            data = self._file(picture, extra, quality, options, tile)
             return Trial(quality, data, target.measure(data, picture, decode))
 
         try:

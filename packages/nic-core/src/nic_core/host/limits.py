@@ -5,10 +5,12 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from nic_core import progress
 from nic_core.errors import BadOption, OutOfTime
 
+Item = TypeVar("Item")
 FORM = "must be a number of seconds above 0, such as 30 or 0.5, not"
 
 
@@ -31,9 +33,12 @@ def second_limit(seconds: float | None = None) -> float:
 
 
 @contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """End work in this block by OutOfTime at the first step, of those it passes, after so many seconds."""
-    end = time.monotonic() + seconds
+def time_limit(seconds: float, start: float | None = None) -> Iterator[None]:
+    """End work in this block by OutOfTime at the first step, of those it passes, after so many seconds.
+
+    start: since when they count, by `time.monotonic`; None for now.
+    """
+    end = (time.monotonic() if start is None else start) + seconds
 
     def check() -> None:
         if time.monotonic() > end:
@@ -47,3 +52,14 @@ def time_limit(seconds: float) -> Iterator[None]:
     else:
         with progress.checking(check):
             yield
+
+
+def limited(items: Iterator[Item], seconds: float) -> Iterator[Item]:
+    """Yield items, and end making them by OutOfTime as `time_limit` does; time between them counts, too."""
+    start = time.monotonic()
+    while True:
+        with time_limit(seconds, start):  # not around the loop: it would hold for whoever takes the items, too
+            item = next(items, None)
+        if item is None:
+            return
+        yield item

@@ -11,7 +11,8 @@ from typing import Literal
 import numpy as np
 
 from nic_core.errors import BadOption, TargetUnreachable
-from nic_core.pictures.picture import Picture
+from nic_core.pictures.picture import RowPicture
+from nic_core.pictures.strips import bands
 
 logger = logging.getLogger("nic")
 
@@ -78,7 +79,7 @@ class Target:
             return math.log(reached / self.value)
         return max(-100.0, min(reached - self.value, 100.0))  # a lossless picture has an infinite PSNR
 
-    def measure(self, data: bytes, picture: Picture, decode: Callable[[bytes], Picture]) -> float:
+    def measure(self, data: bytes, picture: RowPicture, decode: Callable[[bytes], RowPicture]) -> float:
         """Return what a file of a picture comes to, in the target's unit; only a PSNR needs it decoded."""
         if self.kind == "size":
             return len(data)
@@ -153,12 +154,14 @@ def _unreachable(tried: list[Trial], target: Target) -> TargetUnreachable:
     return TargetUnreachable(says, nearest)
 
 
-def psnr(a: Picture, b: Picture) -> float:
+def psnr(a: RowPicture, b: RowPicture) -> float:
     """Return the peak signal-to-noise ratio in dB over all samples but alpha; infinite where they are equal.
 
     The pictures have the same size, channels and bit depth, which gives the peak.
     """
-    peak = np.iinfo(a.pixels.dtype).max
-    difference = a.pixels.astype(np.float32) - b.pixels.astype(np.float32)
-    error = float(np.mean(np.square(difference), dtype=np.float64))
+    error = 0.0
+    for first, decoded in bands(b.pixels):
+        difference = a.pixels[first : first + len(decoded)].astype(np.float32) - decoded.astype(np.float32)
+        error += float(np.sum(np.square(difference), dtype=np.float64))
+    peak, error = np.iinfo(a.pixels.dtype).max, error / math.prod(a.pixels.shape)
     return 10 * math.log10(peak**2 / error) if error else math.inf

@@ -15,6 +15,6 @@ class SketchGraphs(GraphCodec):
 
     picture_channels = 1
 
-    def latents(self, config: dict[str, Any]) -> tuple[Order, int]:
+    def coding(self, config: dict[str, Any]) -> tuple[Order, int]:
         """Return how y is coded, and its channels."""
         return RasterOrder(), from_json(SketchConfig, config).width

@@ -1,0 +1,63 @@
+"""From a file's parts to a picture: whole, a region of it, or at a smaller scale; row by row."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from nic_core.codec import OnDamage, PixelCodec
+from nic_core.errors import BadOption
+from nic_core.format import chunks
+from nic_core.format.container import File, check_pixels
+from nic_core.format.tiling import Area
+from nic_core.host.limits import limited
+from nic_core.pictures.picture import RowPicture
+from nic_core.pictures.scaling import reduced
+from nic_core.pictures.strips import Pixels, Strips
+
+Region = tuple[int, int, int, int]
+"""x, y, width, height in pixels, x and y from the top left of the picture as it lies in the file."""
+
+
+def area_of(region: Region | None, file: File, max_pixels: int | None) -> Area:
+    """Return the part of a file's picture that is asked for; BadOption where it lies outside.
+
+    max_pixels: see `check_pixels`; it holds for the part where no more is made, which is where the file has tiles.
+    """
+    head = file.header
+    whole = Area(0, 0, head.width, head.height)
+    if region is None:
+        check_pixels(head.width, head.height, max_pixels)
+        return whole
+    if len(region) != 4 or not all(isinstance(value, (int, np.integer)) for value in region):
+        raise BadOption(f"a region is four whole numbers, x, y, width and height, not {region!r:.80}")
+    area = Area(*map(int, region))
+    area.check_inside(head.width, head.height)
+    made = area if head.tiling else whole
+    check_pixels(made.width, made.height, max_pixels)
+    return area
+
+
+def decoded(
+    codec: PixelCodec,
+    file: File,
+    area: Area,
+    by: int,
+    options: dict[str, Any],
+    seconds: float,
+    on_damage: OnDamage | None,
+) -> RowPicture:
+    """Return a part of a file's picture, with sides divided by `by`, whose pixels are decoded when rows are taken.
+
+    options: every decode option, checked. seconds: that decoding may take. on_damage: see `PixelCodec.rows`.
+    """
+    head = file.header
+
+    def make() -> Iterator[np.ndarray]:
+        return limited(codec.rows(file, area, options, on_damage), seconds)
+
+    dtype = np.uint16 if head.bit_depth == 16 else np.uint8
+    pixels: Pixels = Strips((area.height, area.width, head.channels), dtype, make)
+    alpha = chunks.alpha_of(file)
+    part = None if alpha is None else reduced(alpha[area.y : area.bottom, area.x : area.right], by)
+    return chunks.to_picture(reduced(pixels, by), part, file.chunks)

@@ -1,0 +1,123 @@
+"""From pixels to latents and back, tile by tile: what every codec of latents does, whatever runs its transforms.
+
+Latents are divided among tiles without overlap, and each tile is coded for itself. The transforms see more than a tile:
+as many pixels and latents of its neighbours as its halo says, so that nothing is lost at its borders.
+"""
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from nic_core import progress
+from nic_core.codec import Coded, OnDamage, PixelCodec
+from nic_core.format.container import File, Header
+from nic_core.format.sums import combined
+from nic_core.format.tiling import Area, Tiling
+from nic_core.pictures.strips import Pixels
+
+from nic_latent.ahead import ahead
+from nic_latent.geometry import Geometry, Reach
+from nic_latent.untiling import OTHER_SYMBOLS, Untiling
+
+MOST_AHEAD = 3
+"""Tiles of which latents are in memory while a picture is encoded."""
+
+
+class TiledCodec(PixelCodec):
+    """A codec of latents; a subclass runs the transforms and the entropy model.
+
+    stride, y_stride, picture_channels: as of `nic_nn.model.LatentModel`. reach: of the transforms.
+    """
+
+    tile = 2048
+    stride = 64
+    y_stride = 16
+    picture_channels = 3
+    reach = Reach(128)
+    other_symbols = OTHER_SYMBOLS
+
+    @abstractmethod
+    def latents(self, pixels: np.ndarray, quality: float | None, options: dict[str, Any]) -> tuple[np.ndarray, ...]:
+        """Return y and z of pixels (H, W, C), (1, h, w, C) numbers each; sides are padded to whole strides."""
+
+    @abstractmethod
+    def encode_latents(self, y: np.ndarray, z: np.ndarray) -> tuple[bytes, int]:
+        """Return the stream of latents and the checksum of its symbols."""
+
+    @abstractmethod
+    def decode_latents(self, stream: bytes, z_size: tuple[int, int], coder: str) -> tuple[np.ndarray, int]:
+        """Return y_hat (1, h, w, C) of a stream, in numbers, and its checksum; z_size: height and width of z.
+
+        DamagedFile where the stream is not one of that size.
+        """
+
+    @abstractmethod
+    def synthesised(self, y_hat: np.ndarray, cut: Area, header: Header, options: dict[str, Any]) -> np.ndarray:
+        """Return pixels (cut.height, cut.width, C) of y_hat (1, h, w, C) float32, in the header's channels and depth.
+
+        cut: in pixels of what is synthesised.
+        """
+
+    def check(self, header: Header) -> None:
+        """Raise UnsupportedFile where a file needs what this codec lacks."""
+
+    def prepared(self, pixels: Pixels, options: dict[str, Any]) -> dict[str, Any]:
+        """Return the options with what is found out from the whole picture, once for all of its tiles."""
+        return options
+
+    def compress(self, pixels: np.ndarray, quality: float | None, options: dict[str, Any]) -> Coded:
+        """See `PixelCodec.compress`."""
+        stream, checksum = self.encode_latents(*self.latents(pixels, quality, self.prepared(pixels, options)))
+        return Coded((stream,), checksum)
+
+    def compress_tiles(self, pixels: Pixels, tiling: Tiling, quality: float | None, options: dict[str, Any]) -> Coded:
+        """See `PixelCodec.compress_tiles`."""
+        options = self.prepared(pixels, options)
+        height, width = pixels.shape[:2]
+        picture, areas = Area(0, 0, width, height), list(tiling.areas(width, height))
+
+        def latents() -> Iterator[list[np.ndarray]]:
+            for area in areas:
+                seen = area.grown(self.reach.halo).within(picture)
+                if area.x == 0:
+                    rows = pixels[seen.y : seen.bottom]
+                found = self.latents(rows[:, seen.x : seen.right], quality, options)
+                padded = Area(area.x, area.y, *(side + -side % self.stride for side in (area.width, area.height)))
+                yield [_cut(latent, padded, seen, size) for latent, size in zip(found, self._sizes, strict=True)]
+
+        coded = ahead(lambda found: self.encode_latents(*found), latents(), MOST_AHEAD)
+        units, symbols = zip(*progress.track(coded, "encoding tiles", len(areas)), strict=True)
+        return Coded(units, combined(symbols), tiling=tiling, symbols=symbols)
+
+    def decompress(self, units: tuple[bytes, ...], header: Header, options: dict[str, Any]) -> np.ndarray:
+        """See `PixelCodec.decompress`."""
+        whole = Area(0, 0, header.width, header.height)
+        return np.concatenate(list(self.rows(File(header, units), whole, options)))
+
+    def rows(
+        self, file: File, area: Area, options: dict[str, Any], on_damage: OnDamage | None = None
+    ) -> Iterator[np.ndarray]:
+        """See `PixelCodec.rows`."""
+        head = file.header
+        self.check(head)
+
+        def decode(stream: bytes, tile: Area) -> tuple[np.ndarray, int]:
+            return self.decode_latents(stream, (tile.height // self.stride, tile.width // self.stride), head.coder)
+
+        def synthesise(y_hat: np.ndarray, cut: Area) -> np.ndarray:
+            return self.synthesised(y_hat, cut, head, options)
+
+        geometry = Geometry.of(head, self.tile, self.stride, self.reach)
+        return Untiling(file, geometry, area, self.y_stride, decode, synthesise, on_damage, self.other_symbols).rows()
+
+    @property
+    def _sizes(self) -> tuple[int, int]:
+        """How many pixels a position of y and of z covers in each direction."""
+        return self.y_stride, self.stride
+
+
+def _cut(latent: np.ndarray, area: Area, seen: Area, size: int) -> np.ndarray:
+    """Return what a latent (1, h, w, C) of an area that was seen has of a part of it; size: pixels of a position."""
+    top, left = (area.y - seen.y) // size, (area.x - seen.x) // size
+    return latent[:, top : top + area.height // size, left : left + area.width // size]
