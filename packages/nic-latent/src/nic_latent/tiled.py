@@ -27,15 +27,19 @@ MOST_AHEAD = 3
 class TiledCodec(PixelCodec):
     """A codec of latents; a subclass runs the transforms and the entropy model.
 
-    stride, y_stride, picture_channels: as of `nic_nn.model.LatentModel`. reach: of the transforms.
+    stride, y_stride, picture_channels: as of `nic_nn.model.LatentModel`.
     """
 
     tile = 2048
     stride = 64
     y_stride = 16
     picture_channels = 3
-    reach = Reach(128)
     other_symbols = OTHER_SYMBOLS
+
+    @property
+    def reach(self) -> Reach:
+        """What the transforms see around a tile, where the codec knows no better."""
+        return Reach(128)
 
     @abstractmethod
     def latents(self, pixels: np.ndarray, quality: float | None, options: dict[str, Any]) -> tuple[np.ndarray, ...]:

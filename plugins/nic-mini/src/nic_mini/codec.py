@@ -3,6 +3,7 @@
 from typing import Any
 
 from nic_latent.config import from_json
+from nic_latent.geometry import Reach
 from nic_nn.codec import LatentCodec
 from torch import Tensor
 
@@ -19,6 +20,11 @@ class MiniCodec(LatentCodec):
     def build(config: dict[str, Any]) -> Mini:
         """Return the model of a config."""
         return Mini(from_json(MiniConfig, config))
+
+    @property
+    def reach(self) -> Reach:
+        """See `TiledCodec.reach`."""
+        return self.loaded.config.reach
 
     def analyse(self, x: Tensor, quality: float | None, options: dict[str, Any]) -> Tensor:
         """Return y at a quality."""

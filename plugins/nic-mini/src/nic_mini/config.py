@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from nic_latent.geometry import Reach
+
 
 @dataclass(frozen=True)
 class MiniConfig:
@@ -28,6 +30,13 @@ class MiniConfig:
     analysis_blocks: tuple[int, int, int] | None = None
     kernels: tuple[int, int, int] = (0, 0, 0)
     around: int = 5
+
+    @property
+    def reach(self) -> Reach:
+        """How far away latents matter to a pixel: by what blocks see at their scales, and the last convolution."""
+        sees = (count * (kernel // 2 or 2) for count, kernel in zip(self.blocks, self.kernels, strict=True))
+        pixels = 4 + sum(scale * reach for scale, reach in zip((4, 8, 16), sees, strict=True))
+        return Reach(pixels + -pixels % 64, local=True)
 
     def __post_init__(self) -> None:
         """Check what a config may have wrong; ValueError."""

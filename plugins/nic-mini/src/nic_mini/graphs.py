@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from nic_latent.config import from_json
 from nic_latent.context import Order
+from nic_latent.geometry import Reach
 from nic_latent.graph_codec import GraphCodec
 
 from nic_mini.config import MiniConfig
@@ -18,6 +19,11 @@ class MiniGraphs(GraphCodec):
         """Return how y is coded, and its channels."""
         sizes = from_json(MiniConfig, config).slices
         return MiniOrder(sizes), sum(sizes)
+
+    @property
+    def reach(self) -> Reach:
+        """See `TiledCodec.reach`."""
+        return from_json(MiniConfig, self.info.config).reach
 
     def inputs(self, quality: float | None, options: dict[str, Any]) -> dict[str, np.ndarray]:
         """Return the quality, on which the gains depend."""

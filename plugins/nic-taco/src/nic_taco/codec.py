@@ -7,10 +7,11 @@ from nic_core.errors import BadOption
 from nic_core.pictures.scaling import reduced
 from nic_core.pictures.strips import Pixels
 from nic_latent.config import from_json
+from nic_latent.geometry import Reach
 from nic_nn.codec import LatentCodec
 from torch import Tensor
 
-from nic_taco.config import TacoConfig
+from nic_taco.config import REACH, TacoConfig
 from nic_taco.model import Taco
 
 
@@ -18,6 +19,11 @@ class TacoCodec(LatentCodec):
     """See `nic_taco.model`. Only encoding imports a text encoder or a captioner; decoding needs neither."""
 
     loaded: Taco
+
+    @property
+    def reach(self) -> Reach:
+        """See `TiledCodec.reach`."""
+        return REACH
 
     @staticmethod
     def build(config: dict[str, Any]) -> Taco:

@@ -2,8 +2,14 @@
 
 from dataclasses import dataclass
 
+from nic_latent.geometry import Reach
+
 HEADS = 8
 """Of every cross-attention; nothing in a checkpoint tells their number."""
+
+
+REACH = Reach(128, local=True)
+"""A pixel depends on latents up to 117 pixels away."""
 
 
 @dataclass(frozen=True)

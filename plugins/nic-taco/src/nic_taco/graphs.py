@@ -10,14 +10,20 @@ from nic_core.format.tiling import Tiling
 from nic_core.pictures.strips import Pixels
 from nic_latent.config import from_json
 from nic_latent.context import Order
+from nic_latent.geometry import Reach
 from nic_latent.graph_codec import GraphCodec
 
-from nic_taco.config import TacoConfig
+from nic_taco.config import REACH, TacoConfig
 from nic_taco.order import TacoOrder
 
 
 class TacoGraphs(GraphCodec):
     """See `nic_taco.model`."""
+
+    @property
+    def reach(self) -> Reach:
+        """See `TiledCodec.reach`."""
+        return REACH
 
     def coding(self, config: dict[str, Any]) -> tuple[Order, int]:
         """Return how y is coded, and its channels."""

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from nic_latent.geometry import Reach
+
 Size = Literal["S", "M", "L"]
 Transform = Literal["conv", "swint"]
 Context = Literal["hyperprior", "charm"]
@@ -49,6 +51,17 @@ class TbtcConfig:
     def codec(self) -> str:
         """The codec's id."""
         return f"tbtc-{self.transform}-{self.context}"
+
+
+CONV_REACH = Reach(64, local=True)
+"""Four transposed convolutions make a pixel depend on latents up to 15 pixels beside it."""
+SWINT_REACH = Reach(128)
+"""A window at 1/16. Shifted windows of all stages reach further, but no more than 0.1 % of a change arrives there."""
+
+
+def reach_of(codec: str) -> Reach:
+    """Return what the transforms of a codec's id see around a tile."""
+    return SWINT_REACH if transform_of(codec) == "swint" else CONV_REACH
 
 
 def transform_of(codec: str) -> Transform:

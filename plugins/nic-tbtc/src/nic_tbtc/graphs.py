@@ -5,13 +5,19 @@ from typing import Any
 from nic_latent.charm import CharmOrder
 from nic_latent.config import from_json
 from nic_latent.context import Order, at_once
+from nic_latent.geometry import Reach
 from nic_latent.graph_codec import GraphCodec
 
-from nic_tbtc.config import SLICE, TbtcConfig
+from nic_tbtc.config import CONV_REACH, SLICE, TbtcConfig
 
 
 class TbtcGraphs(GraphCodec):
     """See `nic_tbtc.codec.TbtcCodec`."""
+
+    @property
+    def reach(self) -> Reach:
+        """See `TiledCodec.reach`."""
+        return CONV_REACH
 
     def coding(self, config: dict[str, Any]) -> tuple[Order, int]:
         """Return how y is coded, and its channels."""

@@ -9,6 +9,10 @@ from typing import Any
 
 from nic_core.errors import BadWeights
 from nic_core.weights import WeightsInfo, is_plain
+from nic_latent.geometry import Reach
+
+REACH = Reach(192, local=True)
+"""A pixel of a sketch depends on latents up to 164 pixels away."""
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,22 @@ from typing import Any
 
 from nic_latent.config import from_json
 from nic_latent.context import Order
+from nic_latent.geometry import Reach
 from nic_latent.graph_codec import GraphCodec
 from nic_latent.raster import RasterOrder
 
-from nic_textsketch.config import SketchConfig
+from nic_textsketch.config import REACH, SketchConfig
 
 
 class SketchGraphs(GraphCodec):
     """See `nic_textsketch.sketches.model`."""
 
     picture_channels = 1
+
+    @property
+    def reach(self) -> Reach:
+        """See `TiledCodec.reach`."""
+        return REACH
 
     def coding(self, config: dict[str, Any]) -> tuple[Order, int]:
         """Return how y is coded, and its channels."""
