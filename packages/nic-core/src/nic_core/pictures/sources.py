@@ -6,14 +6,16 @@ from typing import Any
 from PIL import Image
 
 from nic_core.pictures import image_files
-from nic_core.pictures.picture import Picture
+from nic_core.pictures.picture import Picture, RowPicture
 
-Source = Picture | Image.Image | Any  # arrays and paths too; numpy's stubs make the exact union unreadable
+Source = RowPicture | Image.Image | Any  # arrays and paths too; numpy's stubs make the exact union unreadable
 
 
-def picture_of(source: Source) -> Picture:
-    """Return a Picture, Pillow image, array (see `Picture.of`) or file (str or path) as a picture.
+def picture_of(source: Source) -> RowPicture:
+    """Return a Picture (or RowPicture), Pillow image, array (see `Picture.of`) or file (str or path) as a picture.
 
     Of several frames or pages of a file the first is taken. BadPicture if it cannot be one.
     """
+    if isinstance(source, RowPicture):
+        return source
     return image_files.read(source) if isinstance(source, (str, os.PathLike)) else Picture.of(source)

@@ -57,7 +57,7 @@ def of_folder(folder: Path, stride: int) -> Pictures:
     if not paths:
         raise BadOption(f"{folder} is no folder with pictures to calibrate with")
     chosen = paths[:: -(-len(paths) // MOST)]
-    pixels = tuple(middle(picture_of(path).to_8_bit().pixels, stride) for path in chosen)
+    pixels = tuple(middle(picture_of(path).to_8_bit().whole().pixels, stride) for path in chosen)
     return Pictures(tuple(path.name for path in chosen), pixels)
 
 
