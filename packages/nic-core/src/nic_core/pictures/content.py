@@ -25,6 +25,7 @@ class FileBytes:
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
+        """Return how many bytes there are."""
         return self._length
 
     def __getitem__(self, part: slice) -> bytes:

@@ -20,9 +20,7 @@ from nic_core.pictures.dpi import sound_dpi
 from nic_core.pictures.inflated import MOST_GROWTH, Inflated
 from nic_core.pictures.picture import Picture, RowPicture
 from nic_core.pictures.png_chunks import (
-    GRAY_ALPHA,
     PALETTE,
-    RGB_ALPHA,
     SAMPLES,
     SIGNATURE,
     Chunks,
@@ -30,7 +28,7 @@ from nic_core.pictures.png_chunks import (
     chunk,
     header,
 )
-from nic_core.pictures.strips import Pixels, Strips, mapped
+from nic_core.pictures.strips import Pixels, Strips, mapped, split_alpha
 
 __all__ = ["Header", "decode", "encode", "header", "rows", "save"]
 
@@ -163,10 +161,8 @@ def _pixels(head: Header, palette: bytes, transparent: bytes, samples: Pixels) -
     if transparent:
         colour = np.frombuffer(transparent, ">u2") & most  # only so many of the 16 bits count
         alpha = mapped(samples, lambda part: np.where((part == colour).all(axis=2), 0, full).astype(part.dtype))
-    elif head.colour in (GRAY_ALPHA, RGB_ALPHA):
-        return mapped(samples, lambda part: part[..., :-1]), mapped(samples, lambda part: part[..., -1])
     else:
-        alpha = None
+        samples, alpha = split_alpha(samples)
     return samples if most == full else mapped(samples, lambda part: part * part.dtype.type(full // most)), alpha
 
 
@@ -182,7 +178,7 @@ def _strips(content: Content, head: Header, chunks: Chunks) -> Strips:
 
 def _interlaced(content: Content, head: Header, chunks: Chunks) -> np.ndarray:
     """Return the samples of an interlaced file."""
-    whole = np.empty((head.height, head.width, SAMPLES[head.colour]), _type(head))
+    whole: np.ndarray = np.empty((head.height, head.width, SAMPLES[head.colour]), _type(head))
     inflated = Inflated(chunks.packed(content))
     for column, row, across, down, width, height in head.passes():
         part, first = whole[row::down, column::across], 0

@@ -77,6 +77,13 @@ def mapped(pixels: Pixels, function: Callable[[np.ndarray], np.ndarray]) -> Pixe
     return pixels.map(function) if isinstance(pixels, Strips) else function(pixels)
 
 
+def split_alpha(samples: Pixels) -> tuple[Pixels, Pixels | None]:
+    """Return (H, W, 1 to 4) as pixels and alpha, which is the last channel of 2 or 4; None where there is none."""
+    if samples.shape[2] in (1, 3):
+        return samples, None
+    return mapped(samples, lambda part: part[..., :-1]), mapped(samples, lambda part: part[..., -1])
+
+
 def bands(pixels: Pixels, rows: int = 0) -> Iterator[tuple[int, np.ndarray]]:
     """Yield (number of the first, rows) from top to bottom, `rows` at a time; 0 for as many as suit."""
     if isinstance(pixels, Strips) and not rows:
