@@ -73,8 +73,9 @@ def open_rows(path: str | os.PathLike, max_pixels: int | None = None) -> RowPict
     """Read a picture file as `read` does, but a large one in rows, which are made when they are asked for.
 
     Of more than `LARGE` pixels, PNG (not interlaced), PGM and PPM of bytes, and TIFF in strips or tiles are never in
-    memory as a whole. Of other formats Pillow holds the decoded picture, of which rows are copied. CMYK, LAB, interlaced
-    PNG, and TIFF in planes, in one compressed strip or turned are as `read` gives them.
+    memory as a whole. Of other formats, and of TIFF in planes, in one compressed strip or turned, Pillow holds the
+    decoded picture, of which rows are copied. CMYK, LAB, interlaced PNG and such TIFF of 16 bits in RGB are as `read`
+    gives them.
     BadPicture as from `read`; damage to pixels may come to light only with their rows, which raise the same. The file
     stays open as long as the picture lives.
     """

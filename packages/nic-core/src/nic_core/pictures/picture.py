@@ -141,7 +141,9 @@ class Picture(RowPicture):
             return source
         if isinstance(source, Image.Image):
             parts = pillow.parts_of(source)
-            return replace(_from_array(parts.array), icc=parts.icc, exif=parts.exif, xmp=parts.xmp, dpi=parts.dpi)
+            return replace(
+                _from_array(np.asarray(parts.array)), icc=parts.icc, exif=parts.exif, xmp=parts.xmp, dpi=parts.dpi
+            )
         if isinstance(source, np.ndarray):
             return _from_array(source)
         raise BadPicture(f"a picture is a Pillow image or an array, not {type(source).__name__}")

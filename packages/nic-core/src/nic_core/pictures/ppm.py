@@ -81,7 +81,10 @@ def rows(content: Content, head: Header) -> RowPicture:
 
 
 def save(picture: RowPicture, file: BinaryIO) -> None:
-    """Write a file with the picture's pixels, upright, and its depth; `nic_core.progress.note` says what is left out."""
+    """Write a file with the picture's pixels, upright, and its depth.
+
+    `nic_core.progress.note` says what is left out.
+    """
     picture = picture.upright()
     left = [name for name, block in (("profile", picture.icc), ("EXIF", picture.exif), ("XMP", picture.xmp)) if block]
     if left:
@@ -95,7 +98,7 @@ def save(picture: RowPicture, file: BinaryIO) -> None:
 def _scaling(most: int) -> Callable[[np.ndarray], np.ndarray]:
     """Return a function of samples whose largest value is `most`; larger ones, which are not valid, become full."""
     dtype = np.dtype(np.uint8 if most < 256 else np.uint16)
-    full = np.iinfo(dtype).max
+    full = 255 if most < 256 else 65535
     if most == full:
         return lambda samples: samples.astype(dtype)
     values = np.round(np.arange(full + 1) / most * full).clip(0, full).astype(dtype)  # as Pillow computes them

@@ -38,9 +38,13 @@ class Strips:
             self._made, self._kept, self._first = self._make(), self._kept[:0], 0
         parts, there = [self._kept], self._first + len(self._kept)
         while there < end:
-            part = next(self._made, None)
-            if part is None:
-                raise ValueError(f"the picture ends after {there} of {self.shape[0]} rows")
+            try:
+                part = next(self._made, None)
+                if part is None:
+                    raise ValueError(f"the picture ends after {there} of {self.shape[0]} rows")
+            except BaseException:
+                self._made = None  # what raised once would only end, where it is asked again
+                raise
             there += len(part)
             if there > first:
                 parts.append(part)

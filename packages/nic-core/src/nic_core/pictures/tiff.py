@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 from PIL.ImageFile import ImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 
 from nic_core.errors import BadPicture
 from nic_core.pictures import metadata, pillow, tiff_pieces
@@ -67,7 +68,8 @@ def rows(page: Page) -> RowPicture | None:
         return _described(page.content, samples)
     pixels, alpha = split_alpha(samples)
     with pillow.opened(as_file(page.content), "TIFF", _any_size) as image:
-        image.tag_v2.pop(metadata.ORIENTATION, None)  # as Pillow does after decoding
+        if isinstance(image, TiffImageFile):
+            image.tag_v2.pop(metadata.ORIENTATION, None)  # as Pillow does after decoding
         parts = pillow.described(image)
     return RowPicture(pixels, alpha, parts.icc, parts.exif, parts.xmp, parts.dpi)
 

@@ -96,6 +96,7 @@ class Tags:
     repeated: set[int]
 
     def __contains__(self, tag: int) -> bool:
+        """Return whether a tag is there."""
         return tag in self.places
 
     def length(self, tag: int) -> int:
