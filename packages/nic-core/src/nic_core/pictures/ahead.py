@@ -1,4 +1,4 @@
-"""Work on parts of a picture by threads, for what frees Python's lock: numpy and zlib."""
+"""Work on parts of a picture by threads, for what frees Python's lock, as zlib does."""
 
 import os
 from collections import deque

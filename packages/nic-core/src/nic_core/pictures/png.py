@@ -14,7 +14,6 @@ import numpy as np
 
 from nic_core.errors import BadPicture
 from nic_core.pictures import metadata, png_chunks, png_filters
-from nic_core.pictures.ahead import ahead
 from nic_core.pictures.content import Content
 from nic_core.pictures.dpi import sound_dpi
 from nic_core.pictures.inflated import MOST_GROWTH, Inflated
@@ -95,20 +94,13 @@ def save(picture: RowPicture, file: BinaryIO) -> None:
 
 
 def _packed(picture: RowPicture) -> Iterator[bytes]:
-    """Yield the zlib stream of a picture's pixels; rows are filtered by threads, since packing them takes longest."""
+    """Yield the zlib stream of a picture's pixels."""
     band = png_filters.band(picture.width * picture.samples * picture.bit_depth // 8)
-    starts = range(0, picture.height, band)
-
-    def parts() -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-        above = None
-        for first in starts:
-            part = picture.rows(first, min(first + band, picture.height))
-            yield part, above
-            above = part[-1]
-
-    deflate = zlib.compressobj()
-    for filtered in ahead(lambda part: png_filters.applied(*part), parts(), len(starts)):
-        yield deflate.compress(filtered.data)
+    deflate, above = zlib.compressobj(), None
+    for first in range(0, picture.height, band):
+        part = picture.rows(first, min(first + band, picture.height))
+        yield deflate.compress(png_filters.applied(part, above).data)
+        above = part[-1]
     yield deflate.flush()
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from PIL import Image
 
-_BAND = 1 << 20  # bytes that are worked on at a time: enough for numpy, and few enough for a processor's cache
+_BAND = 1 << 18  # bytes that are worked on at a time: enough for numpy, and few enough for a processor's cache
 _MODES = ("L", "LA", "RGB", "RGBA")
 
 
