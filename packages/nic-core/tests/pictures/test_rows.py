@@ -324,7 +324,8 @@ def test_another_limit_on_pixels(suffix: str, tmp_path: Path, monkeypatch: pytes
             read(path, max_pixels=7499)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     monkeypatch.setattr(image_files, "LARGE", 0)
-    monkeypatch.setattr(tiff_pieces, "BAND", 1000)
+    for module in (pillow, tiff_pieces):
+        monkeypatch.setattr(module, "BAND", 1000)
     for read in (image_files.read, image_files.open_rows):
         with pytest.raises(BadPicture, match=f"too large: {WIDTH} x {HEIGHT} exceeds 2000 pixels"):
             read(path)
