@@ -16,6 +16,7 @@ class Strips:
     make: returns an iterator of arrays (h, W, C) that follow one another from the first row to the last.
 
     Rows above the last slice's first are forgotten. Whoever asks for them again has everything made anew from the top.
+    Slices are for one thread at a time; each iterator makes the rows for itself.
     """
 
     def __init__(self, shape: tuple[int, ...], dtype: Any, make: Callable[[], Iterator[np.ndarray]]) -> None:

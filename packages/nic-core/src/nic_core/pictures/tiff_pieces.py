@@ -111,11 +111,12 @@ def _rows_of_chunks(layout: Layout) -> Iterator[Piece]:
 def _grouped(parts: Iterator[Piece], layout: Layout) -> Iterator[Piece]:
     """Yield pieces of as many rows as suit, where the parts have fewer."""
     group: list[Piece] = []
+    rows = 0
     for part in parts:
-        rows = sum(piece.height for piece in group)
-        if group and (rows + part.height > _band(layout) or not group[-1].height == group[0].chunk == part.chunk):
+        rows += part.height
+        if group and (rows > _band(layout) or not group[-1].height == group[0].chunk == part.chunk):
             yield _joined(group)
-            group = []
+            group, rows = [], part.height
         group.append(part)
     yield _joined(group)
 
