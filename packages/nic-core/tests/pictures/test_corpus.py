@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import tifffile
 from nic_core.errors import BadPicture
-from nic_core.pictures import image_files
+from nic_core.pictures import image_files, pillow
 from nic_core.pictures.picture import Picture
 from PIL import Image
 
@@ -47,7 +47,7 @@ def picture_files() -> dict[str, bytes]:
     files = {"qoi": b"qoif" + struct.pack(">IIBB", 33, 24, 3, 0) + b"\xfd" * 13 + bytes(7) + b"\1"}
     for name, (format, settings) in options.items():
         if image_files.missing_package(f".{name}") is None:
-            image_files._register(format)
+            pillow.register(format)
             file = io.BytesIO()
             image.save(file, format, **settings)
             files[name] = file.getvalue()
@@ -134,7 +134,7 @@ def test_a_process_that_reads_png_files_prints_nothing(corpus: dict[str, bytes],
 import sys
 from pathlib import Path
 from nic_core.errors import BadPicture
-from nic_core.pictures import image_files
+from nic_core.pictures import image_files, pillow
 for path in Path(sys.argv[1]).iterdir():
     try:
         image_files.read(path)

@@ -14,6 +14,7 @@ FORMATS = {
     ".bmp": "BMP",
     ".avif": "AVIF",
     ".jxl": "JXL",
+    **dict.fromkeys((".ppm", ".pgm", ".pnm"), "PPM"),
 }
 """The format that each suffix stands for, of those that are written."""
 
@@ -29,7 +30,7 @@ SUBSAMPLED = frozenset({"JPEG", "AVIF"})
 SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
 """The chroma subsamplings that can be written."""
 
-NO_ALPHA = frozenset({"JPEG", "BMP"})
+NO_ALPHA = frozenset({"JPEG", "BMP", "PPM"})
 """The formats that hold no alpha."""
 
 _READ = {
@@ -38,7 +39,7 @@ _READ = {
     **dict.fromkeys((".apng",), "PNG"),
     **dict.fromkeys((".dib",), "BMP"),
     **dict.fromkeys((".gif",), "GIF"),
-    **dict.fromkeys((".ppm", ".pgm", ".pbm", ".pnm"), "PPM"),
+    **dict.fromkeys((".pbm",), "PPM"),
     **dict.fromkeys((".qoi",), "QOI"),
     **dict.fromkeys((".heic", ".heif", ".hif"), "HEIF"),
 }

@@ -1,19 +1,17 @@
 """Reading and writing picture files (see `formats`), with their metadata, and 16 bits where they hold them."""
 
-import importlib
 import io
+import math
 import os
-import warnings
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
-from PIL import Image, UnidentifiedImageError
-
-from nic_core import progress
 from nic_core.errors import BadOption, BadPicture, NicError
-from nic_core.files.atomic import atomic_write
-from nic_core.pictures import bounds, metadata, png, tiff
+from nic_core.files.atomic import atomic_path, atomic_write, is_device
+from nic_core.pictures import pillow_writing, png, ppm, reading, tiff_writing
+from nic_core.pictures.content import FileBytes
 from nic_core.pictures.formats import (
     FORMATS,
     LOSSY,
@@ -24,12 +22,12 @@ from nic_core.pictures.formats import (
     SUFFIXES,
     missing_package,
     needed_package,
-    recognise,
 )
-from nic_core.pictures.picture import Picture
+from nic_core.pictures.picture import Picture, RowPicture
 
 __all__ = [
     "FORMATS",
+    "LARGE",
     "LOSSY",
     "NO_ALPHA",
     "READABLE_SUFFIXES",
@@ -41,65 +39,76 @@ __all__ = [
     "encode",
     "format_of",
     "missing_package",
+    "open_rows",
     "read",
     "read_bytes",
+    "save",
     "write",
 ]
 
+LARGE = 8_000_000
+"""Pixels from which on `open_rows` does not read the whole picture."""
 
-_SRGB = "sRGB".encode("utf-16-be")
 
-
-def read(path: str | os.PathLike) -> Picture:
+def read(path: str | os.PathLike, max_pixels: int | None = None) -> Picture:
     """Read a picture file, its format recognised by its content.
 
+    max_pixels: how many there may be; by default twice Pillow's `Image.MAX_IMAGE_PIXELS`. That holds beside it for what
+    Pillow itself compares: TIFF files of one piece, WebP and moving GIF.
     Of several frames or pages the first is read, and `nic_core.progress.note` says so.
-    PNG and TIFF keep up to 16 bits, other formats up to 8. BadPicture, naming the file, for anything that is no whole
-    and sound picture, and for a format that takes a package that is not installed.
+    PNG, TIFF, PGM and PPM keep up to 16 bits, other formats up to 8. BadPicture, naming the file, for anything that is
+    no whole and sound picture, and for a format that takes a package that is not installed.
     """
-    try:
+    with _found(path):
         data = Path(path).read_bytes()
-    except FileNotFoundError as error:
-        raise BadPicture(f"{path}: no such file") from error
-    except IsADirectoryError as error:
-        raise BadPicture(f"{path}: this is a folder, not a picture") from error
-    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
-        raise BadPicture(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
-    return read_bytes(data, str(path))
+    return read_bytes(data, str(path), max_pixels)
 
 
-def read_bytes(data: bytes, name: str = "standard input") -> Picture:
+def read_bytes(data: bytes, name: str = "standard input", max_pixels: int | None = None) -> Picture:
     """Read a picture file's bytes as `read` does; `name` is what errors call it."""
-    if not data:
-        raise BadPicture(f"{name}: the file is empty")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # on odd metadata, and on sizes that are large but allowed
-            return _read(data)
-    except BadPicture as error:
-        raise BadPicture(f"{name}: {_line(error)}") from error
-    except UnidentifiedImageError as error:
-        raise BadPicture(f"{name}: no picture of a known format, or damaged at its start") from error
-    except Image.DecompressionBombError as error:
-        raise BadPicture(f"{name}: too large ({error})") from error
-    except (MemoryError, NicError):
-        raise
-    except Exception as error:  # what decoders raise on damaged data has no common base
-        raise BadPicture(f"{name}: the picture is damaged or cut short ({_line(error)})") from error
+    return reading.picture_of(data, name, max_pixels, math.inf).whole()
 
 
-def encode(picture: Picture, format: str, quality: int | None = None, subsampling: str | None = None) -> bytes:
-    """Return the picture as a file's bytes.
+def open_rows(path: str | os.PathLike, max_pixels: int | None = None) -> RowPicture:
+    """Read a picture file as `read` does, but a large one in rows, which are made when they are asked for.
 
+    Of more than `LARGE` pixels, PNG (not interlaced), PGM and PPM of bytes, and TIFF in strips or tiles are never in
+    memory as a whole. Of other formats, and of TIFF in planes, in one compressed strip or turned, Pillow holds the
+    decoded picture, of which rows are copied. CMYK, LAB, interlaced PNG and such TIFF of 16 bits in RGB are as `read`
+    gives them.
+    BadPicture as from `read`; damage to pixels may come to light only with their rows, which raise the same. The file
+    stays open as long as the picture lives.
+    """
+    with _found(path):
+        if not Path(path).is_file():  # a pipe, or a folder, which is refused
+            return read(path, max_pixels)
+        content = FileBytes(path)
+    return reading.picture_of(content, str(path), max_pixels, LARGE)
+
+
+def encode(picture: RowPicture, format: str, quality: int | None = None, subsampling: str | None = None) -> bytes:
+    """Return the picture as a file's bytes; see `save`."""
+    file = io.BytesIO()
+    save(picture, file, format, quality, subsampling)
+    return file.getvalue()
+
+
+def save(
+    picture: RowPicture, file: BinaryIO, format: str, quality: int | None = None, subsampling: str | None = None
+) -> None:
+    """Write the picture into a file, which may be large: PNG, TIFF, PGM and PPM take some rows at a time.
+
+    file: one that is empty; for TIFF one where it can go back.
     format: one of `FORMATS`' values, or "JPG" or "TIF", in upper or lower case.
     quality: 0 to 100, for JPEG (95 if not given), AVIF (90 if not given; it is never lossless here), WebP and JPEG XL
     (lossless if not given).
     subsampling: one of `SUBSAMPLINGS`, for JPEG (4:2:0 if not given) and AVIF (4:4:4 if not given).
 
-    PNG and TIFF hold everything. The others hold 8 bits, to which the picture is rounded. JPEG, WebP and AVIF hold
-    metadata; JPEG XL holds no profile, which `nic_core.progress.note` says; BMP holds the resolution only, so the
-    picture is turned upright. BadPicture for alpha in JPEG or BMP, for what the format has no room for and where a
-    package is missing, BadOption for what `check_settings` refuses.
+    PNG and TIFF hold everything. PPM, which is PGM where the picture is gray, holds 8 or 16 bits and no metadata, which
+    `nic_core.progress.note` says. The others hold 8 bits, to which the picture is rounded. JPEG, WebP and AVIF hold
+    metadata; JPEG XL holds no profile, which a note says; BMP holds the resolution only. For PPM and BMP the picture is
+    turned upright. BadPicture for alpha in JPEG, BMP or PPM, for what the format has no room for and where a package is
+    missing, BadOption for what `check_settings` refuses, OSError where the file cannot be written.
     """
     format = {"JPG": "JPEG", "TIF": "TIFF"}.get(format.upper(), format.upper())
     if format not in FORMATS.values():
@@ -109,15 +118,14 @@ def encode(picture: Picture, format: str, quality: int | None = None, subsamplin
     check_alpha(format, picture.alpha is not None)
     check_settings(format, quality, subsampling)
     try:
-        if format == "PNG":
-            return png.encode(picture)
-        if format == "TIFF":
-            return tiff.encode(picture)
-        return _encode_with_pillow(picture, format, quality, subsampling)
+        if format in _BY_ROWS:
+            _BY_ROWS[format](picture, file)
+        else:
+            file.write(pillow_writing.encode(picture.whole(), format, quality, subsampling))
+    except (OSError, MemoryError, NicError):
+        raise
     except Exception as error:  # what encoders raise on sizes and metadata beyond the format has no common base
-        if isinstance(error, MemoryError):
-            raise
-        raise BadPicture(f"the picture cannot be written as {format} ({_line(error)})") from error
+        raise BadPicture(f"the picture cannot be written as {format} ({reading.one_line(error)})") from error
 
 
 def check_settings(format: str, quality: int | None, subsampling: str | None) -> None:
@@ -139,13 +147,18 @@ def check_alpha(format: str, alpha: bool) -> None:
 
 
 def write(
-    picture: Picture, path: str | os.PathLike, quality: int | None = None, subsampling: str | None = None
+    picture: RowPicture, path: str | os.PathLike, quality: int | None = None, subsampling: str | None = None
 ) -> None:
-    """Write the picture in the format of the path's suffix, whole or not at all; see `encode`.
+    """Write the picture in the format of the path's suffix, whole or not at all; see `save`.
 
     BadPicture for a suffix that is no format and for what the format cannot hold, CannotWrite for the folder.
     """
-    atomic_write(path, encode(picture, format_of(path), quality, subsampling))
+    format = format_of(path)
+    if is_device(path):
+        atomic_write(path, encode(picture, format, quality, subsampling))
+        return
+    with atomic_path(path) as part, open(part, "xb") as file:
+        save(picture, file, format, quality, subsampling)
 
 
 def format_of(path: str | os.PathLike) -> str:
@@ -156,95 +169,25 @@ def format_of(path: str | os.PathLike) -> str:
     return FORMATS[suffix]
 
 
-def _read(data: bytes) -> Picture:
-    format = recognise(data)
-    if format is None:
-        raise BadPicture("no picture of a known format, or damaged at its start")
-    if format == "PNG":
-        head = png.header(data)
-        _check_size(head.width, head.height)
-        return png.decode(data, _note_frames)
-    if format == "TIFF":
-        deep = tiff.decode_deep(data, _check_size, lambda pages: _note_frames(pages, "pages"))
-        if deep is not None:
-            return deep
-    if format == "JPEG":
-        bounds.check_jpeg(data)
-    if format == "WEBP":
-        bounds.check_webp(data)
-    if format == "JXL":
-        _check_size(*bounds.jxl_size(data))  # the plugin decodes before it tells
-    _register(format)
-    with Image.open(io.BytesIO(data), formats=[format]) as image:
-        frames = 1 if format == "TIFF" else getattr(image, "n_frames", 1)
-        picture = Picture.of(image)
-    _note_frames(frames)
-    if format == "JXL":
-        # The plugin hands out no XMP, and a profile of libjxl's own making where the file has none.
-        icc = None if picture.icc and picture.icc[4:8] == b"jxl " and _SRGB in picture.icc else picture.icc
-        picture = replace(picture, xmp=bounds.jxl_xmp(data), icc=icc)
-    return picture
+_BY_ROWS: dict[str, Callable[[RowPicture, BinaryIO], None]] = {
+    "PNG": png.save,
+    "TIFF": tiff_writing.save,
+    "PPM": ppm.save,
+}
 
 
-def _register(format: str) -> None:
-    """Have Pillow know a format, of which it knows some by itself and some by packages that must be imported."""
-    if format == "HEIF":
-        importlib.import_module("pillow_heif").register_heif_opener()
-    elif format == "JXL":
-        importlib.import_module("pillow_jxl")
-    else:
-        Image.init()
-
-
-def _note_frames(count: int, what: str = "frames") -> None:
-    if count > 1:
-        progress.note(f"{count} {what}, the first is coded")
-
-
-def _check_size(width: int, height: int) -> None:
-    """Apply Pillow's limit, which `Image.MAX_IMAGE_PIXELS` sets, to what Pillow does not read."""
-    limit = Image.MAX_IMAGE_PIXELS
-    if limit is not None and width * height > 2 * limit:
-        raise BadPicture(f"too large: {width} x {height} exceeds {2 * limit} pixels")
-
-
-def _encode_with_pillow(picture: Picture, format: str, quality: int | None, subsampling: str | None) -> bytes:
-    picture = picture.to_8_bit()
-    if format == "BMP":
-        picture = replace(picture.stripped(), dpi=picture.upright().dpi)
-    exif = picture.exif if format in ("JPEG", "BMP") else metadata.exif_with_resolution(picture.exif, picture.dpi)
-    options: dict = {
-        "icc_profile": picture.icc,
-        "exif": metadata.EXIF_PREFIX + exif if exif else b"",
-        "xmp": picture.xmp or b"",
-    }
-    if format == "BMP":
-        options["dpi"] = picture.dpi or (0, 0)  # Pillow would make up 96
-    if format == "JPEG" and picture.dpi and all(1 <= round(value) <= 0xFFFF for value in picture.dpi):
-        options["dpi"] = picture.dpi
-    if format == "JPEG":
-        options.update(quality=95 if quality is None else quality, subsampling=subsampling or "4:2:0")
-    elif format == "AVIF":
-        options.update(quality=90 if quality is None else quality, subsampling=subsampling or "4:4:4")
-    elif quality is not None:
-        options["quality"] = quality
-    elif format == "WEBP":
-        options.update(lossless=True, exact=True)  # exact: keep the colours under full transparency
-    elif format == "JXL":
-        options["lossless"] = True
-    if format == "JXL":
-        options["use_container"] = bool(exif or picture.xmp)
-        if picture.icc:
-            progress.note("the colour profile is left out: pillow-jxl-plugin writes none")
-    _register(format)
-    file = io.BytesIO()
-    replace(picture, icc=None, exif=None, xmp=None, dpi=None).to_pil().save(file, format, **options)
-    return file.getvalue()
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+@contextmanager
+def _found(path: str | os.PathLike) -> Iterator[None]:
+    """Have what opening a file raises be BadPicture."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise BadPicture(f"{path}: no such file") from error
+    except IsADirectoryError as error:
+        raise BadPicture(f"{path}: this is a folder, not a picture") from error
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+        raise BadPicture(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
 
 
 def _listed(names: Iterable[str]) -> str:
-    return ", ".join(sorted(names))
+    return ", ".join(sorted(set(names)))

@@ -5,8 +5,8 @@ nic holds EXIF as the bare block, a small TIFF structure that begins with "II" o
 bytes of `EXIF_PREFIX` before it.
 """
 
-import io
 import re
+from typing import BinaryIO
 
 from PIL import Image, TiffImagePlugin
 
@@ -108,11 +108,11 @@ def tags_of_exif(exif: bytes | Image.Exif | None) -> dict:
     return tags
 
 
-def tags_of_tiff(data: bytes) -> dict:
+def tags_of_tiff(file: BinaryIO) -> dict:
     """Return the tags of a TIFF file's first page."""
-    big = data[2:4] in (b"+\0", b"\0+")
-    head = data[: 16 if big else 8]
-    file = io.BytesIO(data)
+    head = file.read(8)
+    if head[2:4] in (b"+\0", b"\0+"):
+        head += file.read(8)
     tags = _directory(file, head, TiffImagePlugin.ImageFileDirectory_v2(head).next, None)
     for pointer in POINTERS:
         if pointer in tags:
@@ -156,7 +156,7 @@ def _parse(exif: bytes | None) -> Image.Exif:
     return parsed
 
 
-def _directory(file: io.BytesIO, head: bytes, position: int, group: int | None) -> dict:
+def _directory(file: BinaryIO, head: bytes, position: int, group: int | None) -> dict:
     directory = TiffImagePlugin.ImageFileDirectory_v2(head, group=group)
     file.seek(position)
     directory.load(file)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from nic_core.errors import BadPicture
 from nic_core.pictures import metadata, pillow
-from nic_core.pictures.strips import Pixels, mapped
+from nic_core.pictures.strips import Pixels, mapped, split_alpha
 
 P = TypeVar("P", bound="RowPicture")
 
@@ -141,7 +141,9 @@ class Picture(RowPicture):
             return source
         if isinstance(source, Image.Image):
             parts = pillow.parts_of(source)
-            return replace(_from_array(parts.array), icc=parts.icc, exif=parts.exif, xmp=parts.xmp, dpi=parts.dpi)
+            return replace(
+                _from_array(np.asarray(parts.array)), icc=parts.icc, exif=parts.exif, xmp=parts.xmp, dpi=parts.dpi
+            )
         if isinstance(source, np.ndarray):
             return _from_array(source)
         raise BadPicture(f"a picture is a Pillow image or an array, not {type(source).__name__}")
@@ -206,6 +208,5 @@ def _from_array(array: np.ndarray) -> Picture:
         array = array[..., None]
     if array.ndim != 3 or array.shape[2] not in (1, 2, 3, 4):
         raise BadPicture(f"an array must be height x width, or height x width x 1, 2, 3 or 4, not {_shape(array)}")
-    if array.shape[2] in (2, 4):
-        return Picture(array[..., :-1], array[..., -1])
-    return Picture(array)
+    pixels, alpha = split_alpha(array)
+    return Picture(np.asarray(pixels), None if alpha is None else np.asarray(alpha))

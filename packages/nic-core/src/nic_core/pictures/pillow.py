@@ -1,41 +1,115 @@
-"""What a Pillow image holds, as arrays and bytes."""
+"""What a Pillow image holds, as arrays and bytes, and opening files with Pillow."""
 
+import importlib
 import io
-from dataclasses import dataclass
-from typing import cast
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import BinaryIO, cast
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
 
 from nic_core.errors import BadPicture
 from nic_core.pictures import metadata
+from nic_core.pictures.bounds import CheckSize
 from nic_core.pictures.dpi import sound_dpi
+from nic_core.pictures.strips import BAND, Pixels, Strips
+
+_BY_THEMSELVES = frozenset(
+    {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "YCbCr", "HSV", "I;16", "I;16B"}
+)
+"""The modes of which rows become an array as the whole does."""
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What becomes a picture: an array with alpha as its last channel, and what belongs to it."""
+    """What becomes a picture: samples (H, W, C) with alpha as the last channel, and what belongs to them."""
 
-    array: np.ndarray
+    array: Pixels
     icc: bytes | None
     exif: bytes | None
     xmp: bytes | None
     dpi: tuple[float, float] | None
 
 
+def register(format: str) -> None:
+    """Have Pillow know a format, of which it knows some by itself and some by packages that must be imported."""
+    if format == "HEIF":
+        importlib.import_module("pillow_heif").register_heif_opener()
+    elif format == "JXL":
+        importlib.import_module("pillow_jxl")
+    else:
+        Image.init()
+
+
+def opened(file: BinaryIO, format: str, check_size: CheckSize) -> ImageFile:
+    """Return a file of a format as an image whose pixels are not decoded yet; UnidentifiedImageError if it is none.
+
+    check_size takes the place of the limit in `Image.open`, which is one for the whole process. The readers of TIFF,
+    WebP and moving GIF compare sizes with that limit, too.
+    """
+    register(format)
+    factory, accept = Image.OPEN[format]
+    file.seek(0)
+    try:
+        if accept and accept(file.read(16)) is not True:
+            raise UnidentifiedImageError
+        file.seek(0)
+        image = factory(file, "")
+    except (SyntaxError, IndexError, TypeError, struct.error) as error:
+        raise UnidentifiedImageError from error
+    check_size(*image.size)
+    return image
+
+
 def parts_of(image: Image.Image) -> Parts:
     """Return what an image holds; BadPicture for damaged ones, and for values beyond 16 bits."""
+    load(image)
+    parts = described(image)
+    if image.mode in ("CMYK", "LAB"):
+        return replace(parts, array=array_of(_to_rgb(image, parts.icc)), icc=None)
+    return replace(parts, array=array_of(image))
+
+
+def row_parts_of(image: Image.Image) -> Parts:
+    """Return what an image holds as `parts_of` does, but as strips (H, W, C), made of the image when asked for."""
+    load(image)
+    if not has_rows(image):
+        return parts_of(image)
+
+    def rows(first: int, end: int) -> np.ndarray:
+        return array_of(image.crop((0, first, image.width, end)))
+
+    def made() -> Iterator[np.ndarray]:
+        band = max(1, BAND // (image.width * like.shape[2]))
+        return (rows(first, min(first + band, image.height)) for first in range(0, image.height, band))
+
+    like = rows(0, 1)
+    return replace(described(image), array=Strips((image.height, *like.shape[1:]), like.dtype, made))
+
+
+def has_rows(image: Image.Image) -> bool:
+    """Return whether rows of an image become what they are in the whole: values are not compared, nor inks mixed."""
+    return image.mode in _BY_THEMSELVES
+
+
+def load(image: Image.Image) -> None:
+    """Decode an image, which completes `info`, and turns TIFF files upright; BadPicture for damaged ones."""
     try:
-        image.load()  # first, since it completes `info`, and turns TIFF files upright
+        image.load()
     except (OSError, SyntaxError, ValueError) as error:
         raise BadPicture(f"the picture is damaged or cut short ({error})") from error
-    icc, exif, xmp = image.info.get("icc_profile") or None, _exif(image), _xmp(image)
+
+
+def described(image: Image.Image) -> Parts:
+    """Return what belongs to an image, without its pixels."""
+    exif = _exif(image)
     dpi = _dpi(image, exif)
     if metadata.is_resolution_only(exif):
         exif = None
-    if image.mode in ("CMYK", "LAB"):
-        image, icc = _to_rgb(image, icc), None
-    return Parts(_array(image), icc, exif, xmp, dpi)
+    return Parts(np.empty((0, 0)), image.info.get("icc_profile") or None, exif, _xmp(image), dpi)
 
 
 def _dpi(image: Image.Image, exif: bytes | None) -> tuple[float, float] | None:
@@ -51,6 +125,13 @@ def _dpi(image: Image.Image, exif: bytes | None) -> tuple[float, float] | None:
         stated = None  # Pillow makes up 72 where the EXIF states none
     usable = isinstance(stated, tuple | list) and len(stated) == 2
     return (sound_dpi(*stated) if usable and stated else None) or metadata.resolution(exif)
+
+
+def array_of(image: Image.Image) -> np.ndarray:
+    """Return an image's pixels, (H, W, C) with alpha as the last channel; BadPicture for values beyond 16 bits."""
+    array = _array(image)
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    return array[..., None] if array.ndim == 2 else array
 
 
 def _array(image: Image.Image) -> np.ndarray:

@@ -4,79 +4,125 @@ Pillow holds no 16-bit RGB, so files are taken apart and put together here. The 
 is unpacked, whatever a file holds.
 """
 
+import io
 import struct
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import BinaryIO
 
 import numpy as np
 
 from nic_core.errors import BadPicture
-from nic_core.pictures import metadata, png_filters
+from nic_core.pictures import metadata, png_chunks, png_filters
+from nic_core.pictures.content import Content
 from nic_core.pictures.dpi import sound_dpi
-from nic_core.pictures.picture import Picture
+from nic_core.pictures.inflated import MOST_GROWTH, Inflated
+from nic_core.pictures.picture import Picture, RowPicture
+from nic_core.pictures.png_chunks import (
+    PALETTE,
+    SAMPLES,
+    SIGNATURE,
+    Chunks,
+    Header,
+    chunk,
+    header,
+)
+from nic_core.pictures.strips import Pixels, Strips, mapped, split_alpha
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_HEADER_END = len(SIGNATURE) + 25  # after the chunk IHDR
+__all__ = ["Header", "decode", "encode", "header", "rows", "save"]
+
 _LARGEST_SIDE = 1_000_000  # as in libpng, so that no other program refuses what is read here
 _XMP_KEYWORD = b"XML:com.adobe.xmp"
 _LARGEST_METADATA = 64 << 20  # what a compressed chunk may expand to
 _LONGEST_DATA = 1 << 20  # of a chunk that is written; its length must fit 31 bits
 _INCH = 0.0254  # in metres, of which PNG counts the pixels
 
-_GRAY, _RGB, _PALETTE, _GRAY_ALPHA, _RGB_ALPHA = 0, 2, 3, 4, 6
-_DEPTHS = {_GRAY: (1, 2, 4, 8, 16), _RGB: (8, 16), _PALETTE: (1, 2, 4, 8), _GRAY_ALPHA: (8, 16), _RGB_ALPHA: (8, 16)}
-_SAMPLES = {_GRAY: 1, _RGB: 3, _PALETTE: 1, _GRAY_ALPHA: 2, _RGB_ALPHA: 4}
-
-# First column and row, and steps between columns and rows, of the seven pictures that an interlaced file consists of.
-_PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+OnFrames = Callable[[int], None]
+"""Called with the number of frames that an animated file states; the still picture is read."""
 
 
-@dataclass(frozen=True)
-class Header:
-    """What the chunk IHDR states: pixels, bits a sample, PNG's number of the colour type, and whether interlaced."""
+def decode(content: Content, on_frames: OnFrames = lambda frames: None) -> Picture:
+    """Read a PNG file; a transparent colour becomes alpha, a palette RGB. BadPicture or another error if damaged.
 
-    width: int
-    height: int
-    depth: int
-    colour: int
-    interlaced: bool
-
-    @property
-    def is_gray(self) -> bool:
-        """Whether the file has one channel, which is not an index into a palette, and no alpha."""
-        return self.colour == _GRAY
-
-
-def header(data: bytes) -> Header:
-    """Return what the header of a PNG file states; BadPicture where the file does not begin with a valid one."""
-    if len(data) < _HEADER_END:
-        raise BadPicture("the file is cut short")
-    length, kind, width, height, depth, colour, method, filters, interlace, crc = struct.unpack_from(
-        ">I4sIIBBBBBI", data, len(SIGNATURE)
-    )
-    if not data.startswith(SIGNATURE) or kind != b"IHDR" or length != 13:
-        raise BadPicture("the file is damaged: it does not begin with its header")
-    if crc != zlib.crc32(data[12 : _HEADER_END - 4]):
-        raise BadPicture("the file is damaged: its header does not match its checksum")
-    if not (0 < width < 1 << 31 and 0 < height < 1 << 31):
-        raise BadPicture(f"the file is damaged: a size of {width} x {height}")
-    if depth not in _DEPTHS.get(colour, ()) or method or filters or interlace > 1:
-        raise BadPicture("the file is damaged: its header states no kind of PNG that there is")
-    return Header(width, height, depth, colour, interlace == 1)
-
-
-def decode(data: bytes, on_frames: Callable[[int], None] = lambda frames: None) -> Picture:
-    """Read a PNG file; a transparent colour becomes alpha, a palette RGB. BadPicture or Pillow's error if damaged.
-
-    on_frames: called with the number of frames that an animated file states; the still picture is read.
-    Memory and time are bounded by the size that `header` returns, and by the length of the data.
+    Memory and time are bounded by the size that `header` returns, and by the length of the content.
     """
-    head = header(data)
-    chunks = list(_chunks(data))
-    picture = _pixels(head, chunks)
+    head, chunks, colours = _checked(content)
+    samples = _interlaced(content, head, chunks) if head.interlaced else np.asarray(_strips(content, head, chunks))
+    return _picture(head, chunks, colours, samples, on_frames).whole()
+
+
+def rows(content: Content, on_frames: OnFrames = lambda frames: None) -> RowPicture:
+    """Read a PNG file as `decode` does, but its pixels when they are asked for: those may raise the same errors.
+
+    An interlaced file, of which the last row is needed for the second, is read as a whole.
+    """
+    head, chunks, colours = _checked(content)
+    if head.interlaced:
+        return decode(content, on_frames)
+    return _picture(head, chunks, colours, _strips(content, head, chunks), on_frames)
+
+
+def encode(picture: RowPicture) -> bytes:
+    """Return a PNG file with the picture's depth, alpha and metadata."""
+    file = io.BytesIO()
+    save(picture, file)
+    return file.getvalue()
+
+
+def save(picture: RowPicture, file: BinaryIO) -> None:
+    """Write a PNG file with the picture's depth, alpha and metadata, some rows at a time."""
+    colour = {samples: colour for colour, samples in SAMPLES.items() if colour != PALETTE}[picture.samples]
+    head = struct.pack(">IIBBBBB", picture.width, picture.height, picture.bit_depth, colour, 0, 0, 0)
+    file.write(SIGNATURE + chunk(b"IHDR", head))
+    if picture.icc:
+        file.write(chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(picture.icc)))
+    if picture.exif:
+        file.write(chunk(b"eXIf", picture.exif))
+    if picture.xmp:
+        file.write(chunk(b"iTXt", _XMP_KEYWORD + b"\0\0\0\0\0" + picture.xmp))
+    if picture.dpi:
+        file.write(chunk(b"pHYs", struct.pack(">IIB", *(round(value / _INCH) for value in picture.dpi), 1)))
+    packed = bytearray()
+    for part in _packed(picture):
+        packed += part
+        while len(packed) >= _LONGEST_DATA:
+            file.write(chunk(b"IDAT", bytes(packed[:_LONGEST_DATA])))
+            del packed[:_LONGEST_DATA]
+    if packed:
+        file.write(chunk(b"IDAT", bytes(packed)))
+    file.write(chunk(b"IEND", b""))
+
+
+def _packed(picture: RowPicture) -> Iterator[bytes]:
+    """Yield the zlib stream of a picture's pixels."""
+    band = png_filters.band(picture.width * picture.samples * picture.bit_depth // 8)
+    deflate, above = zlib.compressobj(), None
+    for first in range(0, picture.height, band):
+        part = picture.rows(first, min(first + band, picture.height))
+        yield deflate.compress(png_filters.applied(part, above).data)
+        above = part[-1]
+    yield deflate.flush()
+
+
+def _checked(content: Content) -> tuple[Header, Chunks, tuple[bytes, bytes]]:
+    """Return the header, the chunks and the palette; BadPicture before anything is allocated for pixels."""
+    head = header(content)
+    chunks = png_chunks.read(content)
+    if max(head.width, head.height) > _LARGEST_SIDE:
+        raise BadPicture(f"too large: {head.width} x {head.height}, and no side may exceed {_LARGEST_SIDE} pixels")
+    colours = png_chunks.palette(head, chunks)
+    if head.size > MOST_GROWTH * sum(end - start for start, end in chunks.data):
+        raise BadPicture("the file is cut short")
+    return head, chunks, colours
+
+
+def _picture(
+    head: Header, chunks: Chunks, colours: tuple[bytes, bytes], samples: Pixels, on_frames: OnFrames
+) -> RowPicture:
+    """Return what a file holds, given its samples as they are stored, (H, W, samples of a pixel)."""
+    pixels, alpha = _pixels(head, *colours, samples)
     icc = exif = xmp = dpi = None
-    for kind, body in chunks:
+    for kind, body in chunks.others:
         if kind == b"iCCP":
             icc = _inflate(body.partition(b"\0")[2][1:])
         elif kind == b"eXIf":
@@ -92,151 +138,78 @@ def decode(data: bytes, on_frames: Callable[[int], None] = lambda frames: None) 
             dpi = sound_dpi(across * _INCH, down * _INCH)
         elif kind == b"acTL" and len(body) == 8:
             on_frames(int.from_bytes(body[:4], "big"))
-    return Picture(picture.pixels, picture.alpha, icc, exif, xmp, dpi or metadata.resolution(exif))
+    return RowPicture(pixels, alpha, icc, exif, xmp, dpi or metadata.resolution(exif))
 
 
-def encode(picture: Picture) -> bytes:
-    """Write a PNG file with the picture's depth, alpha and metadata."""
-    array = picture.to_array().reshape(picture.height, picture.width, -1)
-    colour = {samples: colour for colour, samples in _SAMPLES.items() if colour != _PALETTE}[array.shape[2]]
-    head = struct.pack(">IIBBBBB", picture.width, picture.height, picture.bit_depth, colour, 0, 0, 0)
-    chunks: list[tuple[bytes, bytes | memoryview]] = [(b"IHDR", head)]
-    if picture.icc:
-        chunks.append((b"iCCP", b"ICC profile\0\0" + zlib.compress(picture.icc)))
-    if picture.exif:
-        chunks.append((b"eXIf", picture.exif))
-    if picture.xmp:
-        chunks.append((b"iTXt", _XMP_KEYWORD + b"\0\0\0\0\0" + picture.xmp))
-    if picture.dpi:
-        chunks.append((b"pHYs", struct.pack(">IIB", *(round(value / _INCH) for value in picture.dpi), 1)))
-    deflate = zlib.compressobj()
-    rows = [deflate.compress(part.data) for part in png_filters.applied(array)]
-    packed = memoryview(b"".join([*rows, deflate.flush()]))
-    chunks += [(b"IDAT", packed[at : at + _LONGEST_DATA]) for at in range(0, len(packed), _LONGEST_DATA)]
-    chunks.append((b"IEND", b""))
-    return b"".join((SIGNATURE, *(part for kind, body in chunks for part in _chunk(kind, body))))
-
-
-def _chunk(kind: bytes, body: bytes | memoryview) -> tuple[bytes | memoryview, ...]:
-    """Return a chunk in parts, so that long ones are copied once."""
-    return struct.pack(">I", len(body)), kind, body, struct.pack(">I", zlib.crc32(body, zlib.crc32(kind)))
-
-
-def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield (kind, content) of the chunks between the header and the end.
-
-    Those that a reader may skip are left out where they are damaged; BadPicture for others.
-    """
-    position, kind = _HEADER_END, b""
-    while kind != b"IEND":
-        if position + 12 > len(data):
-            raise BadPicture("the file is cut short")
-        length, kind = struct.unpack_from(">I4s", data, position)
-        end = position + 12 + length
-        if end > len(data):
-            raise BadPicture("the file is cut short")
-        body = data[position + 8 : end - 4]
-        if zlib.crc32(body, zlib.crc32(kind)) == int.from_bytes(data[end - 4 : end], "big"):
-            yield kind, body
-        elif not kind.isalpha() or kind[:1].isupper():
-            raise BadPicture(f"the file is damaged: its chunk {_name(kind)} does not match its checksum")
-        position = end
-
-
-def _pixels(head: Header, chunks: list[tuple[bytes, bytes]]) -> Picture:
-    if max(head.width, head.height) > _LARGEST_SIDE:
-        raise BadPicture(f"too large: {head.width} x {head.height}, and no side may exceed {_LARGEST_SIDE} pixels")
-    palette, transparent = _palette(head, chunks)
-    samples = _samples(head, np.frombuffer(_rows(head, chunks), np.uint8))
-    if head.colour == _PALETTE:
+def _pixels(head: Header, palette: bytes, transparent: bytes, samples: Pixels) -> tuple[Pixels, Pixels | None]:
+    """Return pixels and alpha of samples as they are stored."""
+    if head.colour == PALETTE:
         colours, opacity = np.zeros((256, 3), np.uint8), np.full(256, 255, np.uint8)  # black beyond its end
         colours[: len(palette) // 3] = np.frombuffer(palette, np.uint8).reshape(-1, 3)
         opacity[: len(transparent)] = np.frombuffer(transparent, np.uint8)
-        index = samples[..., 0]
-        return Picture(colours[index], opacity[index] if transparent else None)
+        alpha = mapped(samples, lambda index: opacity[index[..., 0]]) if transparent else None
+        return mapped(samples, lambda index: colours[index[..., 0]]), alpha
     most, full = (1 << head.depth) - 1, np.iinfo(samples.dtype).max
-    alpha = None
     if transparent:
         colour = np.frombuffer(transparent, ">u2") & most  # only so many of the 16 bits count
-        alpha = np.where((samples == colour).all(axis=2), 0, full).astype(samples.dtype)
-    elif head.colour in (_GRAY_ALPHA, _RGB_ALPHA):
-        samples, alpha = samples[..., :-1], samples[..., -1]
-    return Picture(samples if most == full else samples * samples.dtype.type(full // most), alpha)
+        alpha = mapped(samples, lambda part: np.where((part == colour).all(axis=2), 0, full).astype(part.dtype))
+    else:
+        samples, alpha = split_alpha(samples)
+    return samples if most == full else mapped(samples, lambda part: part * part.dtype.type(full // most)), alpha
 
 
-def _samples(head: Header, filtered: np.ndarray) -> np.ndarray:
-    """Return all samples as they are stored: uint8, or uint16 at 16 bits, (H, W, samples of a pixel)."""
-    count = _SAMPLES[head.colour]
-    whole = np.empty((head.height, head.width, count), np.uint16 if head.depth == 16 else np.uint8)
-    end = 0
-    for column, row, across, down, width, height in _passes(head):
-        start, end = end, end + height * _stride(head, width)
-        part = whole[row::down, column::across]
-        rows = filtered[start:end].reshape(height, -1)
-        for first, plain in png_filters.undone(rows, max(1, count * head.depth // 8)):
-            values = _values(plain, head.depth)[:, : width * count]
-            part[first : first + len(plain)] = values.reshape(-1, width, count)
+def _strips(content: Content, head: Header, chunks: Chunks) -> Strips:
+    """Return the samples of a file that is not interlaced."""
+
+    def made() -> Iterator[np.ndarray]:
+        inflated = Inflated(chunks.packed(content))
+        return _samples(inflated, head, head.width, head.height, last=True)
+
+    return Strips((head.height, head.width, SAMPLES[head.colour]), _type(head), made)
+
+
+def _interlaced(content: Content, head: Header, chunks: Chunks) -> np.ndarray:
+    """Return the samples of an interlaced file."""
+    whole: np.ndarray = np.empty((head.height, head.width, SAMPLES[head.colour]), _type(head))
+    inflated = Inflated(chunks.packed(content))
+    for column, row, across, down, width, height in head.passes():
+        part, first = whole[row::down, column::across], 0
+        for samples in _samples(inflated, head, width, height, last=False):
+            part[first : first + len(samples)] = samples
+            first += len(samples)
+    inflated.check()
     return whole
+
+
+def _samples(inflated: Inflated, head: Header, width: int, height: int, last: bool) -> Iterator[np.ndarray]:
+    """Yield the samples of a picture in a stream, (h, W, samples of a pixel); last: of those in the stream."""
+    stride, count = head.stride(width), SAMPLES[head.colour]
+    band = png_filters.band(stride)
+
+    def filtered() -> Iterator[np.ndarray]:
+        for first in range(0, height, band):
+            rows = min(band, height - first)
+            part = np.frombuffer(inflated.take(rows * stride), np.uint8).reshape(rows, stride)
+            if last and first + rows == height:
+                inflated.check()  # here, as nobody asks for what comes after the last rows
+            yield part
+
+    for plain in png_filters.undone(filtered(), head.step):
+        yield _values(plain, head.depth)[:, : width * count].reshape(-1, width, count)
+
+
+def _type(head: Header) -> type:
+    return np.uint16 if head.depth == 16 else np.uint8
 
 
 def _values(rows: np.ndarray, depth: int) -> np.ndarray:
     """Return rows of bytes as rows of numbers of so many bits, with those that fill up the last byte."""
-    if depth >= 8:
-        return rows.view(f">u{depth // 8}")
+    if depth == 16:
+        return rows.view(">u2").astype(np.uint16)
+    if depth == 8:
+        return rows
     shifts = np.arange(8 - depth, -1, -depth, dtype=np.uint8)
     return (rows[..., None] >> shifts & ((1 << depth) - 1)).reshape(len(rows), -1)
-
-
-def _palette(head: Header, chunks: list[tuple[bytes, bytes]]) -> tuple[bytes, bytes]:
-    """Return the chunks PLTE and tRNS, empty where they decide no pixels or are unsound; BadPicture for a bad palette.
-
-    What is no chunk that is known, and must not be skipped, is BadPicture too.
-    """
-    found: dict[bytes, bytes] = {}
-    for kind, body in chunks:
-        if kind == b"IHDR" or (kind == b"PLTE" and kind in found):
-            raise BadPicture(f"the file is damaged: it has two chunks {_name(kind)}")
-        if kind not in (b"PLTE", b"IDAT", b"IEND") and (kind[:1].isupper() or not kind.isalpha()):
-            raise BadPicture(f"the file has a chunk {_name(kind)}, which is not known and must not be skipped")
-        if kind in (b"PLTE", b"tRNS"):
-            found.setdefault(kind, body)
-    colours, transparent = found.get(b"PLTE", b""), found.get(b"tRNS", b"")
-    if head.colour != _PALETTE:
-        return b"", transparent if len(transparent) == {_GRAY: 2, _RGB: 6}.get(head.colour) else b""
-    if not colours or len(colours) % 3 or len(colours) > 3 << head.depth:
-        raise BadPicture("the file is damaged: it has no valid palette")
-    return colours, transparent if len(transparent) <= len(colours) // 3 else b""
-
-
-def _passes(head: Header) -> Iterator[tuple[int, int, int, int, int, int]]:
-    """Yield what the file consists of: first column and row, their steps, width and height; one where not interlaced.
-
-    Passes without pixels are left out; they take no bytes.
-    """
-    for column, row, across, down in _PASSES if head.interlaced else ((0, 0, 1, 1),):
-        width, height = -(-(head.width - column) // across), -(-(head.height - row) // down)
-        if width > 0 and height > 0:
-            yield column, row, across, down, width, height
-
-
-def _stride(head: Header, width: int) -> int:
-    """Return the bytes of a row: its filter and its samples."""
-    return 1 + (width * _SAMPLES[head.colour] * head.depth + 7) // 8
-
-
-def _rows(head: Header, chunks: list[tuple[bytes, bytes]]) -> bytes:
-    """Return the filtered rows, unpacked: exactly as many bytes as the header asks for, whatever the file holds."""
-    size = sum(height * _stride(head, width) for *_, width, height in _passes(head))
-    inflate = zlib.decompressobj()
-    rows = inflate.decompress(b"".join(body for kind, body in chunks if kind == b"IDAT"), size)
-    if len(rows) < size:
-        raise BadPicture("the file is cut short")
-    inflate.decompress(inflate.unconsumed_tail, 1)  # reads the checksum, where nothing superfluous comes before it
-    return rows
-
-
-def _name(kind: bytes) -> str:
-    return kind.decode("ascii") if kind.isalpha() else kind.hex()
 
 
 def _inflate(data: bytes) -> bytes | None:

@@ -16,6 +16,7 @@ class Strips:
     make: returns an iterator of arrays (h, W, C) that follow one another from the first row to the last.
 
     Rows above the last slice's first are forgotten. Whoever asks for them again has everything made anew from the top.
+    Slices are for one thread at a time; each iterator makes the rows for itself.
     """
 
     def __init__(self, shape: tuple[int, ...], dtype: Any, make: Callable[[], Iterator[np.ndarray]]) -> None:
@@ -38,9 +39,13 @@ class Strips:
             self._made, self._kept, self._first = self._make(), self._kept[:0], 0
         parts, there = [self._kept], self._first + len(self._kept)
         while there < end:
-            part = next(self._made, None)
-            if part is None:
-                raise ValueError(f"the picture ends after {there} of {self.shape[0]} rows")
+            try:
+                part = next(self._made, None)
+                if part is None:
+                    raise ValueError(f"the picture ends after {there} of {self.shape[0]} rows")
+            except BaseException:
+                self._made = None  # what raised once would only end, where it is asked again
+                raise
             there += len(part)
             if there > first:
                 parts.append(part)
@@ -75,6 +80,13 @@ Pixels = np.ndarray | Strips
 def mapped(pixels: Pixels, function: Callable[[np.ndarray], np.ndarray]) -> Pixels:
     """Return what a function makes of pixels, each row for itself; strips stay strips."""
     return pixels.map(function) if isinstance(pixels, Strips) else function(pixels)
+
+
+def split_alpha(samples: Pixels) -> tuple[Pixels, Pixels | None]:
+    """Return (H, W, 1 to 4) as pixels and alpha, which is the last channel of 2 or 4; None where there is none."""
+    if samples.shape[2] in (1, 3):
+        return samples, None
+    return mapped(samples, lambda part: part[..., :-1]), mapped(samples, lambda part: part[..., -1])
 
 
 def bands(pixels: Pixels, rows: int = 0) -> Iterator[tuple[int, np.ndarray]]:

@@ -1,17 +1,18 @@
-"""TIFF files. Those with more than 8 bits go through tifffile where Pillow, which holds no 16-bit RGB, loses some."""
+"""Reading TIFF files: those deeper than 8 bits by tifffile where Pillow, which holds no 16-bit RGB, loses some."""
 
 import io
 import logging
-import zlib
-from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
+from PIL.ImageFile import ImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 
 from nic_core.errors import BadPicture
-from nic_core.pictures import metadata, tiff_layout
-from nic_core.pictures.bounds import CheckSize
-from nic_core.pictures.dpi import same_dpi
-from nic_core.pictures.picture import Picture
+from nic_core.pictures import metadata, pillow, tiff_pieces
+from nic_core.pictures.content import Content, as_file
+from nic_core.pictures.picture import Picture, RowPicture
+from nic_core.pictures.strips import Pixels, Strips, split_alpha
 from nic_core.pictures.tiff_layout import (
     DEFLATE,
     DEFLATE_OLD,
@@ -24,46 +25,96 @@ from nic_core.pictures.tiff_layout import (
     RGB,
     ZSTD,
     Layout,
+    Page,
 )
+from nic_core.pictures.tiff_pieces import Piece
 
 _COMPRESSIONS = (NONE, LZW, DEFLATE, PACKBITS, DEFLATE_OLD, LZMA, ZSTD)
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 _EXTRA = "nic-core[tiff]"
 
 
-def decode_deep(data: bytes, check_size: CheckSize, on_pages: Callable[[int], None]) -> Picture | None:
-    """Read the first page if it has 9 to 16 bits per sample in gray or RGB; None where Pillow reads it as well.
+def decode_deep(page: Page) -> Picture | None:
+    """Read a page if it has 9 to 16 bits per sample in gray or RGB; None where Pillow reads it as well.
 
-    on_pages: called with the number of pages, of a file of any depth.
     Fewer than 16 bits are scaled to 16. Premultiplied alpha is divided out. Further channels are dropped.
-    BadPicture, or tifffile's error, for a damaged file of any depth, before anything is allocated for its pixels, and
-    BadPicture where tifffile is needed and not installed.
+    BadPicture, or tifffile's error, for a damaged file, and BadPicture where tifffile is needed and not installed.
     """
-    layout = tiff_layout.read(data, check_size)
-    on_pages(tiff_layout.pages(data))
-    if not 9 <= layout.bits <= 16 or layout.photometric not in (MIN_IS_WHITE, MIN_IS_BLACK, RGB):
+    if not _is_deep(page.layout):
         return None
+    return _described(page.content, _deep(page.content[:], page.layout)).whole()
+
+
+def rows(page: Page) -> RowPicture | None:
+    """Read a page of any depth when its rows are asked for; None where it must be read as a whole.
+
+    Errors as `decode_deep` and Pillow raise them; those of damaged pixels come with the rows.
+    """
+    layout, deep = page.layout, _is_deep(page.layout)
+    pieces = tiff_pieces.pieces(page)
+    if not pieces or not (deep or pillow.has_rows(_image_of(page, pieces[0]))):
+        return None
+
+    def samples_of(piece: Piece) -> np.ndarray:
+        if deep:
+            return _deep(tiff_pieces.file_of(page, piece), replace(layout, height=piece.height))
+        image = _image_of(page, piece)
+        pillow.load(image)
+        return pillow.array_of(image)
+
+    like = samples_of(pieces[0])
+    samples = Strips((layout.height, *like.shape[1:]), like.dtype, lambda: map(samples_of, pieces))
+    if deep:
+        return _described(page.content, samples)
+    pixels, alpha = split_alpha(samples)
+    with pillow.opened(as_file(page.content), "TIFF", _any_size) as image:
+        if isinstance(image, TiffImageFile):
+            image.tag_v2.pop(metadata.ORIENTATION, None)  # as Pillow does after decoding
+        parts = pillow.described(image)
+    return RowPicture(pixels, alpha, parts.icc, parts.exif, parts.xmp, parts.dpi)
+
+
+def _image_of(page: Page, piece: Piece) -> ImageFile:
+    return pillow.opened(io.BytesIO(tiff_pieces.file_of(page, piece)), "TIFF", _any_size)
+
+
+def _any_size(width: int, height: int) -> None:
+    """Check nothing: what it is a part of was checked."""
+
+
+def _is_deep(layout: Layout) -> bool:
+    """Return whether not Pillow but tifffile reads a page; BadPicture for numbers that nothing here reads."""
+    if not 9 <= layout.bits <= 16 or layout.photometric not in (MIN_IS_WHITE, MIN_IS_BLACK, RGB):
+        return False
     if not layout.unsigned:
         raise BadPicture("the picture has float or signed values: scale to unsigned 8 or 16 bits first")
     if layout.compression not in _COMPRESSIONS:
         raise BadPicture(f"a compression that is not read at this depth (number {layout.compression})")
-    if _is_whole_in_pillow(layout):
-        return None
+    return not _is_whole_in_pillow(layout)
+
+
+def _deep(data: bytes, layout: Layout) -> np.ndarray:
+    """Return the first page's pixels in 16 bits with alpha as the last channel, (H, W, 1 to 4)."""
     array = _scale_to_16_bit(_samples(data, layout), layout.bits)
     channels = 3 if layout.photometric == RGB else 1
     pixels = array[..., :channels]
     if layout.photometric == MIN_IS_WHITE:
         pixels = 65535 - pixels
-    alpha = None
     for i, meaning in enumerate(layout.extra):
         if meaning in (_ASSOCIATED, _UNASSOCIATED):
             alpha = array[..., channels + i]
             if meaning == _ASSOCIATED:
                 pixels = _divide_by_alpha(pixels, alpha)
-            break
-    tags = metadata.tags_of_tiff(data)
+            return np.concatenate([pixels, alpha[..., None]], axis=2)
+    return pixels
+
+
+def _described(content: Content, samples: Pixels) -> RowPicture:
+    """Return a page's pixels, with alpha as the last channel, with what its tags say about them."""
+    tags = metadata.tags_of_tiff(as_file(content))
+    pixels, alpha = split_alpha(samples)
     exif, dpi = metadata.exif_from_tags(tags), metadata.resolution(tags)
-    return Picture(pixels, alpha, tags.get(metadata.ICC), exif, tags.get(metadata.XMP), dpi)
+    return RowPicture(pixels, alpha, tags.get(metadata.ICC), exif, tags.get(metadata.XMP), dpi)
 
 
 def _is_whole_in_pillow(layout: Layout) -> bool:
@@ -94,40 +145,6 @@ def _samples(data: bytes, layout: Layout) -> np.ndarray:
     if layout.planar and layout.samples > 1:
         array = np.moveaxis(array, 0, -1)
     return array.reshape(shape).astype(np.uint16)
-
-
-def encode(picture: Picture) -> bytes:
-    """Write a TIFF file with the picture's depth, alpha and metadata, losslessly compressed (deflate, predictor 2)."""
-    from PIL import TiffImagePlugin
-
-    array = picture.to_array().reshape(picture.height, picture.width, -1).astype(f"<u{picture.bit_depth // 8}")
-    array[:, 1:] -= array[:, :-1].copy()  # the predictor, modulo the type
-    pixels = zlib.compress(array.tobytes())
-    tags = TiffImagePlugin.ImageFileDirectory_v2()
-    described = metadata.tags_for_tiff(picture.exif)
-    if picture.dpi and not same_dpi(picture.dpi, metadata.resolution(described)):
-        described |= metadata.tags_of_resolution(picture.dpi)
-    for tag, value in described.items():
-        tags[tag] = value
-    tags[256], tags[257] = picture.width, picture.height
-    tags[258] = (picture.bit_depth,) * array.shape[2]
-    tags[259] = DEFLATE
-    tags[262] = RGB if picture.channels == 3 else MIN_IS_BLACK
-    tags[273] = 0  # where the one strip starts; Pillow adds the length of what it writes before
-    tags[277] = array.shape[2]
-    tags[278] = picture.height
-    tags[279] = len(pixels)
-    tags[284] = 1  # channels interleaved
-    tags[317] = 2  # predictor: difference to the pixel on the left
-    if picture.alpha is not None:
-        tags[338] = _UNASSOCIATED
-    if picture.icc:
-        tags[metadata.ICC] = picture.icc
-    if picture.xmp:
-        tags[metadata.XMP] = picture.xmp
-    file = io.BytesIO()
-    tags.save(file)
-    return file.getvalue() + pixels
 
 
 def _scale_to_16_bit(array: np.ndarray, bits: int) -> np.ndarray:
