@@ -10,18 +10,15 @@ from typing import Any
 
 import numpy as np
 from nic_core import progress
+from nic_core.ahead import ahead
 from nic_core.codec import Coded, OnDamage, PixelCodec
 from nic_core.format.container import File, Header
 from nic_core.format.sums import combined
 from nic_core.format.tiling import Area, Tiling
 from nic_core.pictures.strips import Pixels
 
-from nic_latent.ahead import ahead
 from nic_latent.geometry import Geometry, Reach
 from nic_latent.untiling import OTHER_SYMBOLS, Untiling
-
-MOST_AHEAD = 3
-"""Tiles of which latents are in memory while a picture is encoded."""
 
 
 class TiledCodec(PixelCodec):
@@ -90,7 +87,7 @@ class TiledCodec(PixelCodec):
                 padded = Area(area.x, area.y, *(side + -side % self.stride for side in (area.width, area.height)))
                 yield [_cut(latent, padded, seen, size) for latent, size in zip(found, self._sizes, strict=True)]
 
-        coded = ahead(lambda found: self.encode_latents(*found), latents(), MOST_AHEAD)
+        coded = ahead(lambda found: self.encode_latents(*found), latents(), len(areas), threads=1)
         units, symbols = zip(*progress.track(coded, "encoding tiles", len(areas)), strict=True)
         return Coded(units, combined(symbols), tiling=tiling, symbols=symbols)
 

@@ -1,25 +1,22 @@
 """Decodes the tiles that an area needs and puts it together, from top to bottom."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
 from nic_core import progress
+from nic_core.ahead import ahead
 from nic_core.codec import OnDamage
 from nic_core.errors import DamagedFile
 from nic_core.format.container import File
 from nic_core.format.sums import combined
 from nic_core.format.tiling import Area
 
-from nic_latent.ahead import ahead
 from nic_latent.geometry import Geometry
 from nic_latent.mosaic import Mosaic
 
 OTHER_SYMBOLS = "the decoded symbols are not those that were coded"
-MOST_AHEAD = 3
-"""Tiles that are decoded, or about to be, before the first of them is taken."""
-
 Decode = Callable[[bytes, Area], tuple[np.ndarray, int]]
 """Returns y_hat (1, h, w, C) of a stream, whose tile has an area, and the checksum of its symbols."""
 Synthesise = Callable[[np.ndarray, Area], np.ndarray]
@@ -75,9 +72,9 @@ class Untiling:
 
     def _decoded(self, needed: list[int]) -> Iterator[tuple[int, np.ndarray | None]]:
         """Yield (number, y_hat) of tiles, None for a damaged one."""
-        results: Iterable[tuple[np.ndarray | None, int]] = map(self._tile, needed)
+        results = ahead(self._tile, needed, len(needed), threads=1)
         if len(needed) > 1:
-            results = progress.track(ahead(self._tile, needed, MOST_AHEAD), "decoding tiles", len(needed))
+            results = progress.track(results, "decoding tiles", len(needed))
         sums = []
         for number, (y_hat, found) in zip(needed, results, strict=True):
             sums.append(found)

@@ -7,17 +7,28 @@ from typing import Any
 import click
 
 from nic_core import api, progress
-from nic_core.cli.flags import CodingCommand, existing, with_engine, with_existing, with_files, with_parallel
+from nic_core.cli.flags import (
+    CodingCommand,
+    RegionType,
+    existing,
+    with_engine,
+    with_existing,
+    with_files,
+    with_parallel,
+)
 from nic_core.cli.jobs import STREAM, Existing, Job, Kind, Plan, plan
 from nic_core.cli.output import read, write
 from nic_core.cli.running import Done, Say, run_jobs
-from nic_core.errors import BadPicture
-from nic_core.files.atomic import check_writable, is_device, make_folder
+from nic_core.errors import BadPicture, DamagedFile
+from nic_core.files.atomic import atomic_path, check_writable, is_device, make_folder
 from nic_core.format import chunks
-from nic_core.format.container import unpack
+from nic_core.format.container import UNLIMITED, unpack
+from nic_core.format.tiling import Area, Region
 from nic_core.host.runtimes import Runtime
 from nic_core.pictures import image_files
 from nic_core.pictures.formats import needed_package
+from nic_core.pictures.picture import RowPicture
+from nic_core.pictures.scaling import SCALES
 
 FORMATS = ", ".join(sorted(suffix[1:] for suffix in image_files.SUFFIXES))
 
@@ -29,7 +40,18 @@ def _listed(formats: frozenset[str]) -> str:
 @click.command(
     cls=CodingCommand,
     when="decode",
-    first=("output", "suffix", "quality", "subsampling", "overwrite", "skip_existing", "jobs", "help"),
+    first=(
+        "output",
+        "suffix",
+        "quality",
+        "subsampling",
+        "region",
+        "scale",
+        "overwrite",
+        "skip_existing",
+        "jobs",
+        "help",
+    ),
 )
 @with_files
 @click.option(
@@ -50,6 +72,8 @@ def _listed(formats: frozenset[str]) -> str:
     type=click.Choice(image_files.SUBSAMPLINGS),
     help=f"Of the picture's colours, for {_listed(image_files.SUBSAMPLED)}. [default: 4:2:0 for JPEG, 4:4:4 for AVIF]",
 )
+@click.option("--region", type=RegionType(), help="Only a part of the picture, in pixels from its top left.")
+@click.option("--scale", type=click.Choice(list(SCALES)), help="A smaller picture, or region; for previews.")
 @with_existing
 @with_parallel
 @with_engine
@@ -57,6 +81,11 @@ def _listed(formats: frozenset[str]) -> str:
     "--dump",
     type=click.Path(file_okay=False, path_type=Path),
     help="Write into this folder, too, what the pictures are coded by, where that can be looked at: prompts, sketches.",
+)
+@click.option(
+    "--salvage",
+    is_flag=True,
+    help="Of damaged files in tiles, decode the tiles that are sound; others become gray, and the exit code is 1.",
 )
 @click.option("--max-pixels", type=int, help="Refuse larger pictures [default: 250 million, or NIC_MAX_PIXELS].")
 @click.option(
@@ -70,6 +99,8 @@ def decode(
     suffix: str | None,
     quality: int | None,
     subsampling: str | None,
+    region: Region | None,
+    scale: str | None,
     overwrite: bool,
     skip_existing: bool,
     jobs: int,
@@ -77,6 +108,7 @@ def decode(
     device: str,
     runtime: Runtime,
     dump: Path | None,
+    salvage: bool,
     max_pixels: int | None,
     max_seconds: float | None,
     **options: Any,
@@ -88,6 +120,8 @@ def decode(
     nic decode photo.nic -o photo.webp    lossless WebP; .tif, .bmp and .jpg work too
     nic decode photo.nic -o photo.jpg -q 85 --subsampling 4:4:4
     nic decode out/ -o pictures/          all .nic files of a folder
+    nic decode large.nic --region 4000,3000,640,480 -o part.png
+    nic decode large.nic --scale 1/8 -o preview.jpg
     nic decode photo.nic --dump parts/    also the prompt that it is coded by, if it is
     """
     ending = f".{(suffix or 'png').lstrip('.').lower()}"
@@ -97,7 +131,7 @@ def decode(
     kind = Kind(frozenset({".nic"}), ".nic files", ending, image_files.SUFFIXES, check=image_files.format_of)
     todo = plan(inputs, output, kind, how)
     given = {key: value for key, value in options.items() if value is not None}
-    given |= {"max_pixels": max_pixels, "max_seconds": max_seconds}
+    limits: dict[str, Any] = {"max_pixels": max_pixels, "max_seconds": max_seconds}
     loaded: dict[str, api.Codec] = {}
 
     def format_of(job: Job) -> str:
@@ -114,20 +148,40 @@ def decode(
 
     def work(job: Job, _: Say) -> Done:
         data = read(job.source)
-        file = unpack(data, max_pixels)
+        file = unpack(data, UNLIMITED, salvage)
         image_files.check_alpha(format_of(job), chunks.ALPHA in file.chunks)
         codec = loaded.setdefault(file.header.codec, api.load(file.header.codec, weights, device, runtime))
         if dump:
-            parts = codec.parts(data, **given)
+            parts = codec.parts(data, **limits, **given)
             if parts:
                 _dump(parts, _dump_stem(job.target, todo, dump), how)
             else:
                 progress.note(f"nothing to dump: {codec.spec.id} codes a picture by nothing that can be looked at")
-        picture = codec.decode_picture(data, **given)
-        write(job.target, image_files.encode(picture, format_of(job), quality, subsampling), overwrite)
-        return Done(len(data), file.header.width * file.header.height)
+        lost: list[str] = []
+
+        def on_damage(tile: Area, error: DamagedFile) -> None:
+            lost.append(f"the tile of {tile} is gray: {error}")
+
+        picture = codec.decode_rows(
+            data, region=region, scale=scale or 1, on_damage=on_damage if salvage else None, **limits, **given
+        )
+        _save(picture, job.target, format_of(job), quality, subsampling, overwrite)
+        for loss in lost:
+            progress.note(loss)
+        return Done(len(data), file.header.width * file.header.height, bool(lost))
 
     return run_jobs(todo, work, "decode", jobs)
+
+
+def _save(
+    picture: RowPicture, target: Path, format: str, quality: int | None, subsampling: str | None, replace: bool
+) -> None:
+    """Write a picture as a file of a format, some rows at a time where the format and the target allow it."""
+    if target == STREAM or is_device(target):
+        write(target, image_files.encode(picture, format, quality, subsampling), replace)
+        return
+    with atomic_path(target, replace) as part, open(part, "xb") as file:
+        image_files.save(picture, file, format, quality, subsampling)
 
 
 def _dump(parts: dict[str, bytes], stem: Path, how: Existing) -> None:

@@ -24,7 +24,7 @@ from nic_core.host.runtimes import Runtime
 from nic_core.host.tables import EncodeOptions
 from nic_core.host.target import Target
 from nic_core.pictures import image_files
-from nic_core.pictures.picture import Picture
+from nic_core.pictures.picture import RowPicture
 
 SUFFIX = ".nic"
 
@@ -60,6 +60,14 @@ with_rate = together(
 @with_existing
 @with_parallel
 @with_engine
+@click.option(
+    "--tile",
+    type=click.IntRange(1),
+    metavar="PIXELS",
+    help="Code in tiles with sides of at most so many pixels, so that small regions decode fast "
+    "[default: large pictures only, in the codec's own tiles].",
+)
+@click.option("--max-pixels", type=click.IntRange(1), help="Refuse larger pictures [default: 179 million].")
 @click.option("--strip", is_flag=True, help="Leave out ICC profile, EXIF and XMP (orientation is applied first).")
 def encode(
     inputs: tuple[Path, ...],
@@ -75,6 +83,8 @@ def encode(
     weights: str | None,
     device: str,
     runtime: Runtime,
+    tile: int | None,
+    max_pixels: int | None,
     strip: bool,
     **options: Any,
 ) -> int:
@@ -99,13 +109,14 @@ def encode(
 
     def work(job: Job, say: Say) -> Done:
         own = encode_options.of(job.source)
-        picture = _read(job.source)
+        picture = _read(job.source, max_pixels)
         data = loaded.encode(
             picture,
             quality,
             target=targets[0] if targets else None,
             on_trial=lambda number: say(f"trial {number}"),
             strip=strip,
+            tile=tile,
             **own,
         )
         write(job.target, data, overwrite)
@@ -114,5 +125,7 @@ def encode(
     return run_jobs(todo, work, "encode", jobs)
 
 
-def _read(source: Path) -> Picture:
-    return image_files.read_bytes(sys.stdin.buffer.read()) if source == STREAM else image_files.read(source)
+def _read(source: Path, max_pixels: int | None) -> RowPicture:
+    if source == STREAM:
+        return image_files.read_bytes(sys.stdin.buffer.read(), max_pixels=max_pixels)
+    return image_files.open_rows(source, max_pixels)

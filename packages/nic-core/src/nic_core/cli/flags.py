@@ -1,5 +1,6 @@
 """The flags of `nic encode` and `nic decode`, those of the installed codecs among them, and how --help shows them."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from itertools import pairwise
@@ -11,6 +12,7 @@ import click
 from nic_core.api import parse_codec
 from nic_core.cli.jobs import Existing
 from nic_core.errors import BadOption
+from nic_core.format.tiling import Region
 from nic_core.host.runtimes import RUNTIMES
 from nic_core.host.target import UNITS, Target
 from nic_core.plugins import codec_spec, list_codecs
@@ -111,6 +113,22 @@ class TargetType(click.ParamType):
             return value if isinstance(value, Target) else Target.parse(self.kind, value)
         except BadOption as error:
             self.fail(str(error), param, ctx)
+
+
+class RegionType(click.ParamType):
+    """Four whole numbers: X,Y,WIDTH,HEIGHT."""
+
+    name = "x,y,width,height"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Region:
+        """Return the numbers, or fail with what is wrong about the value."""
+        if isinstance(value, tuple):
+            return value  # type: ignore[return-value]
+        found = re.fullmatch(r"\s*(\d{1,9})\s*,\s*(\d{1,9})\s*,\s*(\d{1,9})\s*,\s*(\d{1,9})\s*", value)
+        if found is None:
+            self.fail(f"a region is four whole numbers of pixels, such as 0,0,640,480, not {value!r}", param, ctx)
+        x, y, width, height = map(int, found.groups())
+        return x, y, width, height
 
 
 def together(*decorators: Callable[[Any], Any]) -> Callable[[Any], Any]:

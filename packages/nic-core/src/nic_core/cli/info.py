@@ -71,9 +71,18 @@ def describe(path: Path) -> dict[str, Any]:
         "synthesis_id": head.synthesis_id,
         "weights": fitting[0].name if fitting else None,
         "units": [len(unit) for unit in file.units],
+        "tiles": _tiles(head),
         "dpi": resolution.stated(file.chunks),
         "chunks": [{"kind": kind, "bytes": len(content)} for kind, content in file.chunks.items()],
     }
+
+
+def _tiles(head: container.Header) -> dict[str, int] | None:
+    """Return how a picture is divided, None where it is in one piece."""
+    if (tiling := head.tiling) is None:
+        return None
+    columns, rows = tiling.columns(head.width), tiling.rows(head.height)
+    return {"columns": columns, "rows": rows, "width": tiling.width, "height": tiling.height}
 
 
 def _text(fact: dict[str, Any]) -> str:
@@ -86,6 +95,7 @@ def _text(fact: dict[str, Any]) -> str:
         "entropy_id": fact["entropy_id"],
         "synthesis_id": fact["synthesis_id"],
         "weights": fact["weights"] or "not installed",
+        "tiles": "{columns} x {rows} of {width} x {height}".format(**fact["tiles"]) if fact["tiles"] else None,
         "units": len(fact["units"]),
         "dpi": fact["dpi"],
         "chunks": ", ".join(f"{chunk['kind']} ({chunk['bytes']} bytes)" for chunk in fact["chunks"]),

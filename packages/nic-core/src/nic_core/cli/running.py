@@ -33,10 +33,11 @@ PATIENCE = 1.0
 
 @dataclass(frozen=True)
 class Done:
-    """What one finished job counts: bytes of the .nic file and pixels."""
+    """What one finished job counts: bytes of the .nic file and pixels; whether a part of it is damaged."""
 
     size: int
     pixels: int
+    damaged: bool = False
 
 
 Work = Callable[[Job, Say], Done]
@@ -149,7 +150,7 @@ def run_jobs(plan: Plan, work: Work, verb: str, at_once: int = 1) -> int:
     for note in plan.notes:
         say(note, err=True)
     say(_summary(plan, results, time.perf_counter() - start, max(run.startup.values(), default=0)), plan.to_stream)
-    return 1 if any(isinstance(result, Exception) for result in results) else 0
+    return 1 if any(isinstance(result, Exception) or result.damaged for result in results) else 0
 
 
 def _do(run: Run, at_once: int, advance: Callable[[], None]) -> None:
@@ -214,6 +215,8 @@ def _summary(plan: Plan, results: list[Done | Exception], seconds: float, startu
         text += f" (and {startup:.1f} s to start)"
     if plan.there:
         text += f"; {plan.there} there already"
+    if damaged := sum(item.damaged for item in done):
+        text += f"; {damaged} damaged"
     if failed := len(results) - len(done):
         text += f"; {failed} failed"
     return text

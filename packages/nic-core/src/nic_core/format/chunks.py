@@ -1,5 +1,8 @@
 """What a picture has besides coded pixels, as optional chunks of the file: alpha, ICC profile, EXIF, XMP, dpi."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 
 from nic_core.errors import BadPicture, DamagedFile
@@ -7,8 +10,8 @@ from nic_core.format.container import File, compress_chunk, expand_chunk
 from nic_core.format.resolution import RESOLUTION, pack, stated
 from nic_core.pictures import metadata, png
 from nic_core.pictures.dpi import same_dpi
-from nic_core.pictures.picture import Picture, RowPicture
-from nic_core.pictures.strips import Pixels
+from nic_core.pictures.picture import RowPicture
+from nic_core.pictures.strips import Pixels, Strips, bands, mapped
 
 ALPHA = "alph"
 METADATA = {"iccp": "icc", "exif": "exif", "xmpp": "xmp"}
@@ -24,7 +27,7 @@ def of_picture(picture: RowPicture) -> dict[str, bytes]:
         kind: compress_chunk(data) for kind, name in METADATA.items() if (data := getattr(picture, name)) is not None
     }
     if picture.alpha is not None:
-        found[ALPHA] = png.encode(Picture(np.asarray(picture.alpha)[..., None]))
+        found[ALPHA] = png.encode(RowPicture(mapped(picture.alpha, lambda alpha: alpha[..., None])))
     if picture.dpi is not None and not same_dpi(picture.dpi, metadata.resolution(picture.exif)):
         found[RESOLUTION] = pack(picture.dpi)
     return found
@@ -42,12 +45,15 @@ def to_picture(pixels: Pixels, alpha: Pixels | None, chunks: dict[str, bytes]) -
     return RowPicture(pixels, alpha, **found, dpi=dpi)
 
 
-def alpha_of(file: File) -> np.ndarray | None:
-    """Return the alpha of a file, (H, W), None where it has none; DamagedFile where it does not fit the picture."""
+def alpha_of(file: File) -> Pixels | None:
+    """Return the alpha of a file, (H, W), None where it has none; DamagedFile where it does not fit the picture.
+
+    What it holds is unpacked when its rows are taken, which raises DamagedFile, too.
+    """
     data, expected = file.chunks.get(ALPHA), file.header
     if data is None:
         return None
-    try:
+    with _explained():
         # First: a few bytes of PNG can claim any number of pixels.
         head = png.header(data)
         wanted = (expected.width, expected.height, expected.bit_depth, True)
@@ -55,11 +61,23 @@ def alpha_of(file: File) -> np.ndarray | None:
             raise BadPicture(
                 f"it is no PNG of {expected.width} x {expected.height} pixels, one channel of {expected.bit_depth} bits"
             )
-        picture = png.decode(data)
+        picture = png.rows(data)
         if picture.alpha is not None:
             raise BadPicture("it has a transparent colour")
-    except MemoryError:
+
+    def make() -> Iterator[np.ndarray]:
+        with _explained():
+            for _, part in bands(picture.pixels):
+                yield part[..., 0]
+
+    return Strips((expected.height, expected.width), picture.pixels.dtype, make)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except (MemoryError, DamagedFile):
         raise
     except Exception as error:  # what the PNG decoder raises on damaged data has no common base
         raise DamagedFile(f"the alpha chunk is damaged: {error}") from error
-    return picture.pixels[..., 0]

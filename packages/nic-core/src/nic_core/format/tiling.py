@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from nic_core.errors import BadOption
 
+Region = tuple[int, int, int, int]
+"""x, y, width, height in pixels, x and y from the top left of the picture as it lies in the file."""
+
 
 @dataclass(frozen=True)
 class Area:

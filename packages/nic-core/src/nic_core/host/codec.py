@@ -16,9 +16,10 @@ from nic_core.codec import OnDamage, PixelCodec
 from nic_core.errors import BadOption, TargetUnreachable
 from nic_core.format import chunks
 from nic_core.format.container import UNLIMITED, Data, File, Header, pack, unpack
+from nic_core.format.tiling import Region
 from nic_core.host.choice import Choice, nearest_quality
 from nic_core.host.coding import compressed
-from nic_core.host.decoding import Region, area_of, decoded
+from nic_core.host.decoding import area_of, decoded
 from nic_core.host.limits import second_limit, time_limit
 from nic_core.host.runtimes import Runtime, target_of
 from nic_core.host.target import Target, Trial, search

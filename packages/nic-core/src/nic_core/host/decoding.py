@@ -9,14 +9,11 @@ from nic_core.codec import OnDamage, PixelCodec
 from nic_core.errors import BadOption
 from nic_core.format import chunks
 from nic_core.format.container import File, check_pixels
-from nic_core.format.tiling import Area
+from nic_core.format.tiling import Area, Region
 from nic_core.host.limits import limited
 from nic_core.pictures.picture import RowPicture
 from nic_core.pictures.scaling import reduced
-from nic_core.pictures.strips import Pixels, Strips
-
-Region = tuple[int, int, int, int]
-"""x, y, width, height in pixels, x and y from the top left of the picture as it lies in the file."""
+from nic_core.pictures.strips import Pixels, Strips, cropped
 
 
 def area_of(region: Region | None, file: File, max_pixels: int | None) -> Area:
@@ -59,5 +56,5 @@ def decoded(
     dtype = np.uint16 if head.bit_depth == 16 else np.uint8
     pixels: Pixels = Strips((area.height, area.width, head.channels), dtype, make)
     alpha = chunks.alpha_of(file)
-    part = None if alpha is None else reduced(alpha[area.y : area.bottom, area.x : area.right], by)
+    part = None if alpha is None else reduced(cropped(alpha, area), by)
     return chunks.to_picture(reduced(pixels, by), part, file.chunks)

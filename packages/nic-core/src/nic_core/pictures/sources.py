@@ -18,4 +18,4 @@ def picture_of(source: Source) -> RowPicture:
     """
     if isinstance(source, RowPicture):
         return source
-    return image_files.read(source) if isinstance(source, (str, os.PathLike)) else Picture.of(source)
+    return image_files.open_rows(source) if isinstance(source, (str, os.PathLike)) else Picture.of(source)

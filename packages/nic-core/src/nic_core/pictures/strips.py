@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from nic_core.format.tiling import Area
+
 BAND = 1 << 20
 """Samples, about, that are worked on at a time where nothing else says how many rows."""
 
@@ -87,6 +89,25 @@ def split_alpha(samples: Pixels) -> tuple[Pixels, Pixels | None]:
     if samples.shape[2] in (1, 3):
         return samples, None
     return mapped(samples, lambda part: part[..., :-1]), mapped(samples, lambda part: part[..., -1])
+
+
+def cropped(pixels: Pixels, area: Area) -> Pixels:
+    """Return a part of pixels; strips stay strips."""
+    columns = slice(area.x, area.right)
+    if not isinstance(pixels, Strips):
+        return pixels[area.y : area.bottom, columns]
+
+    def make() -> Iterator[np.ndarray]:
+        first = 0
+        for part in pixels:
+            shown = part[max(0, area.y - first) : max(0, area.bottom - first), columns]
+            first += len(part)
+            if len(shown):
+                yield shown
+            if first >= area.bottom:
+                return
+
+    return Strips((area.height, area.width, *pixels.shape[2:]), pixels.dtype, make)
 
 
 def bands(pixels: Pixels, rows: int = 0) -> Iterator[tuple[int, np.ndarray]]:

@@ -8,8 +8,8 @@ from typing import BinaryIO
 import numpy as np
 from PIL import TiffImagePlugin
 
+from nic_core.ahead import ahead
 from nic_core.pictures import metadata
-from nic_core.pictures.ahead import ahead
 from nic_core.pictures.dpi import same_dpi
 from nic_core.pictures.picture import RowPicture
 from nic_core.pictures.tiff_directory import Form
