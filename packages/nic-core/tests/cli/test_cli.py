@@ -16,7 +16,7 @@ import pytest
 from nic_core import native, plugins
 from nic_core.cli import run
 from nic_core.pictures import image_files
-from nic_core.pictures.picture import Picture
+from nic_core.pictures.picture import Picture, RowPicture
 from PIL import Image
 
 Make = Callable[..., Path]
@@ -379,15 +379,15 @@ def test_a_folder_that_cannot_be_written(work: Path, tmp_path: Path, capsys: pyt
 def test_an_interrupt_leaves_nothing(
     work: Path, fake: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    start, calls = image_files.read, []
+    start, calls = image_files.open_rows, []
 
-    def interrupted(path: Path) -> Picture:
+    def interrupted(path: Path, max_pixels: int | None) -> RowPicture:
         calls.append(path)
         if len(calls) > 1:
             raise KeyboardInterrupt
-        return start(path)
+        return start(path, max_pixels)
 
-    monkeypatch.setattr(image_files, "read", interrupted)
+    monkeypatch.setattr(image_files, "open_rows", interrupted)
     assert run(["encode", "a.png", "b.jpg", "sub", "-o", "out"]) == 130
     says = capsys.readouterr().err.strip()
     assert says == "nic: 1 of 4 files were done; --skip-existing does the rest\n\nnic: interrupted"
