@@ -9,6 +9,7 @@ from nic_core.coding import EntropyCoder, Tables
 from nic_latent.arithmetic import rounded_shift, saturated
 from nic_latent.coding import LARGEST_SYMBOL, LATENT_GRID, Decode, Encode, Gaussians, Round, checksum
 from nic_latent.context import Order, drive
+from nic_latent.edges import NO_EDGES, Edges
 from nic_latent.fixed import Fixed, joined
 from nic_latent.nets import Net, NetTable
 
@@ -32,8 +33,8 @@ class EntropyModel:
     gaussians: Gaussians
     ratio: int
 
-    def encode(self, y: np.ndarray, z: np.ndarray, coder: EntropyCoder) -> tuple[bytes, int]:
-        """Return the stream of a picture's latents, (1, h, w, C) numbers, and the checksum of its symbols.
+    def encode(self, y: np.ndarray, z: np.ndarray, coder: EntropyCoder, edges: Edges = NO_EDGES) -> tuple[bytes, int]:
+        """Return the stream of a picture's or a tile's latents, (1, h, w, C) numbers, and its symbols' checksum.
 
         ValueError for latents that are not finite or beyond +-2**17.
         """
@@ -43,22 +44,24 @@ class EntropyModel:
         symbols = self.z_symbols(z)
         encoder.push(symbols.reshape(-1), self._z_rows(symbols.shape), self.z_tables)
         code = Encode(Fixed.of(y, LATENT_GRID), self.gaussians, encoder, checksum(symbols))
-        self._drive(symbols, code)
+        self._drive(symbols, code, edges)
         return encoder.finish(), code.checksum
 
-    def decode(self, stream: bytes, z_size: tuple[int, int], y_channels: int, coder: EntropyCoder) -> tuple[Fixed, int]:
+    def decode(
+        self, stream: bytes, z_size: tuple[int, int], y_channels: int, coder: EntropyCoder, edges: Edges = NO_EDGES
+    ) -> tuple[Fixed, int]:
         """Return y_hat (1, h, w, C) of a stream and the checksum of its symbols; z_size: height and width of z."""
         shape = (1, *z_size, len(self.medians))
         count = int(np.prod(shape)) + z_size[0] * z_size[1] * self.ratio**2 * y_channels
         decoder = coder.decoder(stream, count)
         symbols = decoder.pull(self._z_rows(shape), self.z_tables).reshape(shape)
         code = Decode(self.gaussians, decoder, checksum(symbols))
-        y_hat = self._drive(symbols, code)
+        y_hat = self._drive(symbols, code, edges)
         decoder.finish()
         return y_hat, code.checksum
 
-    def _drive(self, z_symbols: np.ndarray, code: Encode | Decode) -> Fixed:
-        nets = NetTable(self.nets)
+    def _drive(self, z_symbols: np.ndarray, code: Encode | Decode, edges: Edges) -> Fixed:
+        nets = NetTable(self.nets, edges)
         hyper = nets(HYPER_SYNTHESIS, self.z_hat(z_symbols))
         return joined(drive(self.order(nets, hyper), code), LATENT_GRID)
 

@@ -13,6 +13,7 @@ from nic_core.format.tiling import Area
 from nic_core.weights import WeightsInfo
 
 from nic_latent.context import Order
+from nic_latent.edges import NO_EDGES, Edges
 from nic_latent.graphs import ANALYSIS, SYNTHESIS, Graph
 from nic_latent.loading import entropy_model, read_arrays
 from nic_latent.tiled import TiledCodec
@@ -60,13 +61,15 @@ class GraphCodec(TiledCodec):
         x = to_numbers(pixels, self.stride, self.picture_channels)
         return tuple(channels_last(latent) for latent in self.analysis(x=x, **self.inputs(quality, options)))
 
-    def encode_latents(self, y: np.ndarray, z: np.ndarray) -> tuple[bytes, int]:
+    def encode_latents(self, y: np.ndarray, z: np.ndarray, edges: Edges = NO_EDGES) -> tuple[bytes, int]:
         """See `TiledCodec.encode_latents`."""
-        return self.entropy.encode(y, z, Interleaved())
+        return self.entropy.encode(y, z, Interleaved(), edges)
 
-    def decode_latents(self, stream: bytes, z_size: tuple[int, int], coder: str) -> tuple[np.ndarray, int]:
+    def decode_latents(
+        self, stream: bytes, z_size: tuple[int, int], coder: str, edges: Edges
+    ) -> tuple[np.ndarray, int]:
         """See `TiledCodec.decode_latents`."""
-        y_hat, checksum = self.entropy.decode(stream, z_size, self.y_channels, Interleaved())
+        y_hat, checksum = self.entropy.decode(stream, z_size, self.y_channels, Interleaved(), edges)
         return y_hat.numbers.astype(np.float32), checksum
 
     def synthesised(self, y_hat: np.ndarray, cut: Area, header: Header, options: dict[str, Any]) -> np.ndarray:

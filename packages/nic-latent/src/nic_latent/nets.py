@@ -6,7 +6,8 @@ from functools import cached_property
 
 from nic_core import progress
 
-from nic_latent.colours import at_colour
+from nic_latent.colours import at_colour, looks_at_one_position
+from nic_latent.edges import NO_EDGES, Edges
 from nic_latent.executor import Part, in_c, parts_of
 from nic_latent.fixed import Fixed
 from nic_latent.step import Step
@@ -44,6 +45,11 @@ class Net:
         return first, second
 
     @cached_property
+    def looks_around(self) -> bool:
+        """Whether positions of the output depend on other positions of the inputs."""
+        return not all(looks_at_one_position(step.layer) for step in self.steps)
+
+    @cached_property
     def _compiled(self) -> tuple[Part, ...]:
         """Weights as C takes them."""
         return self._parts()
@@ -51,13 +57,18 @@ class Net:
 
 @dataclass(frozen=True)
 class NetTable:
-    """Nets by name, as an order calls them."""
+    """Nets by name, as an order calls them; edges: on which sides their inputs go on in other tiles."""
 
     nets: Mapping[str, Net]
+    edges: Edges = NO_EDGES
 
     def __call__(self, name: str, *inputs: Fixed, parity: int | None = None) -> Fixed:
         """Run a net; parity: see `nic_latent.context.Nets`."""
         net = self.nets[name]
         if parity is not None and not any(side % 2 for value in inputs for side in value.values.shape[1:3]):
             net = net.colours[parity]
-        return net(*inputs)
+        if not self.edges or not net.looks_around:
+            return net(*inputs)
+        extended = [self.edges.extended(value) for value in inputs]
+        made = net(*extended)
+        return self.edges.cut(made, made.values.shape[1] // extended[0].values.shape[1])

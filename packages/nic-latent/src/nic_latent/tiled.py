@@ -17,6 +17,7 @@ from nic_core.format.sums import combined
 from nic_core.format.tiling import Area, Tiling
 from nic_core.pictures.strips import Pixels
 
+from nic_latent.edges import NO_EDGES, Edges
 from nic_latent.geometry import Geometry, Reach
 from nic_latent.untiling import OTHER_SYMBOLS, Untiling
 
@@ -43,11 +44,13 @@ class TiledCodec(PixelCodec):
         """Return y and z of pixels (H, W, C), (1, h, w, C) numbers each; sides are padded to whole strides."""
 
     @abstractmethod
-    def encode_latents(self, y: np.ndarray, z: np.ndarray) -> tuple[bytes, int]:
-        """Return the stream of latents and the checksum of its symbols."""
+    def encode_latents(self, y: np.ndarray, z: np.ndarray, edges: Edges = NO_EDGES) -> tuple[bytes, int]:
+        """Return the stream of latents and the checksum of its symbols; edges: where other tiles are."""
 
     @abstractmethod
-    def decode_latents(self, stream: bytes, z_size: tuple[int, int], coder: str) -> tuple[np.ndarray, int]:
+    def decode_latents(
+        self, stream: bytes, z_size: tuple[int, int], coder: str, edges: Edges
+    ) -> tuple[np.ndarray, int]:
         """Return y_hat (1, h, w, C) of a stream, in numbers, and its checksum; z_size: height and width of z.
 
         DamagedFile where the stream is not one of that size.
@@ -69,7 +72,8 @@ class TiledCodec(PixelCodec):
 
     def compress(self, pixels: np.ndarray, quality: float | None, options: dict[str, Any]) -> Coded:
         """See `PixelCodec.compress`."""
-        stream, checksum = self.encode_latents(*self.latents(pixels, quality, self.prepared(pixels, options)))
+        y, z = self.latents(pixels, quality, self.prepared(pixels, options))
+        stream, checksum = self.encode_latents(y, z)
         return Coded((stream,), checksum)
 
     def compress_tiles(self, pixels: Pixels, tiling: Tiling, quality: float | None, options: dict[str, Any]) -> Coded:
@@ -78,14 +82,15 @@ class TiledCodec(PixelCodec):
         height, width = pixels.shape[:2]
         picture, areas = Area(0, 0, width, height), list(tiling.areas(width, height))
 
-        def latents() -> Iterator[list[np.ndarray]]:
+        def latents() -> Iterator[tuple[Any, ...]]:
             for area in areas:
                 seen = area.grown(self.reach.halo).within(picture)
                 if area.x == 0:
                     rows = pixels[seen.y : seen.bottom]
                 found = self.latents(rows[:, seen.x : seen.right], quality, options)
                 padded = Area(area.x, area.y, *(side + -side % self.stride for side in (area.width, area.height)))
-                yield [_cut(latent, padded, seen, size) for latent, size in zip(found, self._sizes, strict=True)]
+                y, z = (_cut(latent, padded, seen, size) for latent, size in zip(found, self._sizes, strict=True))
+                yield y, z, Edges.of(area, picture)
 
         coded = ahead(lambda found: self.encode_latents(*found), latents(), len(areas), threads=1)
         units, symbols = zip(*progress.track(coded, "encoding tiles", len(areas)), strict=True)
@@ -102,14 +107,15 @@ class TiledCodec(PixelCodec):
         """See `PixelCodec.rows`."""
         head = file.header
         self.check(head)
+        geometry = Geometry.of(head, self.tile, self.stride, self.reach)
 
         def decode(stream: bytes, tile: Area) -> tuple[np.ndarray, int]:
-            return self.decode_latents(stream, (tile.height // self.stride, tile.width // self.stride), head.coder)
+            z_size = tile.height // self.stride, tile.width // self.stride
+            return self.decode_latents(stream, z_size, head.coder, Edges.of(tile, geometry.padded))
 
         def synthesise(y_hat: np.ndarray, cut: Area) -> np.ndarray:
             return self.synthesised(y_hat, cut, head, options)
 
-        geometry = Geometry.of(head, self.tile, self.stride, self.reach)
         return Untiling(file, geometry, area, self.y_stride, decode, synthesise, on_damage, self.other_symbols).rows()
 
     @property

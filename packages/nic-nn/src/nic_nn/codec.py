@@ -13,6 +13,7 @@ from nic_core.format.tiling import Area
 from nic_core.host.runtimes import has_graphs
 from nic_core.weights import WeightsInfo
 from nic_core.weights.tensors import read_head
+from nic_latent.edges import NO_EDGES, Edges
 from nic_latent.tiled import TiledCodec
 from nic_latent.untiling import OTHER_SYMBOLS
 from torch import Tensor, nn
@@ -108,15 +109,17 @@ class LatentCodec(TiledCodec):
             y = self.analyse(x, quality, options)
             return channels_last(y), channels_last(self.loaded.h_a(y))
 
-    def encode_latents(self, y: np.ndarray, z: np.ndarray) -> tuple[bytes, int]:
+    def encode_latents(self, y: np.ndarray, z: np.ndarray, edges: Edges = NO_EDGES) -> tuple[bytes, int]:
         """See `TiledCodec.encode_latents`."""
         with torch.inference_mode():
-            return self.loaded.encode_latents(y, z)
+            return self.loaded.encode_latents(y, z, edges)
 
-    def decode_latents(self, stream: bytes, z_size: tuple[int, int], coder: str) -> tuple[np.ndarray, int]:
+    def decode_latents(
+        self, stream: bytes, z_size: tuple[int, int], coder: str, edges: Edges
+    ) -> tuple[np.ndarray, int]:
         """See `TiledCodec.decode_latents`."""
         with torch.inference_mode():
-            y_hat, checksum = self.loaded.decode_stream(stream, z_size, coder)
+            y_hat, checksum = self.loaded.decode_stream(stream, z_size, coder, edges)
         return channels_last(y_hat), checksum
 
     def synthesised(self, y_hat: np.ndarray, cut: Area, header: Header, options: dict[str, Any]) -> np.ndarray:

@@ -11,6 +11,7 @@ from nic_core.coding import EntropyCoder, Tables
 from nic_core.errors import BadWeights, DamagedFile
 from nic_latent.coding import LATENT_GRID, Gaussians, checksum
 from nic_latent.context import Context, Order, at_once, drive
+from nic_latent.edges import NO_EDGES, Edges
 from nic_latent.entropy_model import EntropyModel
 from nic_latent.fixed import Fixed
 from nic_latent.graphs import ANALYSIS, SYNTHESIS
@@ -176,10 +177,10 @@ class LatentModel(nn.Module):
         streams, checksums = zip(*(self.encode_latents(*latents) for latents in pictures), strict=True)
         return Compressed(streams, (y.shape[2] * self.y_stride, y.shape[3] * self.y_stride), checksums)
 
-    def encode_latents(self, y: np.ndarray, z: np.ndarray) -> tuple[bytes, int]:
-        """Return the stream of one picture's latents, (1, h, w, C) each, and the checksum of its symbols."""
+    def encode_latents(self, y: np.ndarray, z: np.ndarray, edges: Edges = NO_EDGES) -> tuple[bytes, int]:
+        """Return the stream of one picture's or tile's latents, (1, h, w, C) each, and the checksum of its symbols."""
         if self.integers is not None:
-            return self.integers.encode(y, z, coder(WRITTEN))
+            return self.integers.encode(y, z, coder(WRITTEN), edges)
         return self._encode_floats(*(planes(latent, self.entropy_bottleneck.quantiles.device) for latent in (y, z)))
 
     def _encode_floats(self, y: Tensor, z: Tensor) -> tuple[bytes, int]:
@@ -203,7 +204,9 @@ class LatentModel(nn.Module):
             pictures.append(y_hat)
         return torch.cat(pictures)
 
-    def decode_stream(self, stream: bytes, z_size: tuple[int, int], name: str) -> tuple[Tensor, int]:
+    def decode_stream(
+        self, stream: bytes, z_size: tuple[int, int], name: str, edges: Edges = NO_EDGES
+    ) -> tuple[Tensor, int]:
         """Return y_hat (1, C, h, w) of one stream, for a z of (height, width), and its symbols' checksum.
 
         name: of the entropy coder; UnsupportedFile where it is none of `nic_nn.coders`. DamagedFile where the stream
@@ -211,7 +214,7 @@ class LatentModel(nn.Module):
         """
         if self.integers is None:
             return self._decode_floats(stream, torch.Size((1, self.channels[1], *z_size)), coder(name))
-        y_hat, found = self.integers.decode(stream, z_size, self.channels[0], coder(name))
+        y_hat, found = self.integers.decode(stream, z_size, self.channels[0], coder(name), edges)
         device = self.entropy_bottleneck.quantiles.device
         return torch.from_numpy(y_hat.numbers.astype(np.float32)).permute(0, 3, 1, 2).to(device), found
 

@@ -1,4 +1,4 @@
-"""Made the golden files beside it: a tiny weights file, and .nic files with the pictures they decode to.
+"""Made the golden files beside it: tiny weights files, and .nic files with the pictures they decode to.
 
 Golden files decode forever: those that exist are never made again, not even when this script, the model or the format
 changes, since they stand for the files that users have. This script says where they come from, and adds new ones: it
@@ -7,6 +7,8 @@ writes only what is missing, and a weights file that exists is used as it is.
     python plugins/nic-mini/tests/golden/make.py
 """
 
+import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import nic_core as nic
@@ -21,7 +23,9 @@ from nic_nn.export import export
 from PIL import Image, ImageCms
 
 HERE = Path(__file__).parent
-WEIGHTS = HERE / "tiny.safetensors"
+FLOATS = HERE / "tiny.safetensors"
+"""Weights whose entropy model is in floating point, as they all were first."""
+INTEGERS = HERE / "integers.safetensors"
 XMP = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"
 
 
@@ -56,29 +60,43 @@ def exif() -> bytes:
     return block.tobytes().removeprefix(b"Exif\0\0")
 
 
-def pictures() -> dict[str, tuple[Picture, float]]:
-    """Return pictures and their qualities by file name."""
+@dataclass(frozen=True)
+class Golden:
+    """A file: its picture, how it is coded, and the weights that decode it."""
+
+    picture: Picture
+    quality: float = 50.0
+    tile: int | None = None
+    weights: Path = INTEGERS
+
+
+def files() -> dict[str, Golden]:
+    """Return what there is by file name."""
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     alpha = np.linspace(0, 65535, 20 * 33).reshape(20, 33).round().astype(np.uint16)
+    alpha_of_tiles = np.linspace(0, 255, 140 * 190).reshape(140, 190).round().astype(np.uint8)
     return {
-        "rgb": (Picture(pixels(45, 70, 3, np.uint8)), 50.0),
-        "gray": (Picture(pixels(64, 31, 1, np.uint8)), 50.0),
-        "deep": (Picture(pixels(20, 33, 3, np.uint16), alpha, srgb, exif(), XMP), 50.0),
-        "high": (Picture(pixels(45, 70, 3, np.uint8)), 93.5),
+        "rgb": Golden(Picture(pixels(45, 70, 3, np.uint8)), weights=FLOATS),
+        "gray": Golden(Picture(pixels(64, 31, 1, np.uint8)), weights=FLOATS),
+        "deep": Golden(Picture(pixels(20, 33, 3, np.uint16), alpha, srgb, exif(), XMP), weights=FLOATS),
+        "high": Golden(Picture(pixels(45, 70, 3, np.uint8)), 93.5, weights=FLOATS),
+        "integers": Golden(Picture(pixels(45, 70, 3, np.uint8)), 75.0),
+        "tiles": Golden(Picture(pixels(140, 190, 3, np.uint8), alpha_of_tiles), 93.5, 64),
     }
 
 
 def main() -> None:
     """Write what is missing."""
-    if not WEIGHTS.exists():
+    os.environ["NIC_GRAPHS"] = "0"  # torch decodes golden files, and graphs would double what they take
+    if not INTEGERS.exists():
         provenance = {"summary": "random weights, for tests", "command": "plugins/nic-mini/tests/golden/make.py"}
         info = WeightsInfo("mini", "golden", {}, "", "", (1.0, 100.0), licence="Apache-2.0", provenance=provenance)
-        export(tiny(), WEIGHTS, info, half=True)
-    codec = nic.load("mini", WEIGHTS, "cpu")
-    for name, (picture, quality) in pictures().items():
+        export(tiny(), INTEGERS, info, half=True)
+    for name, golden in files().items():
         path = HERE / f"{name}.nic"
         if not path.exists():
-            path.write_bytes(codec.encode(picture, quality))
+            codec = nic.load("mini", golden.weights, "cpu")
+            path.write_bytes(codec.encode(golden.picture, golden.quality, tile=golden.tile))
             image_files.write(codec.decode_picture(path.read_bytes()), path.with_suffix(".png"))
 
 
