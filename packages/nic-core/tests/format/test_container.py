@@ -281,3 +281,50 @@ def test_alpha_is_not_unpacked_before_its_size_is_known(monkeypatch: pytest.Monk
         chunks.alpha_of(File(altered(width=4, height=3), (b"",), {"alph": early}))
     with pytest.raises(DamagedFile, match="no PNG of 4 x 3 pixels"):
         chunks.alpha_of(File(altered(width=4, height=3), (b"",), {"alph": huge}))
+
+
+def tiled_file() -> bytes:
+    """Return a file of four tiles with checksums of each."""
+    header = altered(width=5, height=3, coder="other", tiling=Tiling(4, 2))
+    return pack(File(header, (b"aaaa", b"b", b"cc", b"dddddd"), {"zzzz": b"more"}, (1, 2, 3, 4)))
+
+
+def test_checksums_of_tiles_come_back() -> None:
+    file = unpack(tiled_file())
+    assert (file.symbols, file.chunks) == ((1, 2, 3, 4), {"zzzz": b"more"})
+    assert pack(file) == tiled_file()
+    for symbols in ((1, 2, 3), (1, 2, 3, 4, 5)):
+        with pytest.raises(ValueError, match="4 units cannot have checksums"):
+            pack(File(file.header, file.units, {}, symbols))
+
+
+def test_sound_units_of_a_damaged_file_are_told_apart() -> None:
+    data, units = tiled_file(), unpack(tiled_file()).units
+    start = len(data) - 4 - sum(map(len, units))
+    for place in range(start, len(data)):
+        damaged = bytearray(data)
+        damaged[place] ^= 0x40
+        with pytest.raises(DamagedFile, match="its CRC"):
+            unpack(bytes(damaged))
+        saved = unpack(bytes(damaged), salvage=True).units
+        lost = [number for number, unit in enumerate(saved) if unit != units[number]]
+        assert len(lost) == (place < len(data) - 4)
+        assert all(saved[number] == b"" for number in lost)
+    for end in range(start, len(data)):
+        saved = unpack(data[:end], salvage=True).units
+        assert all(unit in (b"", units[number]) for number, unit in enumerate(saved))
+
+
+def test_nothing_is_salvaged_where_the_header_is_damaged() -> None:
+    data = tiled_file()
+    start = data.index(b"sums")
+    for place in range(start):
+        damaged = bytearray(data)
+        damaged[place] ^= 0x40
+        with pytest.raises(NicError):
+            unpack(bytes(damaged), salvage=True)
+    for end in range(len(data) - 4 - 13):
+        with pytest.raises(NicError):
+            unpack(data[:end], salvage=True)
+    with pytest.raises(DamagedFile, match="no tiles of which any could be salvaged"):
+        unpack(small_file()[:-5] + b"hhhhh", salvage=True)

@@ -169,7 +169,7 @@ def unpack(data: Data, max_pixels: int | None = None, salvage: bool = False) -> 
         )
     if flags & ~KNOWN_FLAGS:
         raise UnsupportedFile("the file uses flags that this nic does not know: upgrade nic-core")
-    read = Reader(data, 6, len(data) - 4)
+    read = Reader(data, 6, len(data) - 4 if sound else len(data))  # a cut file ends with whatever it has
     width, height = struct.unpack("<II", read.take(8)) if flags & LARGE else struct.unpack("<HH", read.take(4))
     check_pixels(width, height, max_pixels)
     if not width or not height:
