@@ -59,7 +59,10 @@ def mosaics(paths: list[Path], columns: int, rows: int) -> Iterator[tuple[str, n
         height, width = (min(pixels.shape[axis] for pixels in found) for axis in (0, 1))
         cells = [pixels[:height, :width] for pixels in found]
         lines = [np.concatenate(cells[row * columns : (row + 1) * columns], 1) for row in range(rows)]
-        yield paths[first].stem, np.concatenate(lines)
+        joined = np.concatenate(lines)
+        if count > 1:  # or where pictures meet is where tiles meet
+            joined = np.roll(joined, (height // 2, width // 2), (0, 1))
+        yield paths[first].stem[:12], joined
 
 
 def gradients() -> Iterator[tuple[str, np.ndarray]]:
