@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nic_core.format.container import Header
     from nic_core.host.tables import EncodeOptions
     from nic_core.host.target import Target
-    from nic_core.pictures.picture import Picture
+    from nic_core.pictures.picture import Picture, RowPicture
 
 __version__ = "0.1.0"
 
@@ -27,6 +27,7 @@ __all__ = [
     "NicError",
     "Option",
     "Picture",
+    "RowPicture",
     "Target",
     "WeightsSpec",
     "decode",
@@ -41,7 +42,7 @@ _PLACES = {
     "Header": "nic_core.format.container",
     "EncodeOptions": "nic_core.host.tables",
     "Target": "nic_core.host.target",
-    "Picture": "nic_core.pictures.picture",
+    **dict.fromkeys(("Picture", "RowPicture"), "nic_core.pictures.picture"),
 }
 
 
