@@ -272,7 +272,7 @@ def test_alpha_must_fit(alpha: bytes) -> None:
 
 
 def test_alpha_is_not_unpacked_before_its_size_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nic_core.pictures.png.decode", lambda data: pytest.fail("unpacked"))
+    monkeypatch.setattr("nic_core.pictures.png.rows", lambda data: pytest.fail("unpacked"))
     small = image_files.encode(Picture(np.zeros((3, 4, 1), np.uint8)), "png")
     chunk = struct.pack(">4sIIBBBBB", b"IHDR", 60_000, 60_000, 8, 0, 0, 0, 0)
     huge = small[:12] + chunk + struct.pack(">I", zlib.crc32(chunk)) + small[33:]

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from nic_core import progress
 from nic_core.errors import BadPicture
-from nic_core.pictures import image_files, pillow, png_filters, ppm, tiff_pieces
+from nic_core.pictures import image_files, pillow, ppm
 from nic_core.pictures.picture import Picture
+from nic_core.pictures.png import filters as png_filters
+from nic_core.pictures.tiff import pieces as tiff_pieces
 
 
 def by_rows(path: Path, patch: pytest.MonkeyPatch, max_pixels: int | None = None) -> Picture:

@@ -134,7 +134,8 @@ def test_a_process_that_reads_png_files_prints_nothing(corpus: dict[str, bytes],
 import sys
 from pathlib import Path
 from nic_core.errors import BadPicture
-from nic_core.pictures import image_files, pillow
+from nic_core.pictures import image_files
+from nic_core.pictures import pillow
 for path in Path(sys.argv[1]).iterdir():
     try:
         image_files.read(path)

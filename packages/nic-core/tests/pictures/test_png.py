@@ -8,8 +8,11 @@ import zlib
 import numpy as np
 import pytest
 from nic_core.errors import BadPicture
-from nic_core.pictures import image_files, png, png_filters
+from nic_core.pictures import image_files, png
 from nic_core.pictures.picture import Picture
+from nic_core.pictures.png import chunks as png_chunks
+from nic_core.pictures.png import files as png_files
+from nic_core.pictures.png import filters as png_filters
 
 GRAY, RGB, PALETTE, GRAY_ALPHA, RGB_ALPHA = 0, 2, 3, 4, 6
 SAMPLES = {GRAY: 1, RGB: 3, PALETTE: 1, GRAY_ALPHA: 2, RGB_ALPHA: 4}
@@ -33,7 +36,7 @@ def ihdr(width: int, height: int, colour: int, depth: int, interlaced: bool = Fa
 
 def file_of(*chunks: bytes) -> bytes:
     """Return a file of chunks, with its signature and end."""
-    return b"".join((png.SIGNATURE, *chunks, chunk(b"IEND", b"")))
+    return b"".join((png_chunks.SIGNATURE, *chunks, chunk(b"IEND", b"")))
 
 
 def filtered(samples: np.ndarray, depth: int) -> bytes:
@@ -138,7 +141,7 @@ def test_libpng_reads_what_is_written(channels: int, dtype: type, monkeypatch: p
 
 
 def test_long_pixels_are_written_in_several_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(png, "_LONGEST_DATA", 100)
+    monkeypatch.setattr(png_files, "_LONGEST_DATA", 100)
     noise = np.random.default_rng(0).integers(0, 1 << 16, (20, 30, 3), np.uint16)
     data = png.encode(Picture(noise))
     assert data.count(b"IDAT") > 10

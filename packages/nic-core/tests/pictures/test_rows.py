@@ -20,11 +20,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nic_core.errors import BadPicture, CannotWrite
-from nic_core.pictures import image_files, pillow, png_filters, ppm, reading, tiff_pieces, tiff_writing
+from nic_core.pictures import image_files, pillow, ppm, reading
 from nic_core.pictures.content import FileBytes
-from nic_core.pictures.inflated import Inflated
 from nic_core.pictures.picture import Picture, RowPicture
+from nic_core.pictures.png import filters as png_filters
+from nic_core.pictures.png.inflated import Inflated
 from nic_core.pictures.strips import Strips
+from nic_core.pictures.tiff import pieces as tiff_pieces
+from nic_core.pictures.tiff import writing as tiff_writing
 from PIL import Image
 
 HEIGHT, WIDTH = 150, 50

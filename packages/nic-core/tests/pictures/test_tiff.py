@@ -10,8 +10,9 @@ import zlib
 import numpy as np
 import pytest
 from nic_core.errors import BadPicture
-from nic_core.pictures import image_files, tiff_layout
+from nic_core.pictures import image_files
 from nic_core.pictures.picture import Picture
+from nic_core.pictures.tiff import layout as tiff_layout
 from PIL import Image
 
 GRAY = (np.arange(40 * 50).reshape(40, 50) * 31).astype(np.uint16)
@@ -107,10 +108,10 @@ def test_directories_that_lie_on_one_another_are_counted_soon() -> None:
     entries = [(tag, len(data) + 6 + 12 * len(known) if tag == 273 else value) for tag, value in known]
     data += struct.pack("<H", len(known)) + b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries)
     data += struct.pack("<I", places[0]) + rows
-    start = time.perf_counter()
+    start = time.process_time()
     assert not image_files.read_bytes(bytes(data)).pixels.any()
     assert tiff_layout.pages(bytes(data)) == 1 << 16
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 @pytest.mark.parametrize("offset", [0, 1, 5, 0xFFFFFFFF])

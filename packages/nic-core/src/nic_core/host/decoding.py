@@ -56,5 +56,5 @@ def decoded(
     dtype = np.uint16 if head.bit_depth == 16 else np.uint8
     pixels: Pixels = Strips((area.height, area.width, head.channels), dtype, make)
     alpha = chunks.alpha_of(file)
-    part = None if alpha is None else reduced(cropped(alpha, area), by)
+    part = None if alpha is None else reduced(cropped(alpha, slice(area.y, area.bottom), slice(area.x, area.right)), by)
     return chunks.to_picture(reduced(pixels, by), part, file.chunks)

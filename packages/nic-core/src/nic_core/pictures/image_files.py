@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from nic_core.errors import BadOption, BadPicture, NicError
 from nic_core.files.atomic import atomic_path, atomic_write, is_device
-from nic_core.pictures import pillow_writing, png, ppm, reading, tiff_writing
+from nic_core.pictures import pillow_writing, png, ppm, reading
 from nic_core.pictures.content import FileBytes
 from nic_core.pictures.formats import (
     FORMATS,
@@ -24,6 +24,7 @@ from nic_core.pictures.formats import (
     needed_package,
 )
 from nic_core.pictures.picture import Picture, RowPicture
+from nic_core.pictures.tiff import writing as tiff_writing
 
 __all__ = [
     "FORMATS",

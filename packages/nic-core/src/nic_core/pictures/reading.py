@@ -10,12 +10,14 @@ from PIL import Image, UnidentifiedImageError
 
 from nic_core import progress
 from nic_core.errors import BadPicture, NicError
-from nic_core.pictures import bounds, pillow, png, ppm, tiff, tiff_layout
+from nic_core.pictures import bounds, pillow, png, ppm
 from nic_core.pictures.bounds import CheckSize
 from nic_core.pictures.content import Content, as_file
 from nic_core.pictures.formats import recognise
 from nic_core.pictures.picture import RowPicture
 from nic_core.pictures.strips import Pixels, Strips, split_alpha
+from nic_core.pictures.tiff import layout as tiff_layout
+from nic_core.pictures.tiff import reading as tiff
 
 _SRGB = "sRGB".encode("utf-16-be")
 _BEGINNING = 1 << 10  # bytes that tell the format

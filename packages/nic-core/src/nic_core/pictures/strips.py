@@ -5,8 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from nic_core.format.tiling import Area
-
 BAND = 1 << 20
 """Samples, about, that are worked on at a time where nothing else says how many rows."""
 
@@ -91,23 +89,23 @@ def split_alpha(samples: Pixels) -> tuple[Pixels, Pixels | None]:
     return mapped(samples, lambda part: part[..., :-1]), mapped(samples, lambda part: part[..., -1])
 
 
-def cropped(pixels: Pixels, area: Area) -> Pixels:
-    """Return a part of pixels; strips stay strips."""
-    columns = slice(area.x, area.right)
+def cropped(pixels: Pixels, rows: slice, columns: slice) -> Pixels:
+    """Return a part of pixels, whose slices have a start and an end inside; strips stay strips."""
     if not isinstance(pixels, Strips):
-        return pixels[area.y : area.bottom, columns]
+        return pixels[rows, columns]
 
     def make() -> Iterator[np.ndarray]:
         first = 0
         for part in pixels:
-            shown = part[max(0, area.y - first) : max(0, area.bottom - first), columns]
+            shown = part[max(0, rows.start - first) : max(0, rows.stop - first), columns]
             first += len(part)
             if len(shown):
                 yield shown
-            if first >= area.bottom:
+            if first >= rows.stop:
                 return
 
-    return Strips((area.height, area.width, *pixels.shape[2:]), pixels.dtype, make)
+    size = rows.stop - rows.start, columns.stop - columns.start
+    return Strips((*size, *pixels.shape[2:]), pixels.dtype, make)
 
 
 def bands(pixels: Pixels, rows: int = 0) -> Iterator[tuple[int, np.ndarray]]:

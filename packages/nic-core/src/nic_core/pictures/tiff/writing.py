@@ -12,8 +12,8 @@ from nic_core.ahead import ahead
 from nic_core.pictures import metadata
 from nic_core.pictures.dpi import same_dpi
 from nic_core.pictures.picture import RowPicture
-from nic_core.pictures.tiff_directory import Form
-from nic_core.pictures.tiff_layout import DEFLATE, MIN_IS_BLACK, RGB
+from nic_core.pictures.tiff.directory import Form
+from nic_core.pictures.tiff.layout import DEFLATE, MIN_IS_BLACK, RGB
 
 _STRIP = 1 << 20  # bytes, about, of a strip before compression
 _LARGEST_CLASSIC = (1 << 32) - (1 << 24)  # bytes of pixels for which places of 32 bits are enough, with all around them

@@ -13,12 +13,13 @@ from typing import BinaryIO
 import numpy as np
 
 from nic_core.errors import BadPicture
-from nic_core.pictures import metadata, png_chunks, png_filters
+from nic_core.pictures import metadata
 from nic_core.pictures.content import Content
 from nic_core.pictures.dpi import sound_dpi
-from nic_core.pictures.inflated import MOST_GROWTH, Inflated
 from nic_core.pictures.picture import Picture, RowPicture
-from nic_core.pictures.png_chunks import (
+from nic_core.pictures.png import chunks as png_chunks
+from nic_core.pictures.png import filters as png_filters
+from nic_core.pictures.png.chunks import (
     PALETTE,
     SAMPLES,
     SIGNATURE,
@@ -27,6 +28,7 @@ from nic_core.pictures.png_chunks import (
     chunk,
     header,
 )
+from nic_core.pictures.png.inflated import MOST_GROWTH, Inflated
 from nic_core.pictures.strips import Pixels, Strips, mapped, split_alpha
 
 __all__ = ["Header", "decode", "encode", "header", "rows", "save"]

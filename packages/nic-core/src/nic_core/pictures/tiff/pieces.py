@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from nic_core.pictures import metadata
 from nic_core.pictures.strips import BAND
-from nic_core.pictures.tiff_directory import Form
-from nic_core.pictures.tiff_layout import (
+from nic_core.pictures.tiff.directory import Form
+from nic_core.pictures.tiff.layout import (
     DEFLATE,
     DEFLATE_OLD,
     FAX,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from nic_core.errors import BadPicture
 from nic_core.pictures.bounds import CheckSize
 from nic_core.pictures.content import Content
-from nic_core.pictures.tiff_directory import Directories, Tags
+from nic_core.pictures.tiff.directory import Directories, Tags
 
 MIN_IS_WHITE, MIN_IS_BLACK, RGB, YCBCR = 0, 1, 2, 6
 NONE, LZW, JPEG_OLD, JPEG, DEFLATE, PACKBITS, DEFLATE_OLD, LZMA, ZSTD = 1, 5, 6, 7, 8, 32773, 32946, 34925, 50000

@@ -9,11 +9,12 @@ from PIL.ImageFile import ImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from nic_core.errors import BadPicture
-from nic_core.pictures import metadata, pillow, tiff_pieces
+from nic_core.pictures import metadata, pillow
 from nic_core.pictures.content import Content, as_file
 from nic_core.pictures.picture import Picture, RowPicture
 from nic_core.pictures.strips import Pixels, Strips, split_alpha
-from nic_core.pictures.tiff_layout import (
+from nic_core.pictures.tiff import pieces as tiff_pieces
+from nic_core.pictures.tiff.layout import (
     DEFLATE,
     DEFLATE_OLD,
     LZMA,
@@ -27,7 +28,7 @@ from nic_core.pictures.tiff_layout import (
     Layout,
     Page,
 )
-from nic_core.pictures.tiff_pieces import Piece
+from nic_core.pictures.tiff.pieces import Piece
 
 _COMPRESSIONS = (NONE, LZW, DEFLATE, PACKBITS, DEFLATE_OLD, LZMA, ZSTD)
 _ASSOCIATED, _UNASSOCIATED = 1, 2

@@ -1,0 +1,1 @@
+"""TIFF files: what Pillow reads of them, and what it takes more for."""
