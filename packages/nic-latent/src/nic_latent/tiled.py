@@ -28,7 +28,7 @@ class TiledCodec(PixelCodec):
     stride, y_stride, picture_channels: as of `nic_nn.model.LatentModel`.
     """
 
-    tile = 2048
+    tile = 1536
     stride = 64
     y_stride = 16
     picture_channels = 3

@@ -109,14 +109,16 @@ class SwinBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Keep the shape."""
-        height, width = x.shape[1:3]
+        given, (height, width) = x, x.shape[1:3]
         if height % self.window or width % self.window:
             x = F.pad(x, (0, 0, 0, -width % self.window, 0, -height % self.window))
         # All but attention acts on single positions, so the whole block runs on the shifted map, window by window.
         if self.shift:
             x = x.roll((-self.shift, -self.shift), (1, 2))
         position_bias = self.attention.position_bias()
-        y = torch.empty_like(x)
+        # Windows see nothing of each other, so a copy that nobody else has takes its own results.
+        own = x is not given and not torch.is_grad_enabled()
+        y = x if own else torch.empty_like(x)
         for rows, columns, mask in regions(height, width, self.window, self.shift, x.device):
             bias = position_bias if mask is None else position_bias + mask
             for strip in self._strips(rows, columns, x):

@@ -15,6 +15,7 @@ class MiniCodec(LatentCodec):
     """See `nic_mini.model`."""
 
     loaded: Mini
+    tile = 2048
 
     @staticmethod
     def build(config: dict[str, Any]) -> Mini:

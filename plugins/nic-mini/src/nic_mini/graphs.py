@@ -15,6 +15,8 @@ from nic_mini.order import MiniOrder
 class MiniGraphs(GraphCodec):
     """See `nic_mini.model`."""
 
+    tile = 2048
+
     def coding(self, config: dict[str, Any]) -> tuple[Order, int]:
         """Return how y is coded, and its channels."""
         sizes = from_json(MiniConfig, config).slices
