@@ -160,7 +160,10 @@ class Checkout:
         """Return the table's cells: pictures per second, seconds a step, and of each part."""
         means = [statistics.median(found.get(part, 0.0) for found in self.parts[WARM_UP:]) for part in PARTS]
         rest = self.median - sum(means)
-        return [f"{batch / self.median:.2f}", *(f"{seconds:.3f}" for seconds in (self.median, self.median_cpu, *means, rest))]
+        return [
+            f"{batch / self.median:.2f}",
+            *(f"{seconds:.3f}" for seconds in (self.median, self.median_cpu, *means, rest)),
+        ]
 
 
 @contextmanager
