@@ -88,3 +88,18 @@ def test_gdn_is_its_formula_with_and_without_gradients(inverse):
     with torch.inference_mode():
         assert torch.allclose(gdn(x), expected, atol=1e-5)
     assert set(gdn.state_dict()) == {"beta", "gamma"}
+
+
+@pytest.mark.parametrize("inverse", [False, True])
+def test_gdn_has_the_gradients_of_its_formula(inverse):
+    torch.manual_seed(0)
+    gdn = GDN(6, inverse).double()
+    torch.nn.init.uniform_(gdn.gamma, 0.1, 0.5)
+    x = torch.randn(2, 6, 20, 30, dtype=torch.double, requires_grad=True)  # of more positions than one part
+    weights = torch.randn(2, 6, 20, 30, dtype=torch.double)
+    leaves = x, gdn.beta, gdn.gamma
+    got = torch.autograd.grad((gdn(x) * weights).sum(), leaves)
+    norm = (gdn.beta**2 - 2**-36)[:, None, None] + torch.einsum("ij,njhw->nihw", gdn.gamma**2 - 2**-36, x**2)
+    expected = torch.autograd.grad(((x * norm.sqrt() if inverse else x / norm.sqrt()) * weights).sum(), leaves)
+    for one, other in zip(got, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-6)

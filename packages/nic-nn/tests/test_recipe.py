@@ -59,3 +59,20 @@ def test_muon_orthogonalises_in_float32_on_a_cpu():
     assert not torch.equal(update, update.bfloat16().float())
     strengths = torch.linalg.svdvals(update)
     assert strengths.min() > 0.5 and strengths.max() < 1.5
+
+
+def test_muon_steps_are_the_same_beside_others_of_the_shape():
+    """They are computed together."""
+
+    def stepped(weights):
+        made = muon([nn.Parameter(weight.clone()) for weight in weights], [])
+        made.param_groups[0]["lr"] = 1.0
+        for parameter in made.param_groups[0]["params"]:
+            parameter.grad = parameter.detach().sin()
+        made.step()
+        return made.param_groups[0]["params"]
+
+    torch.manual_seed(0)
+    weights = [torch.randn(*shape) for shape in [(8, 4, 3, 3), (8, 36, 1, 1), (5, 4, 3, 3), (8, 4, 3, 3)]]
+    for weight, together in zip(weights, stepped(weights), strict=True):
+        torch.testing.assert_close(together, stepped([weight])[0], rtol=1e-4, atol=1e-4)

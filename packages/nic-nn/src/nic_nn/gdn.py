@@ -1,13 +1,18 @@
 """Generalised divisive normalisation, compressai's with less traffic through memory."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from nic_nn.compressai_parts import GDN as CompressaiGDN
 
 CHUNK = 4096
 """Positions normalised at a time; what belongs to them then stays in the cache."""
+LEARNING_CHUNK = 1024
+"""The same where gradients are computed, which hold more of each position."""
 
 
 class GDN(CompressaiGDN):
@@ -27,8 +32,10 @@ class GDN(CompressaiGDN):
         """Keep the shape."""
         beta, gamma = self.beta_reparam(self.beta), self.gamma_reparam(self.gamma)
         x = x.permute(0, 2, 3, 1).contiguous()
-        if torch.is_grad_enabled() or x.device.type != "cpu":
+        if x.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
             return self._normalise(x, beta, gamma).permute(0, 3, 1, 2)
+        if torch.is_grad_enabled():
+            return _Normalise.apply(x, beta, gamma, self.inverse).permute(0, 3, 1, 2)
         y = torch.empty_like(x)
         for part, out in zip(x.flatten(0, 2).split(CHUNK), y.flatten(0, 2).split(CHUNK), strict=True):
             out.copy_(self._normalise(part, beta, gamma))
@@ -37,3 +44,45 @@ class GDN(CompressaiGDN):
     def _normalise(self, x: Tensor, beta: Tensor, gamma: Tensor) -> Tensor:
         norm = F.linear(x * x, gamma, beta)
         return x * (norm.sqrt() if self.inverse else norm.rsqrt())
+
+
+class _Normalise(torch.autograd.Function):
+    """What `GDN` does to positions (..., C), with gradients, a few positions at a time.
+
+    Kept for the gradients are x and the factor on it alone, where torch's own would keep every value in between.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, beta: Tensor, gamma: Tensor, inverse: bool) -> Tensor:
+        y, factor = torch.empty_like(x), torch.empty_like(x)
+        for part, scale, out in zip(*(_parts(whole) for whole in (x, factor, y)), strict=True):
+            torch.addmm(beta, part * part, gamma.t(), out=scale)
+            (scale.sqrt_() if inverse else scale.rsqrt_())
+            torch.mul(part, scale, out=out)
+        ctx.save_for_backward(x, factor, gamma)
+        ctx.inverse = inverse
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        x, factor, gamma = ctx.saved_tensors
+        dy = dy.contiguous()
+        dx, dbeta, dgamma = torch.empty_like(x), gamma.new_zeros(len(gamma)), torch.zeros_like(gamma)
+        for part, scale, given, out in zip(*(_parts(whole) for whole in (x, factor, dy, dx)), strict=True):
+            # Of the norm n: y = x sqrt(n) or x / sqrt(n), so dn = dy x / (2 sqrt(n)) or -dy x / (2 n sqrt(n)).
+            dnorm = (given * part).mul_(0.5).div_(scale) if ctx.inverse else _cube(scale).mul_(given).mul_(part)
+            squares = part * part
+            dgamma.addmm_(dnorm.t(), squares)
+            dbeta += dnorm.sum(0)
+            torch.mm(dnorm, gamma, out=out)
+            out.mul_(part).mul_(2).addcmul_(given, scale)
+        return dx, dbeta, dgamma, None
+
+
+def _cube(factor: Tensor) -> Tensor:
+    return (factor * factor).mul_(factor).mul_(-0.5)
+
+
+def _parts(whole: Tensor) -> tuple[Tensor, ...]:
+    return whole.flatten(0, -2).split(LEARNING_CHUNK)

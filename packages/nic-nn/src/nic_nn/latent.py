@@ -1,6 +1,7 @@
 """The partner of a context that measures, in training and evaluation; see `nic_latent.context`."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -84,7 +85,7 @@ class Estimate:
         self, y: Tensor, prior: GaussianPrior, noise: Noise | None = None, quantise: Quantiser = round_ste
     ) -> None:
         self._y, self._prior, self._noise, self._quantise = full_precision(y), prior, noise, quantise
-        self._pieces: list[tuple[slice | None, Tensor]] = []
+        self._pieces: list[_Measured] = []
 
     def __call__(self, group: Params | Scan) -> Tensor:
         """Return the group of y_hat."""
@@ -95,24 +96,51 @@ class Estimate:
         return y_hat
 
     def _measure(self, params: Params) -> Tensor:
-        """Collect the group's log-likelihoods and return its values, rounded from the mean."""
+        """Keep what the group's log-likelihoods are taken of, and return its values, rounded from the mean."""
         mean = full_precision(params.mean)
         residual = of(params, self._y) - mean
         rounded = self._quantise(residual)
         measured = rounded if self._noise is None else residual + self._noise(residual)
-        log_likelihood = self._prior.log_likelihood(measured, scales(params, self._prior))
+        inside = mask(params)
+        piece = _Measured(params, measured, scales(params, self._prior), inside)
+        if self._pieces and piece.completes(self._pieces[-1]):
+            piece = piece.beside(self._pieces.pop())
+        self._pieces.append(piece)
         y_hat = rounded + mean
-        if (inside := mask(params)) is not None:
-            log_likelihood, y_hat = log_likelihood * inside, y_hat * inside
-        if self._pieces and self._pieces[-1][0] == params.channels:
-            log_likelihood = log_likelihood + self._pieces.pop()[1]
-        self._pieces.append((params.channels, log_likelihood))
-        return y_hat
+        return y_hat if inside is None else y_hat * inside
 
     @property
     def log_likelihood(self) -> Tensor:
         """Log-probabilities in nats, shaped like y, once the context has ended."""
-        return torch.cat([piece for _, piece in self._pieces], 1)
+        # Of all groups at once: many small tensors take longer, and a checkerboard's passes would compute both colours.
+        residual = torch.cat([piece.residual for piece in self._pieces], 1)
+        scale = torch.cat([piece.scale for piece in self._pieces], 1)
+        log_likelihood = self._prior.log_likelihood(residual, scale)
+        if all(piece.inside is None for piece in self._pieces):
+            return log_likelihood
+        parts = log_likelihood.split([piece.residual.shape[1] for piece in self._pieces], 1)
+        masks = [1 if piece.inside is None else piece.inside for piece in self._pieces]
+        return torch.cat([part * inside for part, inside in zip(parts, masks, strict=True)], 1)
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """What log-likelihoods are taken of: a group's residuals and scales; inside: where they count, None for all."""
+
+    params: Params
+    residual: Tensor
+    scale: Tensor
+    inside: Tensor | None
+
+    def completes(self, other: "_Measured") -> bool:
+        """Tell whether these are the other colour of the same channels' checkerboard."""
+        return self.params.channels == other.params.channels and {self.params.parity, other.params.parity} == {0, 1}
+
+    def beside(self, other: "_Measured") -> "_Measured":
+        """Return both colours."""
+        assert self.inside is not None
+        residual = torch.where(self.inside, self.residual, other.residual)
+        return _Measured(self.params, residual, torch.where(self.inside, self.scale, other.scale), None)
 
 
 def channels_last(values: Tensor) -> np.ndarray:

@@ -7,15 +7,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nic_nn.wide import WIDE, WideConv, WideDeconv
+
 
 def conv(inputs: int, outputs: int, kernel: int = 5, stride: int = 2) -> nn.Conv2d:
     """Return a convolution that divides the sides by its stride."""
-    return nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2)
+    kind = WideConv if stride > 1 and inputs * outputs * kernel**2 >= WIDE else nn.Conv2d
+    return kind(inputs, outputs, kernel, stride, padding=kernel // 2)
 
 
 def deconv(inputs: int, outputs: int, kernel: int = 5, stride: int = 2) -> nn.ConvTranspose2d:
     """Return a transposed convolution that multiplies the sides by its stride."""
-    return nn.ConvTranspose2d(inputs, outputs, kernel, stride, padding=kernel // 2, output_padding=stride - 1)
+    kind = WideDeconv if stride > 1 and inputs * outputs * kernel**2 >= WIDE else nn.ConvTranspose2d
+    return kind(inputs, outputs, kernel, stride, padding=kernel // 2, output_padding=stride - 1)
 
 
 class ToPixels(nn.ConvTranspose2d):

@@ -28,12 +28,15 @@ def muon(parameters: list[nn.Parameter], others: list[nn.Parameter]) -> torch.op
         def _orthogonalize(group: dict[str, Any], updates: list[Tensor]) -> list[Tensor]:
             if updates[0].is_cuda:
                 return base._orthogonalize(group, updates)
-            return [
-                zero_power_via_gram_newton_schulz(
-                    update.flatten(1), group["ns_steps"], weights=group["ns_coeffs"], dtype=torch.float32
+            made = list(updates)
+            for numbers in _of_equal_shape(updates):
+                batch = torch.stack([updates[number].flatten(1) for number in numbers])
+                orthogonal = zero_power_via_gram_newton_schulz(
+                    batch, group["ns_steps"], weights=group["ns_coeffs"], dtype=torch.float32
                 )
-                for update in updates
-            ]
+                for number, update in zip(numbers, orthogonal, strict=True):
+                    made[number] = update
+            return made
 
     matrices = [p for p in parameters if p.ndim == 4 and len(p) > 1]  # (1, C, 1, 1) holds gains
     rest = [p for p in parameters if p.ndim != 4 or len(p) == 1]
@@ -48,6 +51,14 @@ def muon(parameters: list[nn.Parameter], others: list[nn.Parameter]) -> torch.op
 def soap(parameters: list[nn.Parameter], rate: float) -> torch.optim.Optimizer:
     """Return SOAP, Adam in the eigenbasis of Shampoo's preconditioner (Vyas et al., 2024), without weight decay."""
     return _package("soap").SOAP([{"params": parameters, "rate": "lr"}], rate, weight_decay=0.0)
+
+
+def _of_equal_shape(tensors: list[Tensor]) -> list[list[int]]:
+    """Return the numbers of tensors that are matrices of the same size, in their order."""
+    found: dict[tuple[int, int], list[int]] = {}
+    for number, tensor in enumerate(tensors):
+        found.setdefault((len(tensor), tensor[0].numel()), []).append(number)
+    return list(found.values())
 
 
 def _package(optimizer: str) -> Any:

@@ -22,6 +22,7 @@ from nic_nn.recipe import Recipe
 from torch.utils.data import DataLoader
 
 from nic_train import checkpoints
+from nic_train.allocator import keep_freed_memory
 from nic_train.data import loader
 from nic_train.data.loader import Source
 from nic_train.data.shards import ShardSet
@@ -75,6 +76,8 @@ def train(
     """
     precision, remark = chosen_precision(request.precision, machine.kind)
     request = replace(request, precision=precision)
+    if machine.kind == "cpu":
+        keep_freed_memory()
     recipe = request.recipe()
     begun = read_record(out).initial if resume else initial_weights(initial)
     last = checkpoints.path_of(out)

@@ -15,6 +15,7 @@ from nic_nn.integers.divisive import gdn
 from nic_nn.integers.draft import Draft, array
 from nic_nn.layers import Pointwise, ToPixels
 from nic_nn.swin import NormedPatchSplitting, PatchSplitting, SwinBlock, ToPlanes, ToPositions
+from nic_nn.wide import WideDeconv
 
 Inputs = tuple[int, ...]
 
@@ -124,6 +125,7 @@ FORMS: dict[type[nn.Module], Form] = {
     ToPlanes: nothing,
     nn.Conv2d: convolution,
     nn.ConvTranspose2d: convolution,
+    WideDeconv: convolution,
     Pointwise: convolution,
     ToPixels: convolution,
     nn.ReLU: leaky,
