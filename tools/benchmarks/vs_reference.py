@@ -32,6 +32,7 @@ from nic_core.format.container import Header
 from nic_core.format.tiling import Area
 from nic_core.plugins import records
 from nic_core.spec import resolve
+from nic_eval.bench.machine import cores
 from nic_eval.bench.picture import leaves
 from reference_models import CODECS, reference, text_features
 
@@ -95,10 +96,9 @@ def times(encode: Callable[[], Any], decode: Callable[[Any], Any], seconds: floa
     return found
 
 
-def run_at_once(commands: list[list[str]]) -> list[dict[str, list[float]]]:
-    """Return what processes of this script print, which run at the same time."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    environment = {**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(cores))}
+def run_at_once(commands: list[list[str]], **variables: str) -> list[dict[str, list[float]]]:
+    """Return what processes of this script print, which run at the same time; variables: of their environment."""
+    environment = {**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(cores())), **variables}
     running = [
         subprocess.Popen(
             [sys.executable, "-W", "ignore", __file__, *command],
@@ -158,7 +158,7 @@ def main(
         common += ["--runtime", runtime]
         for step, file in (("checkpoint", CHECKPOINT), ("weights", WEIGHTS)):
             if not (folder / file).exists():
-                run_at_once([[*common, "--side", step]])
+                run_at_once([[*common, "--side", step]], NIC_GRAPHS=str(int(runtime == "onnx")))
         groups = [SIDES] if processes > 1 else [(side,) for side in SIDES]
         for _ in range(rounds):
             for group in groups:

@@ -36,9 +36,7 @@ def show_machine(machine: Machine) -> None:
     rows = {
         "processor": f"{machine.processor}, {machine.cores} cores, {machine.threads} threads used",
         "instructions": ", ".join(machine.instructions) or "none known",
-        "libraries": ", ".join(
-            f"{name} {found}" if found else f"no {name}" for name, found in machine.versions.items()
-        ),
+        "libraries": ", ".join(versions),
         "float32": f"{machine.matrix_gflops:.0f} GFLOP/s in matrix products{convolution}",
         "int16": f"{integers}nic-native: {machine.native}",
     }
