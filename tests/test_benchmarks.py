@@ -1,7 +1,9 @@
 """Benchmarks that look for differences find one where there is one, and none in what integers decide."""
 
+import time
 from pathlib import Path
 
+import click
 import nic_core as nic
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from noise import lost
 from PIL import Image
 from settings import Way
 from under_setting import SETTINGS, code
+from vs_reference import run_at_once, times
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (65, 97, 3), np.uint8)
 NUMPY = Cell(in_c=False, isa="plain", threads=1)
@@ -90,3 +93,16 @@ def test_a_process_of_a_setting_tells_which_files_are_lost(weights: Path, tmp_pa
 def test_noise_loses_no_file(weights: Path) -> None:
     codec = nic.load("mini", weights, "cpu")
     assert not any(lost(codec, PIXELS, 50.0, *noise) for noise in ((0.1, 0.0), (0.0, 0.1)))
+
+
+def test_both_directions_are_timed_in_turns() -> None:
+    calls: list[str] = []
+    found = times(lambda: calls.append("encode"), lambda _: calls.append("decode"), 0.0, time.perf_counter)
+    assert calls == ["encode", "decode"] * 3  # the first of them to warm up
+    assert {direction: len(seconds) for direction, seconds in found.items()} == {"encode": 2, "decode": 2}
+
+
+def test_a_checkout_of_something_else_is_one_line(tmp_path: Path) -> None:
+    command = ["cca", "--checkout", str(tmp_path), "--folder", str(tmp_path), "--side", "checkpoint"]
+    with pytest.raises(click.ClickException, match="LICAutoencoder"):
+        run_at_once([command])

@@ -30,7 +30,7 @@ import click
 import numpy as np
 import torch
 from entropy_path import MODEL, Given, run
-from models import model_of
+from models import TBTC, model_of
 from nic_core import native
 from nic_core.pictures.image_files import READABLE_SUFFIXES
 from nic_core.pictures.sources import picture_of
@@ -38,7 +38,6 @@ from nic_nn.codec import to_tensor
 from nic_nn.latent import channels_last
 from nic_nn.model import LatentModel
 from noise import middle
-from stages import TBTC
 
 SIZES = ((97, 65), (64, 128), (130, 75))
 """Width and height of what is cut from pictures, in turn."""

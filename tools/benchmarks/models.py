@@ -6,23 +6,15 @@ import nic_core
 import torch
 from nic_core import weights
 from nic_core.host.codec import Codec
-from nic_core.weights import WeightsInfo
-from nic_nn.export import export
+from nic_eval.bench.random_weights import random_model, write_random
 from nic_nn.model import LatentModel
-from nic_nn.testing_integers import filled
-from stages import make_model
+
+TBTC = ("tbtc-conv-hyperprior", "tbtc-conv-charm", "tbtc-swint-hyperprior", "tbtc-swint-charm")
 
 
 def brings_weights(codec: str) -> bool:
     """Return whether weights of a codec are installed."""
     return any(spec.codec == codec for spec in weights.available())
-
-
-def random_model(codec: str, size: str | None = None) -> LatentModel:
-    """Return a codec's model with random weights, whose latents are not all zero, and no integers yet."""
-    model = filled(make_model(codec, size, None))
-    assert isinstance(model, LatentModel)
-    return model
 
 
 def model_of(codec: str, size: str | None = None) -> LatentModel:
@@ -40,5 +32,5 @@ def codec_of(text: str, folder: Path) -> Codec:
     identity, _, path = text.partition("@")
     if not path and not brings_weights(identity):
         path = str(folder / f"{identity}.safetensors")
-        export(random_model(identity), Path(path), WeightsInfo(identity, "random", {}, "", ""))
+        write_random(identity, Path(path))
     return nic_core.load(identity, weights=path or None, device="cpu")

@@ -22,8 +22,8 @@ from nic_core.errors import DamagedFile
 from nic_core.host.codec import Codec
 from nic_core.pictures.image_files import READABLE_SUFFIXES
 from nic_core.pictures.sources import picture_of
+from nic_eval.bench.picture import sides
 from nic_latent.graphs import Graph
-from stages import side_by_side
 from torch import Tensor, nn
 
 LAYERS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.LayerNorm, nn.GELU)
@@ -78,7 +78,7 @@ def lost(codec: Codec, pixels: np.ndarray, quality: float | None, encoding: floa
 @click.option("--amount", default=1e-3, show_default=True, help="Standard deviation of the relative noise.")
 def main(codecs: tuple[str, ...], data: Path, limit: int, crop: str | None, amount: float) -> None:
     """Print the table."""
-    size = side_by_side(crop) if crop else None
+    size = sides(crop) if crop else None
     paths = sorted(path for path in data.iterdir() if path.suffix in READABLE_SUFFIXES)[:limit]
     pictures = [middle(picture_of(path).pixels, size) for path in paths]
     click.echo("| weights | quality | lost, noise while encoding | lost, noise while decoding |")

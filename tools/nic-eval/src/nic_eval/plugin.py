@@ -1,4 +1,4 @@
-"""What nic-eval brings: the verbs `eval`, `compare`, `fid` and `report`. Imports nothing heavy."""
+"""What nic-eval brings: the verbs `eval`, `compare`, `fid`, `report` and `bench`. Imports nothing heavy."""
 
 from collections.abc import Iterator
 
@@ -15,3 +15,4 @@ def nic_commands() -> Iterator[CommandSpec]:
     yield CommandSpec("compare", "nic_eval.cli:compare", "Show one picture through several codecs, side by side.")
     yield CommandSpec("fid", "nic_eval.cli:fid", "Measure FID and KID of two folders of pictures.")
     yield CommandSpec("report", "nic_eval.cli:report", "Make one page of several evaluations.")
+    yield CommandSpec("bench", "nic_eval.bench.cli:bench", "Measure how fast this machine runs codecs, stage by stage.")

@@ -1,10 +1,7 @@
 """One measurement in this process: a picture through a real file and back, timed, and what the result is like."""
 
-import resource
-import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +11,7 @@ from nic_core.files.atomic import atomic_write, make_folder
 from nic_core.host.target import Target, Trial, search
 
 from nic_eval.contestants.contestant import Contestant, Setting, read_original, rgb
+from nic_eval.memory import peak_memory, reset_peak_memory
 from nic_eval.metrics import catalogue
 
 
@@ -107,19 +105,3 @@ def unavailable(names: Sequence[str]) -> dict[str, str]:
         except catalogue.MetricUnavailable as error:
             found[name] = str(error)
     return found
-
-
-def reset_peak_memory() -> None:
-    """Begin a new maximum, where the system can (Linux); elsewhere it is that of the process's life."""
-    with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
-
-
-def peak_memory() -> int:
-    """Return the most main memory that this process has had since `reset_peak_memory`, in bytes."""
-    with suppress(OSError):
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
