@@ -86,6 +86,8 @@ class Untiling:
         """Return y_hat of a tile and the checksum of its symbols."""
         tile, file = self.geometry.tiles[number], self.file
         try:
+            if not file.units[number]:
+                raise DamagedFile("its bytes are damaged or missing")
             try:
                 y_hat, found = self.decode(file.units[number], tile)
             except DamagedFile as error:
