@@ -21,7 +21,8 @@ def show_report(report: Report) -> None:
             click.echo()
             show_table(*table(report.runs, direction))
     if any(run.tiles > 1 for run in report.runs):
-        say("\nThe picture is coded in tiles: entropy coding runs beside the transforms, so stages overlap.")
+        click.echo()
+        say("The picture is coded in tiles: entropy coding runs beside the transforms, so stages overlap.")
     if report.machine.busy:
         say(f"nic: other work ran on this machine (load {report.machine.load:.1f}): times are longer for it", err=True)
     for line in left_out_lines(report.left_out):
