@@ -11,8 +11,8 @@ def keep_freed_memory() -> bool:
     """Let this process keep freed memory until it ends; return whether its C library, glibc, does so.
 
     By default large tensors are given back to the system when they are freed, and the next step's are mapped anew, page
-    by page, each cleared first: a third of a step of wide layers on CPUs, and more on virtual machines. The process
-    then takes at any time what it took at most, and some more for gaps.
+    by page, each cleared first, which costs most on virtual machines. The process then takes at any time what it took
+    at most, and some more for gaps.
     """
     if not sys.platform.startswith("linux"):
         return False
