@@ -1,6 +1,7 @@
 """Pictures in tiles, by every codec of latents: seams, regions, scales and damage."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import nic_core as nic
@@ -9,10 +10,12 @@ import pytest
 import torch
 from nic_cca.config import CcaConfig
 from nic_cca.model import Cca
+from nic_core.cli import run
 from nic_core.errors import BadOption, DamagedFile, UnsupportedFile
 from nic_core.format.container import unpack
 from nic_core.format.tiling import Tiling
 from nic_core.host.codec import Codec
+from nic_core.pictures import image_files
 from nic_core.pictures.picture import Picture, RowPicture
 from nic_core.pictures.strips import Strips
 from nic_core.weights import WeightsInfo
@@ -172,12 +175,42 @@ def test_bad_regions_scales_and_tiles(mini: Codec) -> None:
         mini.encode(PICTURE, tile=63)
 
 
-def test_limits_count_what_is_made(mini: Codec) -> None:
-    coded, plain = tiled(mini), mini.encode(PICTURE)
-    assert mini.decode(coded, region=(0, 0, 10, 10), max_pixels=100).size == (10, 10)
-    for bad, region in ((coded, None), (coded, (0, 0, 10, 11)), (plain, (0, 0, 10, 10))):
-        with pytest.raises(UnsupportedFile, match="more than the limit of 100"):
-            mini.decode(bad, region=region, max_pixels=100)
+@pytest.mark.parametrize("region", [None, (0, 0, 10, 10)])
+def test_limits_hold_for_the_whole_picture(mini: Codec, region: tuple[int, int, int, int] | None) -> None:
+    for coded in (tiled(mini), mini.encode(PICTURE)):
+        with pytest.raises(UnsupportedFile, match="more than the limit of 131999"):
+            mini.decode(coded, region=region, max_pixels=400 * 330 - 1)
+        assert mini.decode(coded, region=region, max_pixels=400 * 330)
+
+
+def test_the_command_line_knows_tiles(mini: Codec, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    photo, coded, bad = (tmp_path / name for name in ("photo.png", "photo.nic", "bad.nic"))
+    image_files.write(Picture(PICTURE), photo)
+    assert run(["encode", str(photo), "--tile", "192"]) == 0
+    assert run(["info", str(coded)]) == 0
+    assert "3 x 2 of 192 x 192" in capsys.readouterr().out
+    data = coded.read_bytes()
+    whole, out = mini.decode_picture(data).pixels, tmp_path / "out.png"
+    assert run(["decode", str(coded), "--region", "150,170,101,57", "-o", str(out)]) == 0
+    assert difference(image_files.read(out).pixels, whole[170:227, 150:251]) <= 1
+    assert run(["decode", str(coded), "--scale", "1/4", "-o", str(out), "--overwrite"]) == 0
+    assert image_files.read(out).pixels.shape == (83, 100, 3)
+    bad.write_bytes(data[:-40])
+    out.unlink()
+    assert run(["decode", str(bad), "-o", str(out)]) == 1
+    assert not out.exists()
+    assert run(["decode", str(bad), "--salvage", "-o", str(out)]) == 1
+    assert "pixels at 384, 192 is gray: its bytes are damaged or missing" in capsys.readouterr().err
+    assert difference(image_files.read(out).pixels[:150, :150], whole[:150, :150]) <= 1
+    for arguments, says, code in (
+        (["decode", str(coded), "--region", "300,300,101,10"], "lies outside the picture", 1),
+        (["decode", str(coded), "--region", "1,2,3"], "four whole numbers of pixels", 2),
+        (["decode", str(coded), "--scale", "1/3"], "is not one of", 2),
+        (["encode", str(photo), "--tile", "10"], "at least 64 pixels, not 10", 1),
+        (["encode", str(photo), "--max-pixels", "10"], "too large", 1),
+    ):
+        assert run([*arguments, "-o", str(tmp_path / f"new.{'nic' if arguments[0] == 'encode' else 'png'}")]) == code
+        assert says in capsys.readouterr().err
 
 
 def test_both_runtimes_make_the_same_of_tiles(mini: Codec) -> None:

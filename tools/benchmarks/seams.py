@@ -19,6 +19,7 @@ from nic_core import api
 from nic_core.format.tiling import Tiling
 from nic_core.host.codec import Codec
 from nic_core.pictures import image_files
+from nic_latent.edges import NO_EDGES, Edges
 from rich.console import Console
 from rich.table import Table
 
@@ -35,7 +36,10 @@ def main() -> None:
     parser.add_argument("--tile", type=int, default=2048, help="longest side of a tile [default: 2048]")
     parser.add_argument("--mosaic", default="1x1", help="join so many pictures into one, COLUMNSxROWS [default: 1x1]")
     parser.add_argument("--gradients", action="store_true", help="slopes of light and colour, where banding shows")
+    parser.add_argument("--zeros", action="store_true", help="what it would be if nets saw zeros beyond seams")
     options = parser.parse_args()
+    if options.zeros:
+        Edges.of = classmethod(lambda cls, tile, picture: NO_EDGES)  # type: ignore[method-assign, assignment]
     columns, rows = map(int, options.mosaic.split("x"))
     table = Table(*("codec", "picture", "tiles", "bits %", "near dB", "in one piece", "elsewhere dB", "in one piece"))
     table.add_column("at seams dB")

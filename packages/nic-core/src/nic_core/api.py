@@ -88,7 +88,8 @@ def decode(data: Data, *, device: str = "auto", **how: Any) -> Image.Image:
     how: region, scale, on_damage, limits for files of strangers (max_pixels, max_seconds), and the codec's options; see
     `Codec.decode_rows`, which raises the same.
     """
-    return _shared(unpack(data, UNLIMITED, salvage="on_damage" in how).header.codec, device).decode(data, **how)
+    file = unpack(data, how.get("max_pixels"), salvage=how.get("on_damage") is not None)
+    return _shared(file.header.codec, device).decode(data, **how)
 
 
 def inspect(data: Data) -> Header:

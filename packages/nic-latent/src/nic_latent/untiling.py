@@ -75,9 +75,10 @@ class Untiling:
         results = ahead(self._tile, needed, len(needed), threads=1)
         if len(needed) > 1:
             results = progress.track(results, "decoding tiles", len(needed))
-        sums = []
+        sums: list[int] = []
         for number, (y_hat, found) in zip(needed, results, strict=True):
-            sums.append(found)
+            if y_hat is not None:
+                sums.append(found)
             yield number, y_hat
         if len(sums) == len(self.file.units) > 1 and combined(sums) & 0xFFFF != self.file.header.checksum:
             raise DamagedFile(self.other_symbols)
@@ -101,7 +102,7 @@ class Untiling:
                 raise
             picture = Area(0, 0, file.header.width, file.header.height)
             self.on_damage(tile.within(picture), error)
-            return None, file.symbols[number] if file.symbols else 0
+            return None, 0
         return y_hat, found
 
     def _part(self, mosaic: Mosaic, seen: Area, target: Area, damaged: list[Area]) -> np.ndarray:

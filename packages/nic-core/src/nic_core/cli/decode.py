@@ -22,7 +22,7 @@ from nic_core.cli.running import Done, Say, run_jobs
 from nic_core.errors import BadPicture, DamagedFile
 from nic_core.files.atomic import atomic_path, check_writable, is_device, make_folder
 from nic_core.format import chunks
-from nic_core.format.container import UNLIMITED, unpack
+from nic_core.format.container import unpack
 from nic_core.format.tiling import Area, Region
 from nic_core.host.runtimes import Runtime
 from nic_core.pictures import image_files
@@ -148,7 +148,7 @@ def decode(
 
     def work(job: Job, _: Say) -> Done:
         data = read(job.source)
-        file = unpack(data, UNLIMITED, salvage)
+        file = unpack(data, max_pixels, salvage)
         image_files.check_alpha(format_of(job), chunks.ALPHA in file.chunks)
         codec = loaded.setdefault(file.header.codec, api.load(file.header.codec, weights, device, runtime))
         if dump:

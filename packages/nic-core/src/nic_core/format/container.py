@@ -41,16 +41,6 @@ def pixel_limit() -> int:
     return int(text.replace("_", ""))
 
 
-def check_pixels(width: int, height: int, most: int | None) -> None:
-    """Raise UnsupportedFile for more pixels than `most`, which is `pixel_limit()` where it is None."""
-    limit = pixel_limit() if most is None else most
-    if width * height > limit:
-        raise UnsupportedFile(
-            f"the file claims {width} x {height} pixels, more than the limit of {limit}; "
-            "raise it with --max-pixels or NIC_MAX_PIXELS if you trust the file"
-        )
-
-
 @dataclass(frozen=True)
 class Header:
     """What is known of a picture without decoding it.
@@ -171,7 +161,12 @@ def unpack(data: Data, max_pixels: int | None = None, salvage: bool = False) -> 
         raise UnsupportedFile("the file uses flags that this nic does not know: upgrade nic-core")
     read = Reader(data, 6, len(data) - 4 if sound else len(data))  # a cut file ends with whatever it has
     width, height = struct.unpack("<II", read.take(8)) if flags & LARGE else struct.unpack("<HH", read.take(4))
-    check_pixels(width, height, max_pixels)
+    limit = pixel_limit() if max_pixels is None else max_pixels
+    if width * height > limit:
+        raise UnsupportedFile(
+            f"the file claims {width} x {height} pixels, more than the limit of {limit}; "
+            "raise it with --max-pixels or NIC_MAX_PIXELS if you trust the file"
+        )
     if not width or not height:
         raise DamagedFile("the file claims a side of zero pixels")
     codec = read.text()

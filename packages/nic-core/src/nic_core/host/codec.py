@@ -15,7 +15,7 @@ from nic_core import progress, weights
 from nic_core.codec import OnDamage, PixelCodec
 from nic_core.errors import BadOption, TargetUnreachable
 from nic_core.format import chunks
-from nic_core.format.container import UNLIMITED, Data, File, Header, pack, unpack
+from nic_core.format.container import Data, File, Header, pack, unpack
 from nic_core.format.tiling import Region
 from nic_core.host.choice import Choice, nearest_quality
 from nic_core.host.coding import compressed
@@ -148,7 +148,8 @@ class Codec:
         scale: 1, 1/2, 1/4 or 1/8, to have the picture, or the region, smaller.
         on_damage: of a file with tiles, decode what is sound: called with the area and the error of each tile that is
         not, which comes out gray.
-        max_pixels: refuse larger pictures, and regions of those with tiles; None for NIC_MAX_PIXELS, or 250 million.
+        max_pixels: refuse files of larger pictures, also where a region is wanted; None for NIC_MAX_PIXELS, or 250
+        million.
         max_seconds: give up after so long; None for NIC_MAX_SECONDS, or never. Opening the codec and its weights does
         not count. It is a coarse limit: time is looked at between the steps of a codec, of which one may take seconds
         where the picture is large, and a picture that is finished by then is returned.
@@ -159,8 +160,8 @@ class Codec:
         """
         checked, seconds = self.spec.options_for("decode", options), second_limit(max_seconds)
         by = divisor(scale)
-        file = unpack(data, UNLIMITED, salvage=on_damage is not None)
-        area = area_of(region, file, max_pixels)
+        file = unpack(data, max_pixels, salvage=on_damage is not None)
+        area = area_of(region, file.header)
         return decoded(self._opened_for(file), file, area, by, checked, seconds, on_damage)
 
     def parts(

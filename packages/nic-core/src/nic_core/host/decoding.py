@@ -8,7 +8,7 @@ import numpy as np
 from nic_core.codec import OnDamage, PixelCodec
 from nic_core.errors import BadOption
 from nic_core.format import chunks
-from nic_core.format.container import File, check_pixels
+from nic_core.format.container import File, Header
 from nic_core.format.tiling import Area, Region
 from nic_core.host.limits import limited
 from nic_core.pictures.picture import RowPicture
@@ -16,22 +16,14 @@ from nic_core.pictures.scaling import reduced
 from nic_core.pictures.strips import Pixels, Strips, cropped
 
 
-def area_of(region: Region | None, file: File, max_pixels: int | None) -> Area:
-    """Return the part of a file's picture that is asked for; BadOption where it lies outside.
-
-    max_pixels: see `check_pixels`; it holds for the part where no more is made, which is where the file has tiles.
-    """
-    head = file.header
-    whole = Area(0, 0, head.width, head.height)
+def area_of(region: Region | None, head: Header) -> Area:
+    """Return the part of a file's picture that is asked for; BadOption where it lies outside."""
     if region is None:
-        check_pixels(head.width, head.height, max_pixels)
-        return whole
+        return Area(0, 0, head.width, head.height)
     if len(region) != 4 or not all(isinstance(value, (int, np.integer)) for value in region):
         raise BadOption(f"a region is four whole numbers, x, y, width and height, not {region!r:.80}")
     area = Area(*map(int, region))
     area.check_inside(head.width, head.height)
-    made = area if head.tiling else whole
-    check_pixels(made.width, made.height, max_pixels)
     return area
 
 
