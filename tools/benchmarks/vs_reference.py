@@ -37,6 +37,7 @@ from nic_core.plugins import records
 from nic_core.spec import resolve
 from nic_eval.bench.machine import cores
 from nic_eval.bench.picture import leaves
+from nic_latent.edges import NO_EDGES
 from reference_models import CODECS, reference, text_features
 
 WIDTH, HEIGHT = 768, 512
@@ -79,7 +80,7 @@ def ours(codec: str, runtime: str, folder: Path) -> Coding:
         return opened.encode_latents(*opened.latents(pixels, None, options))[0]
 
     def decode(stream: bytes) -> np.ndarray:
-        y_hat, _ = opened.decode_latents(stream, z_size, header.coder)
+        y_hat, _ = opened.decode_latents(stream, z_size, header.coder, NO_EDGES)
         return opened.synthesised(y_hat, Area(0, 0, WIDTH, HEIGHT), header, {})
 
     return encode, decode

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from nic_nn.layers import Pointwise, ResidualBottleneck, ToPixels, by_rows, deconv
+from nic_nn.layers import Pointwise, ResidualBottleneck, ToPixels, deconv
 from torch import nn
 
 
@@ -18,17 +18,6 @@ def test_pointwise_is_a_convolution() -> None:
     layer = Pointwise(8, 5)
     x = torch.randn(2, 8, 6, 7).contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(layer(x), nn.functional.conv2d(x, layer.weight, layer.bias))
-
-
-@pytest.mark.parametrize("width", [5, 700, 5000])
-def test_rows_are_put_together_again(width: int) -> None:
-    x, y = torch.randn(2, 1, 3, 9, width).unbind(0)
-
-    def function(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        return torch.cat([x * y, x], 1)
-
-    with torch.inference_mode():
-        assert torch.equal(by_rows(function, x, y), function(x, y))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (50, 700), (3, 13000)])

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nic_nn.strips import by_rows
 from nic_nn.wide import WIDE, WideConv, WideDeconv
 
 
@@ -55,31 +55,6 @@ def interleave(first: Sequence[nn.Module], second: Sequence[nn.Module]) -> Itera
     """Yield the modules of two equally long lists in turns."""
     for pair in zip(first, second, strict=True):
         yield from pair
-
-
-POSITIONS_IN_CACHE = 2048
-
-
-def by_rows(
-    function: Callable[..., Tensor], *inputs: Tensor, halo: int = 0, positions: int = POSITIONS_IN_CACHE
-) -> Tensor:
-    """Return function(*inputs) for a function of tensors of equal height and width that keeps both.
-
-    On a CPU without gradients it is computed a few rows at a time: what it holds in between then stays in the
-    processor's cache, which takes up to a third off the time of wide layers.
-
-    halo: rows above and below a position that the function looks at. positions: of a strip, without its halo.
-    """
-    if torch.is_grad_enabled() or inputs[0].device.type != "cpu":
-        return function(*inputs)
-    height, width = inputs[0].shape[2:]
-    rows = max(positions // width, 1)
-    strips = []
-    for start in range(0, height, rows):
-        first = max(start - halo, 0)
-        strip = function(*(x[:, :, first : start + rows + halo] for x in inputs))
-        strips.append(strip[:, :, start - first : start - first + rows])
-    return torch.cat(strips, 2)
 
 
 class Pointwise(nn.Conv2d):

@@ -11,9 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nic_nn.strips import each, in_strips
+
 MASKED = -100.0
 """Added to the logits of pairs that must not attend, as in the published models."""
-STRIP = 1024
+STRIP = 512
 """Positions that inference on a CPU takes through a block at a time; their hidden layer then stays in the cache."""
 
 Region = tuple[slice, slice, Tensor | None]
@@ -51,6 +53,12 @@ def regions(height: int, width: int, window: int, shift: int, device: torch.devi
                 mask = torch.where(role[:, None] == role, 0.0, MASKED).to(device)
                 found.append((rows, columns, mask if len(role.unique()) > 1 else None))
     return tuple(found)
+
+
+def places(lines: slice, shift: int, size: int) -> list[slice]:
+    """Return where lines of a shifted axis lie in the axis itself: in one piece, or in two where they wrap around."""
+    start, stop = lines.start + shift, lines.stop + shift
+    return [slice(start, stop)] if stop <= size else [slice(start, size), slice(0, stop - size)]
 
 
 def relative_positions(window: int) -> Tensor:
@@ -112,26 +120,30 @@ class SwinBlock(nn.Module):
         given, (height, width) = x, x.shape[1:3]
         if height % self.window or width % self.window:
             x = F.pad(x, (0, 0, 0, -width % self.window, 0, -height % self.window))
-        # All but attention acts on single positions, so the whole block runs on the shifted map, window by window.
-        if self.shift:
-            x = x.roll((-self.shift, -self.shift), (1, 2))
         position_bias = self.attention.position_bias()
         # Windows see nothing of each other, so a copy that nobody else has takes its own results.
-        own = x is not given and not torch.is_grad_enabled()
-        y = x if own else torch.empty_like(x)
+        y = x if x is not given and not torch.is_grad_enabled() else torch.empty_like(x)
+
+        def run(part: tuple[slice, slice, Tensor]) -> None:
+            rows, columns, bias = part
+            down, right = (places(lines, self.shift, size) for lines, size in zip((rows, columns), x.shape[1:3]))
+            strip = torch.cat([torch.cat([x[:, row, column] for column in right], 2) for row in down], 1)
+            for row, line in zip(down, self._attend(strip, bias).split([row.stop - row.start for row in down], 1)):
+                for column, piece in zip(right, line.split([column.stop - column.start for column in right], 2)):
+                    y[:, row, column] = piece
+
+        parts = []
         for rows, columns, mask in regions(height, width, self.window, self.shift, x.device):
             bias = position_bias if mask is None else position_bias + mask
-            for strip in self._strips(rows, columns, x):
-                y[:, strip, columns] = self._attend(x[:, strip, columns], bias)
-        if self.shift:
-            y = y.roll((self.shift, self.shift), (1, 2))
+            parts += [(strip, columns, bias) for strip in self._strips(rows, columns, x)]
+        each(run, parts, x)
         return y[:, :height, :width]
 
     def _attend(self, x: Tensor, bias: Tensor) -> Tensor:
         """Run the block on windows that share a bias; x: (N, rows, columns, C), whole windows."""
         n, height, width, channels = x.shape
         side = self.window
-        x = x.reshape(n, height // side, side, width // side, side, channels).transpose(2, 3)
+        x = x.view(n, height // side, side, width // side, side, channels).transpose(2, 3)
         shape = x.shape
         x = x.reshape(-1, side * side, channels)
         x = x + self.attention(self.norm1(x), bias)
@@ -140,7 +152,7 @@ class SwinBlock(nn.Module):
 
     def _strips(self, rows: slice, columns: slice, x: Tensor) -> list[slice]:
         """Split rows so that a CPU's caches and allocator can keep up; everything at once elsewhere."""
-        if x.device.type != "cpu" or torch.is_grad_enabled():
+        if not in_strips(x):
             return [rows]
         line = len(x) * self.window * (columns.stop - columns.start)
         step = self.window * max(1, STRIP // line)

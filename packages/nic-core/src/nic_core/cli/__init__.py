@@ -79,6 +79,8 @@ with_flags(cli)
 def main() -> None:
     """Run the command line: errors are one line, exit code 1, or 2 for wrong usage."""
     logging.getLogger("nic").addHandler(LogLines())
+    # Threads of torch's libgomp that wait for others spin: beside a second process each takes ten times as long.
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a character that the terminal's encoding lacks

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from nic_core.host.coding import tiling_of
 from nic_core.host.runtimes import Runtime, target_of
 
 from nic_eval.memory import peak_memory
+from nic_eval.operations import counted
 
 
 @dataclass(frozen=True)
@@ -92,22 +94,13 @@ def gmacs(job: Job, pixels: np.ndarray, data: bytes) -> dict[str, float]:
 
     Convolutions, matrix products and attention. What decides symbols is computed in integers, which torch does not see.
     """
-    try:
-        from torch.utils.flop_counter import FlopCounterMode
-    except ImportError:
+    if not find_spec("torch"):
         return {}
     codec = nic.load(job.codec, job.weights, "cpu", "torch")
     codec.model.requires_grad_(False)  # the counter would follow gradients that inference does not have
-
-    def counted(run: Callable[..., Any], *given: Any, **options: Any) -> float:
-        with FlopCounterMode(display=False) as counter:
-            run(*given, **options)
-        return counter.get_total_flops() / 2e9
-
-    return {
-        "encode": counted(codec.encode, pixels, job.quality, **job.encode_options),
-        "decode": counted(codec.decode_picture, data, **job.decode_options),
-    }
+    _, encode = counted(lambda: codec.encode(pixels, job.quality, **job.encode_options))
+    _, decode = counted(lambda: codec.decode_picture(data, **job.decode_options))
+    return {"encode": encode, "decode": decode}
 
 
 def _open(job: Job) -> tuple[nic.Codec, Any]:

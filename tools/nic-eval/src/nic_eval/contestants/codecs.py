@@ -18,6 +18,7 @@ from nic_core.spec import WeightsSpec
 
 from nic_eval.contestants.contestant import FilePicture, Setting, rgb
 from nic_eval.files import file_hash
+from nic_eval.operations import counted
 from nic_eval.results import Kind
 
 QUALITIES = (1.0, 10.0, 25.0, 40.0, 55.0, 70.0, 85.0, 100.0)
@@ -109,18 +110,11 @@ class NicContestant:
         codec = twin._codec(setting)
         if codec.model is None:
             return {}
-        from torch.utils.flop_counter import FlopCounterMode  # not every codec needs torch
-
         codec.model.requires_grad_(False)  # the counter would follow gradients that inference does not have
-        counts = {}
         with getattr(codec.model, "in_floats", nullcontext)():  # integer nets are none of torch's operations
-            with FlopCounterMode(display=False) as counter:
-                data = twin.encode(picture, setting)
-            counts["encode"] = counter.get_total_flops() / 2e9
-            with FlopCounterMode(display=False) as counter:
-                twin.decode(data, setting)
-            counts["decode"] = counter.get_total_flops() / 2e9
-        return counts
+            data, encode = counted(lambda: twin.encode(picture, setting))
+            _, decode = counted(lambda: twin.decode(data, setting))
+        return {"encode": encode, "decode": decode}
 
     @cached_property
     def _parsed(self) -> tuple[str, str | None, Mapping[str, str]]:
