@@ -26,7 +26,7 @@ from nic_latent.context import Params, Scan, drive
 from nic_latent.entropy_model import HYPER_SYNTHESIS, EntropyModel
 from nic_latent.fixed import Fixed
 from nic_latent.nets import NetTable
-from peak import give_memory_back, growth
+from peak import growth
 
 
 def likeliest(tables: Tables) -> np.ndarray:
@@ -115,7 +115,6 @@ def cost(codec: nic.Codec, data: bytes) -> tuple[float, float]:
 def main(megapixels: tuple[float, ...], identity: str) -> None:
     """Print the table."""
     torch.set_num_threads(1)
-    give_memory_back()
     codec = nic.load(identity, device="cpu")
     z = searched(codec.opened(codec.weights[0], "torch").loaded.integers)
     (short,) = smallest_file(codec, z, 64).units

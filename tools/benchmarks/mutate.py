@@ -24,7 +24,7 @@ import click
 import nic_core as nic
 from mutations import Mutant, Sample, mutant, samples
 from nic_core.errors import NicError
-from peak import give_memory_back, growth
+from peak import growth
 
 MAX_PIXELS = 1 << 20
 LONGEST = 10.0
@@ -101,7 +101,6 @@ def _one_line(error: NicError) -> bool:
 def serve(files: list[Sample], seed: int, numbers: range, pipe: Connection) -> None:
     """Read files in a process of their own."""
     logging.disable(logging.CRITICAL)
-    give_memory_back()
     for file in files:
         read(Mutant(file.name, False, file.data))  # opens the weights
     for number in numbers:

@@ -31,13 +31,6 @@ def growth() -> Iterator[Growth]:
         found.bytes = max(0, _resident("VmHWM") - before)
 
 
-def give_memory_back() -> None:
-    """Let freed memory leave this process, so that work is not measured by what work before it has left over."""
-    import nic_nn.codec
-
-    nic_nn.codec.keep_freed_memory = lambda: None
-
-
 def _resident(field: str) -> int:
     with suppress(OSError):
         if found := re.search(rf"{field}:\s+(\d+) kB", STATUS.read_text()):

@@ -33,6 +33,7 @@ import numpy as np
 import torch
 from nic_core.format.container import Header
 from nic_core.format.tiling import Area
+from nic_core.memory import keep_freed_memory
 from nic_core.plugins import records
 from nic_core.spec import resolve
 from nic_eval.bench.machine import cores
@@ -69,7 +70,8 @@ def theirs(codec: str, checkout: Path) -> Coding:
 
 
 def ours(codec: str, runtime: str, folder: Path) -> Coding:
-    """Return our codec at work."""
+    """Return our codec at work, as the command line runs it."""
+    keep_freed_memory()
     loaded = nic_core.load(codec, folder / WEIGHTS, "cpu", runtime)
     opened: Any = loaded.opened(loaded.weights[0])
     pixels, options = leaves(WIDTH, HEIGHT), {"features": text_features()} if codec == "taco" else {}

@@ -8,6 +8,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 from nic_core import plugins
+from nic_core.host.cache import cache as opened_codecs
 from nic_core.weights import WeightsInfo, fingerprint
 from safetensors.numpy import save_file
 
@@ -159,8 +160,6 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def fake(install: Callable[..., Path], make_weights: Callable[..., Path], store: Path) -> Iterator[ModuleType]:
     """Install nic-fake, return its codec module: `zip` (quality 1 to 100, the default), `zip-rate` (20 and 80)."""
-    from nic_core import api
-
     site = install("nic-fake", {"nic_fake/__init__.py": PLUGIN, "nic_fake/codec.py": CODEC}, "fake = nic_fake")
     weights = site / "nic_fake" / "weights"
     make_weights(weights / "zip.safetensors", "zip", "any", quality=(1.0, 100.0), rank=5, licence="CC0-1.0")
@@ -168,6 +167,6 @@ def fake(install: Callable[..., Path], make_weights: Callable[..., Path], store:
     make_weights(weights / "high.safetensors", "zip-rate", "high", quality=80.0, rank=2)
     import nic_fake.codec
 
-    api._loaded.clear()
+    opened_codecs.clear()
     yield nic_fake.codec
-    api._loaded.clear()
+    opened_codecs.clear()

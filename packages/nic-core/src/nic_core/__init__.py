@@ -11,7 +11,7 @@ from nic_core.plugins import list_codecs
 from nic_core.spec import CodecSpec, Option, WeightsSpec
 
 if TYPE_CHECKING:
-    from nic_core.api import Codec, decode, encode, inspect, load
+    from nic_core.api import Codec, decode, decode_picture, encode, inspect, load
     from nic_core.format.container import Header
     from nic_core.host.tables import EncodeOptions
     from nic_core.host.target import Target
@@ -31,6 +31,7 @@ __all__ = [
     "Target",
     "WeightsSpec",
     "decode",
+    "decode_picture",
     "encode",
     "inspect",
     "list_codecs",
@@ -38,7 +39,7 @@ __all__ = [
 ]
 
 _PLACES = {
-    **dict.fromkeys(("Codec", "decode", "encode", "inspect", "load"), "nic_core.api"),
+    **dict.fromkeys(("Codec", "decode", "decode_picture", "encode", "inspect", "load"), "nic_core.api"),
     "Header": "nic_core.format.container",
     "EncodeOptions": "nic_core.host.tables",
     "Target": "nic_core.host.target",

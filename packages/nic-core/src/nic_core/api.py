@@ -10,12 +10,14 @@ from PIL import Image
 from nic_core import plugins
 from nic_core import weights as known_weights
 from nic_core.errors import BadOption, WeightsNotFound
-from nic_core.format.container import UNLIMITED, Data, Header, unpack
+from nic_core.format.container import UNLIMITED, Header, unpack
+from nic_core.format.sources import Source, data_of
 from nic_core.host import runtimes
 from nic_core.host.codec import Codec
 from nic_core.host.runtimes import Runtime
 from nic_core.host.target import Target
-from nic_core.pictures.sources import Source
+from nic_core.pictures.picture import Picture
+from nic_core.pictures.sources import Source as PictureSource
 from nic_core.plugins.published import DEFAULT
 from nic_core.spec import WeightsSpec
 
@@ -59,19 +61,8 @@ def _explicit_weights(source: str | os.PathLike[str], codec: str) -> WeightsSpec
     return found
 
 
-_loaded: dict[tuple[str, str], Codec] = {}
-
-
-def _shared(codec: str, device: str) -> Codec:
-    """Keep codecs between the module-level calls, since opening weights takes longer than coding a picture."""
-    if (codec, device) not in _loaded:
-        # Opens nothing yet, so that of two threads each may make one; the first is kept, and opens its weights once.
-        _loaded.setdefault((codec, device), load(codec, device=device))
-    return _loaded[codec, device]
-
-
 def encode(
-    picture: Source,
+    picture: PictureSource,
     quality: float | None = None,
     *,
     target: Target | None = None,
@@ -79,22 +70,29 @@ def encode(
     **options: Any,
 ) -> bytes:
     """Return the .nic file of a picture, made with the default codec; see `Codec.encode`."""
-    return _shared(default_codec(), device).encode(picture, quality, target=target, **options)
+    return load(device=device).encode(picture, quality, target=target, **options)
 
 
-def decode(data: Data, *, device: str = "auto", **how: Any) -> Image.Image:
+def decode(data: Source, *, device: str = "auto", **how: Any) -> Image.Image:
+    """Return the picture of any .nic file as a PIL image; see `decode_picture`."""
+    return decode_picture(data, device=device, **how).to_pil()
+
+
+def decode_picture(data: Source, *, device: str = "auto", **how: Any) -> Picture:
     """Return the picture of any .nic file, with the codec and weights that its header asks for.
 
+    data: bytes, a path, or a binary file, which is read to its end.
     how: region, scale, on_damage, limits for files of strangers (max_pixels, max_seconds), and the codec's options; see
     `Codec.decode_rows`, which raises the same.
     """
+    data = data_of(data)
     file = unpack(data, how.get("max_pixels"), salvage=how.get("on_damage") is not None)
-    return _shared(file.header.codec, device).decode(data, **how)
+    return load(file.header.codec, device=device).decode_picture(data, **how)
 
 
-def inspect(data: Data) -> Header:
+def inspect(data: Source) -> Header:
     """Return the header of a .nic file; imports no torch, needs no codec. DamagedFile, UnsupportedFile."""
-    return unpack(data, UNLIMITED).header
+    return unpack(data_of(data), UNLIMITED).header
 
 
 def parse_codec(text: str) -> tuple[str, str | None, Mapping[str, str]]:

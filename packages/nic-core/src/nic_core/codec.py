@@ -54,6 +54,11 @@ class PixelCodec(ABC):
     tile = 0
     tile_step = 64
 
+    @classmethod
+    def place(cls, device: str) -> str:
+        """Return the name of the place that a device's name means here: what is opened twice for two, once for one."""
+        return device
+
     def __init__(self, path: Path, info: WeightsInfo, device: str) -> None:
         self.path, self.info, self.device = path, info, device
 

@@ -54,5 +54,9 @@ class OutOfTime(NicError):
     """Decoding takes longer than the limit that its caller set."""
 
 
+class CannotRead(NicError):
+    """A file is not there, or may not be read."""
+
+
 class CannotWrite(NicError):
     """A file cannot be written: the folder is missing or read-only, or the disk is full."""

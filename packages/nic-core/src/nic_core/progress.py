@@ -33,12 +33,19 @@ class Listener:
 
 
 _NOBODY = Listener(lambda what, done, total: None, lambda fact: logger.info("%s", fact))
-_listener: ContextVar[Listener] = ContextVar("listener", default=_NOBODY)
+_listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
+_everywhere = _NOBODY
+"""Who is told in threads where nobody listens."""
+
+
+def listener() -> Listener:
+    """Return who is told here."""
+    return _listener.get() or _everywhere
 
 
 def check() -> None:
     """Pass a step of long work: whoever listens may end the work here, by an exception."""
-    _listener.get().check()
+    listener().check()
 
 
 def report(what: str, done: int, total: int) -> None:
@@ -47,7 +54,7 @@ def report(what: str, done: int, total: int) -> None:
     what: in a few words: "inverting the prompt". At `done == total` the work is over.
     """
     check()
-    _listener.get().step(what, done, total)
+    listener().step(what, done, total)
 
 
 def track(items: Iterable[Item], what: str, total: int = 0, done: int = 0) -> Iterator[Item]:
@@ -64,7 +71,7 @@ def track(items: Iterable[Item], what: str, total: int = 0, done: int = 0) -> It
 
 def note(fact: str) -> None:
     """Say a fact about a result that its user wants to know; logged where nobody listens."""
-    _listener.get().note(fact)
+    listener().note(fact)
 
 
 @contextmanager
@@ -72,12 +79,12 @@ def opening() -> Iterator[None]:
     """Measure a block that imports a codec or reads its weights, so that times of coding can do without."""
     start = time.perf_counter()
     yield
-    _listener.get().opened(time.perf_counter() - start)
+    listener().opened(time.perf_counter() - start)
 
 
 @contextmanager
 def listening(listener: Listener) -> Iterator[None]:
-    """Have work in this block report to a listener."""
+    """Have work in this block report to a listener, and work in threads of nic's own and in asyncio's."""
     token = _listener.set(listener)
     try:
         yield
@@ -85,10 +92,19 @@ def listening(listener: Listener) -> Iterator[None]:
         _listener.reset(token)
 
 
+def listen_everywhere(listener: Listener | None) -> None:
+    """Have all work of this process report to a listener where `listening` says nothing else; None for nobody.
+
+    Threads that a host starts begin without a context: what is said in them comes here. It is called in them, too.
+    """
+    global _everywhere
+    _everywhere = listener or _NOBODY
+
+
 @contextmanager
 def checking(check: Callable[[], None]) -> Iterator[None]:
     """Have `check` called, too, at every step of work in this block, whoever listens."""
-    outer = _listener.get()
+    outer = listener()
 
     def both() -> None:
         outer.check()

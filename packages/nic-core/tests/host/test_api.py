@@ -1,5 +1,6 @@
 """What a host application calls, with a codec that needs no torch."""
 
+import io
 import logging
 import subprocess
 import sys
@@ -18,12 +19,14 @@ from nic_core import api, weights
 from nic_core.errors import (
     BadOption,
     BadPicture,
+    CannotRead,
     CodecNotFound,
     DamagedFile,
     UnsupportedFile,
     WeightsNotFound,
 )
 from nic_core.format.container import File, pack, unpack
+from nic_core.host.cache import cache
 from nic_core.pictures import image_files
 from nic_core.pictures.picture import Picture
 from PIL import Image, ImageCms
@@ -132,7 +135,7 @@ def test_the_nearest_single_rate_is_taken(
     assert nic.inspect(data).quality == taken
     assert (f"quality {taken} taken" in caplog.text) == (asked is not None)
     assert codec.decode(data)  # and found again
-    opened = next(iter(codec._open.values()))
+    (opened,) = {codec.opened(spec) for spec in codec.weights if spec.quality == taken}
     assert opened.last[0] is None
 
 
@@ -163,7 +166,7 @@ def test_synthesis_is_preferred_but_not_required(
         weights.add(paths[i])
         codec = nic.load("zip-bare")
         codec.decode(data)
-        used = next(iter(codec._open.values())).info
+        used = codec._opened_for(unpack(data)).info
         assert used.entropy_id == nic.inspect(data).entropy_id
         assert used.rank == i  # the best of those that fit, then the exact one
         assert ("decoding with the synthesis" in caplog.text) == (i != 1)
@@ -314,7 +317,7 @@ def test_weights_are_opened_once_by_all_threads(fake: ModuleType, monkeypatch: p
     monkeypatch.setattr(fake, "ZipCodec", Slow)
     files = in_threads(4, lambda number: nic.encode(values(2, 2, 3), 10 + number))
     assert [nic.inspect(file).quality for file in files] == [10, 11, 12, 13]
-    assert len(opened) == len(api._loaded) == 1
+    assert len(opened) == len(cache) == 1
 
 
 def test_different_codecs_open_at_the_same_time(fake: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -340,11 +343,45 @@ def test_files_are_any_run_of_bytes(fake: ModuleType, kind: Callable[[bytes], An
         assert nic.decode(given).tobytes() == values(3, 5, 3).tobytes()
 
 
-@pytest.mark.parametrize("given", ["a.nic", Path("a.nic"), None, 5])
-def test_what_is_no_run_of_bytes(fake: ModuleType, given: Any) -> None:
+@pytest.mark.parametrize("given", [None, 5, [1, 2], io.StringIO("text")])
+def test_what_is_no_file(fake: ModuleType, given: Any) -> None:
     for call in (nic.inspect, nic.decode, nic.load("zip").decode):
-        with pytest.raises(TypeError, match=f"is given as its bytes, not as {type(given).__name__}"):
+        with pytest.raises(BadOption, match=f"is bytes, a path or a binary file, not {type(given).__name__}"):
             call(given)
+
+
+def test_a_file_that_is_not_there(fake: ModuleType, tmp_path: Path) -> None:
+    for call in (nic.inspect, nic.decode, nic.load("zip").decode):
+        for path in (tmp_path / "a.nic", str(tmp_path / "a.nic")):
+            with pytest.raises(CannotRead, match="cannot read .*a.nic: No such file"):
+                call(path)
+
+
+def test_files_and_pictures_are_taken_in_any_form(fake: ModuleType, tmp_path: Path) -> None:
+    pixels, path, png = values(5, 4, 3), tmp_path / "a.nic", tmp_path / "a.png"
+    image_files.write(Picture(pixels), png)
+    pictures = [png, str(png), png.read_bytes(), bytearray(png.read_bytes()), memoryview(png.read_bytes())]
+    pictures += [io.BytesIO(png.read_bytes()), Image.open(png), pixels, Picture(pixels)]
+    (data,) = {nic.encode(picture) for picture in pictures}
+    path.write_bytes(data)
+    every_second = memoryview(bytes(byte for byte in data for _ in range(2)))[::2]
+    with path.open("rb") as file:
+        forms = [data, bytearray(data), memoryview(data), every_second, path, str(path), file, io.BytesIO(data)]
+        for form in forms:
+            assert np.array_equal(nic.decode_picture(form).pixels, pixels)
+    assert nic.inspect(path).width == nic.inspect(io.BytesIO(data)).width == 4
+
+
+def test_many_pictures_keep_their_order(fake: ModuleType) -> None:
+    pictures = [values(2 + number, 3, 3) for number in range(9)]
+    with nic.load("zip") as codec:
+        files = codec.encode_batch(iter(pictures), quality=30, threads=3)
+        decoded = list(codec.decode_batch(files, threads=2))
+        assert [picture.height for picture in decoded] == [picture.shape[0] for picture in pictures]
+        broken = codec.decode_batch([codec.encode(pictures[0]), b"", codec.encode(pictures[1])])
+        assert next(broken).height == 2
+        with pytest.raises(DamagedFile):
+            next(broken)
 
 
 def test_core_imports_no_torch(fake: ModuleType, tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 import nic_core as nic
 import numpy as np
 import pytest
-from nic_core import api
 from nic_core.errors import BadOption, TargetUnreachable, WeightsNotFound
 from nic_core.host.target import MOST_TRIALS, Target, Trial, psnr, search
 from nic_core.pictures import image_files
@@ -220,7 +219,6 @@ def coarse(install: Install, make_weights: Make, store: Path) -> None:
     for quality in (10.0, 33.333, 90.0):
         make_weights(weights / f"{quality}.safetensors", "coarse-rates", f"at-{quality}", quality=quality, rank=1)
     make_weights(weights / "one.safetensors", "coarse-one", "one", quality=40.0)
-    api._loaded.clear()
 
 
 def photograph(*shape: int, dtype: type = np.uint8) -> np.ndarray:

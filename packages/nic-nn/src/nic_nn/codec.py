@@ -1,6 +1,8 @@
 """From pixels to a latent model and back: the part of a codec that all latent models share."""
 
+import os
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from nic_nn.config import no_larger_than
 from nic_nn.export import add_graphs, export
 from nic_nn.latent import channels_last, planes
 from nic_nn.loading import fill_floats, load_model, scope_of
-from nic_nn.memory import explained, keep_freed_memory
+from nic_nn.memory import explained
 from nic_nn.model import LatentModel
 
 OTHER_FLOATS = (
@@ -50,8 +52,6 @@ class LatentCodec(TiledCodec):
     def __init__(self, path: Path, info: WeightsInfo, device: str) -> None:
         super().__init__(path, info, device)
         self.torch_device = pick_device(device)
-        if self.torch_device.type == "cpu":
-            keep_freed_memory()
         head = read_head(path)
         try:
             with no_larger_than(len(head.entries), head.elements):
@@ -91,6 +91,11 @@ class LatentCodec(TiledCodec):
             return
         half = any(entry.dtype == "<f2" for entry in read_head(path).entries.values())
         export(model, output, info, half=half, **making)
+
+    @classmethod
+    def place(cls, device: str) -> str:
+        """See `PixelCodec.place`."""
+        return str(pick_device(device))
 
     @staticmethod
     def build(config: dict[str, Any]) -> LatentModel:
@@ -139,6 +144,11 @@ class LatentCodec(TiledCodec):
     def synthesise(self, y_hat: Tensor, quality: float | None, options: dict[str, Any]) -> Tensor:
         """Return a padded picture (1, C, H, W)."""
         return self.loaded.synthesise(y_hat)
+
+
+if hasattr(os, "register_at_fork"):
+    # OpenMP's threads do not survive a fork, and more than one would be waited for, for ever.
+    os.register_at_fork(after_in_child=partial(torch.set_num_threads, 1))
 
 
 def pick_device(name: str) -> torch.device:

@@ -21,7 +21,6 @@ import torch
 from nic_core import progress
 from nic_core.errors import BadOption, BadWeights, OutOfMemory
 from nic_nn.codec import explained_memory
-from nic_nn.memory import keep_freed_memory
 from nic_nn.pretrained import obtaining
 from PIL import Image
 from torch import Tensor
@@ -194,8 +193,6 @@ class Generator:
         """The pipeline, ready to run."""
         import diffusers
 
-        if self.device.type == "cpu":
-            keep_freed_memory()
         scheduler = self._scheduler_class()
         base, control = self._folders
         kind: Any = diffusers.StableDiffusionPipeline

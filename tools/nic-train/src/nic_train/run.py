@@ -16,13 +16,13 @@ import lightning
 import torch
 from nic_core.errors import BadOption, NicError
 from nic_core.files.atomic import check_writable, make_folder
+from nic_core.memory import ALL, keep_freed_memory
 from nic_nn.loading import load_model
 from nic_nn.memory import explained
 from nic_nn.recipe import Recipe
 from torch.utils.data import DataLoader
 
 from nic_train import checkpoints
-from nic_train.allocator import keep_freed_memory
 from nic_train.data import loader
 from nic_train.data.loader import Source
 from nic_train.data.shards import ShardSet
@@ -77,7 +77,7 @@ def train(
     precision, remark = chosen_precision(request.precision, machine.kind)
     request = replace(request, precision=precision)
     if machine.kind == "cpu":
-        keep_freed_memory()
+        keep_freed_memory(ALL)
     recipe = request.recipe()
     begun = read_record(out).initial if resume else initial_weights(initial)
     last = checkpoints.path_of(out)

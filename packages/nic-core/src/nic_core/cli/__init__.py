@@ -12,6 +12,7 @@ import click
 from nic_core import __version__
 from nic_core.cli.output import message
 from nic_core.cli.settings import LogLines, Settings, Suggesting, with_flags
+from nic_core.memory import keep_freed_memory
 from nic_core.plugins import records
 from nic_core.printable import printable
 from nic_core.spec import CommandSpec, resolve
@@ -81,6 +82,7 @@ def main() -> None:
     logging.getLogger("nic").addHandler(LogLines())
     # Threads of torch's libgomp that wait for others spin: beside a second process each takes ten times as long.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    keep_freed_memory()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a character that the terminal's encoding lacks

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
@@ -40,9 +41,13 @@ def metadata_bytes(chunks: dict[str, bytes]) -> int:
 
 def to_picture(pixels: Pixels, alpha: Pixels | None, chunks: dict[str, bytes]) -> RowPicture:
     """Return decoded pixels and alpha with the metadata that the chunks hold; DamagedFile where they are none."""
-    found = {name: expand_chunk(chunks[kind]) for kind, name in METADATA.items() if kind in chunks}
-    dpi = stated(chunks) if RESOLUTION in chunks else metadata.resolution(found.get("exif"))
-    return RowPicture(pixels, alpha, **found, dpi=dpi)
+    return RowPicture(pixels, alpha, **metadata_of(chunks))
+
+
+def metadata_of(chunks: dict[str, bytes]) -> dict[str, Any]:
+    """Return icc, exif, xmp and dpi as of a `Picture`, as far as the chunks hold them; DamagedFile where they do not."""
+    found: dict[str, Any] = {name: expand_chunk(chunks[kind]) for kind, name in METADATA.items() if kind in chunks}
+    return {**found, "dpi": stated(chunks) if RESOLUTION in chunks else metadata.resolution(found.get("exif"))}
 
 
 def alpha_of(file: File) -> Pixels | None:

@@ -3,20 +3,23 @@
 import itertools
 import logging
 import math
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 from PIL import Image
 
 from nic_core import progress, weights
+from nic_core.ahead import THREADS, ahead
 from nic_core.codec import OnDamage, PixelCodec
 from nic_core.errors import BadOption, TargetUnreachable
 from nic_core.format import chunks
-from nic_core.format.container import Data, File, Header, pack, unpack
+from nic_core.format.container import File, Header, pack, unpack
+from nic_core.format.sources import Source, data_of
 from nic_core.format.tiling import Region
+from nic_core.host.cache import cache
 from nic_core.host.choice import Choice, nearest_quality
 from nic_core.host.coding import compressed
 from nic_core.host.decoding import area_of, decoded
@@ -25,7 +28,8 @@ from nic_core.host.runtimes import Runtime, target_of
 from nic_core.host.target import Target, Trial, search
 from nic_core.pictures.picture import Picture, RowPicture
 from nic_core.pictures.scaling import divisor
-from nic_core.pictures.sources import Source, picture_of
+from nic_core.pictures.sources import Source as PictureSource
+from nic_core.pictures.sources import picture_of
 from nic_core.spec import QUALITY, CodecSpec, WeightsSpec
 
 logger = logging.getLogger("nic")
@@ -34,8 +38,9 @@ logger = logging.getLogger("nic")
 class Codec:
     """A codec ready to encode and decode; made by `load`.
 
-    Weights are opened when they are needed and kept: a codec with one set of weights for each quality opens only those
-    that are asked for.
+    Weights are opened when they are needed: a codec with one set of weights for each quality opens only those that are
+    asked for. They are kept for all codecs of this process that ask for the same, see `nic_core.host.cache`. Any number
+    of threads may use a codec. A pickle of one holds what it takes to open it again, not its weights.
 
     spec: its record. device: where it runs. runtime: "auto", "torch" or "onnx", what runs its transforms.
     """
@@ -43,8 +48,20 @@ class Codec:
     def __init__(self, spec: CodecSpec, explicit: WeightsSpec | None, device: str, runtime: Runtime = "auto") -> None:
         self.spec, self.device, self.runtime = spec, device, runtime
         self._choice = Choice(spec.id, explicit)
-        self._open: dict[tuple[str, Any], PixelCodec] = {}
-        self._opening = Lock()
+        self._used: dict[Hashable, str] = {}
+
+    def close(self) -> None:
+        """Give back the memory of the weights that this codec has opened; used again, it opens them again."""
+        cache.drop(self._used)
+        self._used = {}
+
+    def __enter__(self) -> "Codec":
+        """Return itself; `with nic_core.load("cca") as codec:` closes it at the end."""
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        """Close."""
+        self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle what it takes to open the codec again, not the opened models."""
@@ -58,7 +75,7 @@ class Codec:
     @property
     def runtimes(self) -> str:
         """What runs the transforms of the weights that are open; empty where nothing has to."""
-        return ", ".join(sorted({codec.runtime for codec in self._open.values()} - {""}))
+        return ", ".join(sorted(set(self._used.values()) - {""}))
 
     @property
     def weights(self) -> list[WeightsSpec]:
@@ -72,7 +89,7 @@ class Codec:
 
     def encode(
         self,
-        picture: Source,
+        picture: PictureSource,
         quality: float | None = None,
         *,
         target: Target | None = None,
@@ -83,7 +100,8 @@ class Codec:
     ) -> bytes:
         """Return the .nic file of a picture.
 
-        picture: PIL image, uint8 or uint16 array (H, W[, C]), path, Picture or RowPicture.
+        picture: PIL image, uint8 or uint16 array (H, W[, C]), Picture or RowPicture; or a picture file: a path, its
+        bytes, or a binary file.
         quality: 1 to 100, higher is better; None for the weights' own, or 50 where they cover a range.
         target: instead of a quality, the rate that the whole file may have, or the PSNR that it must reach; the quality
         is searched with at most ten encodes, and for a PSNR as many decodes with the default options.
@@ -119,20 +137,20 @@ class Codec:
             progress.note(f"{alpha} of {len(data)} bytes are the alpha channel, which is kept losslessly")
         return data
 
-    def decode(self, data: Data, **how: Any) -> Image.Image:
+    def decode(self, data: Source, **how: Any) -> Image.Image:
         """Return the picture of a .nic file as a PIL image; see `decode_rows` for what can be said.
 
         Pillow has no 16-bit RGB: such a picture comes back in 8 bits here and in 16 from `decode_picture`.
         """
         return self.decode_picture(data, **how).to_pil()
 
-    def decode_picture(self, data: Data, **how: Any) -> Picture:
+    def decode_picture(self, data: Source, **how: Any) -> Picture:
         """Return the picture of a .nic file; see `decode_rows` for what can be said."""
         return self.decode_rows(data, **how).whole()
 
     def decode_rows(
         self,
-        data: Data,
+        data: Source,
         *,
         region: Region | None = None,
         scale: float | str = 1,
@@ -143,6 +161,7 @@ class Codec:
     ) -> RowPicture:
         """Return the picture of a .nic file, which is decoded when its rows are taken, from top to bottom.
 
+        data: bytes, a path, or a binary file, which is read to its end.
         region: (x, y, width, height) in pixels, as the picture lies in the file, to have only a part of it; of files
         with tiles only those are decoded that matter.
         scale: 1, 1/2, 1/4 or 1/8, to have the picture, or the region, smaller.
@@ -160,12 +179,24 @@ class Codec:
         """
         checked, seconds = self.spec.options_for("decode", options), second_limit(max_seconds)
         by = divisor(scale)
-        file = unpack(data, max_pixels, salvage=on_damage is not None)
+        file = unpack(data_of(data), max_pixels, salvage=on_damage is not None)
         area = area_of(region, file.header)
         return decoded(self._opened_for(file), file, area, by, checked, seconds, on_damage)
 
+    def encode_batch(self, pictures: Iterable[PictureSource], *, threads: int = THREADS, **how: Any) -> Iterator[bytes]:
+        """Yield the .nic files of pictures in their order; later ones are encoded while an earlier one is used.
+
+        threads: that encode beside one another; each holds a picture. how: as of `encode`, the same for all. What one
+        raises comes in its place and ends the batch.
+        """
+        return ahead(lambda picture: self.encode(picture, **how), pictures, threads=threads)
+
+    def decode_batch(self, files: Iterable[Source], *, threads: int = THREADS, **how: Any) -> Iterator[Picture]:
+        """Yield the pictures of .nic files in their order, as `encode_batch` does; how: as of `decode_rows`."""
+        return ahead(lambda data: self.decode_picture(data, **how), files, threads=threads)
+
     def parts(
-        self, data: Data, *, max_pixels: int | None = None, max_seconds: float | None = None, **options: Any
+        self, data: Source, *, max_pixels: int | None = None, max_seconds: float | None = None, **options: Any
     ) -> dict[str, bytes]:
         """Return what a .nic file's picture is coded by and a person can look at, without making the picture.
 
@@ -173,7 +204,7 @@ class Codec:
         max_pixels, max_seconds, options: as of `decode_rows`, which raises the same.
         """
         checked, seconds = self.spec.options_for("decode", options), second_limit(max_seconds)
-        file = unpack(data, max_pixels)
+        file = unpack(data_of(data), max_pixels)
         codec = self._opened_for(file)
         with time_limit(seconds):
             return codec.parts(file.units, file.header, checked)
@@ -189,15 +220,20 @@ class Codec:
         with progress.opening():
             path = Path(weights.local(spec).location)
             info = weights.verified(path)
-            # Not under the lock: an import may wait for another thread's.
             target = target_of(self.spec, path, self.device, runtime or self.runtime)
-            with self._opening:
-                key = spec.location, target
-                if key not in self._open:
-                    self._open[key] = made = target(path, info, self.device)
-                    if made.runtime:
-                        logger.info("%s runs by %s", info.name, made.runtime)
-                return self._open[key]
+            found = path.stat()
+            file = os.path.realpath(path), found.st_size, found.st_mtime_ns
+            key = target, file, info.entropy_id, info.synthesis_id, target.place(self.device)
+
+            def make() -> PixelCodec:
+                made: PixelCodec = target(path, info, self.device)
+                if made.runtime:
+                    logger.info("%s runs by %s", info.name, made.runtime)
+                return made
+
+            opened = cache.get(key, found.st_size, make)
+            self._used[key] = opened.runtime
+            return opened
 
     def _file(
         self,

@@ -162,15 +162,27 @@ class Picture(RowPicture):
         """
         picture = self if self.channels == 1 and self.alpha is None else self.to_8_bit()
         image = Image.fromarray(picture.to_array())
-        if self.icc:
-            image.info["icc_profile"] = self.icc
-        if self.exif:
-            image.info["exif"] = metadata.EXIF_PREFIX + self.exif
-        if self.xmp:
-            image.info["xmp"] = self.xmp
-        if self.dpi:
-            image.info["dpi"] = self.dpi
+        image.info.update(pillow_info(self.icc, self.exif, self.xmp, self.dpi))
         return image
+
+
+def pillow_info(
+    icc: bytes | None = None,
+    exif: bytes | None = None,
+    xmp: bytes | None = None,
+    dpi: tuple[float, float] | None = None,
+) -> dict[str, Any]:
+    """Return what belongs to a picture as Pillow has it in the `info` of an image."""
+    prefixed = metadata.EXIF_PREFIX + exif if exif else None
+    found = {"icc_profile": icc, "exif": prefixed, "xmp": xmp, "dpi": dpi}
+    return {name: value for name, value in found.items() if value}
+
+
+def pillow_mode(channels: int, alpha: bool, bit_depth: int) -> str:
+    """Return the mode of the image that `Picture.to_pil` makes of such a picture."""
+    if channels == 1 and bit_depth == 16 and not alpha:
+        return "I;16"
+    return {1: "L", 3: "RGB"}[channels] + "A" * alpha
 
 
 def _shape(array: Pixels, axes: int | None = None) -> str:

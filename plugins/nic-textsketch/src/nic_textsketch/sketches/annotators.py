@@ -17,7 +17,6 @@ import torch
 from nic_core.errors import BadOption, BadWeights, NicError
 from nic_core.pictures.picture import Picture
 from nic_nn.codec import pick_device
-from nic_nn.memory import keep_freed_memory
 from PIL import Image
 
 from nic_textsketch.config import Source
@@ -103,8 +102,6 @@ def load_annotator(name: str, size: int = 512, weights: Path | None = None, devi
     if weights is not None and not annotator.weights:
         raise NicError(f"the annotator {name} has no weights: leave them out")
     kind, chosen = detector_class(annotator), pick_device(device)
-    if chosen.type == "cpu":
-        keep_freed_memory()
     detector = _placed(_with_weights(kind, name, weights), chosen) if annotator.weights else kind()
 
     def draw(picture: Picture) -> Picture:
