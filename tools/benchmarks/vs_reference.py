@@ -46,6 +46,8 @@ SIDES = ("theirs", "ours")
 CHECKPOINT, WEIGHTS = "theirs.pth", "ours.safetensors"
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 """What tells seconds: those that pass, or those that the processor's cores spend on the process."""
+OURS = {"GOMP_SPINCOUNT": "1000"}
+"""What `nic` sets for itself, unless it is set."""
 Coding = tuple[Callable[[], Any], Callable[[Any], Any]]
 """What encodes the picture, and what decodes that; the latter returns something like pixels."""
 
@@ -112,7 +114,7 @@ def run_at_once(commands: list[list[str]], **variables: str) -> list[dict[str, l
     running = [
         subprocess.Popen(
             [sys.executable, "-W", "ignore", __file__, *command],
-            env=environment,
+            env={**environment, **OURS} if command[-1] == "ours" else environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -175,7 +177,8 @@ def main(
         for _ in range(rounds):
             for group in groups:
                 sides = [side for side in group for _ in range(processes)]
-                for side, found in zip(sides, run_at_once([[*common, "--side", side] for side in sides]), strict=True):
+                commands = [[*common, "--side", side] for side in sides]
+                for side, found in zip(sides, run_at_once(commands), strict=True):
                     measured[side].append(found)
     row = [codec, str(processes)]
     for direction in ("encode", "decode"):

@@ -18,9 +18,9 @@ def ahead(
 ) -> Iterator[Made]:
     """Yield what a function makes of parts, in their order; later ones are made while an earlier one is used.
 
-    count: of the parts, where it is known; one alone takes no thread. threads: that run the function; one part more than these at most is
-    in the making. Parts are taken in the thread of who iterates, so that what makes them need not know of others. What
-    the function raises comes where its result would. It has the context variables of who iterates.
+    count: of the parts, where it is known; one alone takes no thread. threads: that run the function; one part more
+    than these at most is in the making. Parts are taken in the thread of who iterates, so that what makes them need not
+    know of others. What the function raises comes where its result would. It has the context variables of who iterates.
     """
     if count < 2:
         yield from map(function, parts)

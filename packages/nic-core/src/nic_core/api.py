@@ -18,16 +18,7 @@ from nic_core.host.runtimes import Runtime
 from nic_core.host.target import Target
 from nic_core.pictures.picture import Picture
 from nic_core.pictures.sources import Source as PictureSource
-from nic_core.plugins.published import DEFAULT
 from nic_core.spec import WeightsSpec
-
-
-def default_codec() -> str:
-    """Return the id of the codec whose weights have the highest rank; WeightsNotFound where none has any."""
-    ranked = [spec for spec in known_weights.available() if spec.rank > 0]
-    if not ranked:
-        raise WeightsNotFound(f"no default codec is installed: pip install {DEFAULT}, or name a codec with --codec")
-    return ranked[0].codec
 
 
 def load(
@@ -36,7 +27,7 @@ def load(
     device: str = "auto",
     runtime: Runtime = "auto",
 ) -> Codec:
-    """Return a codec by id, or the default one.
+    """Return a codec by id, or the default one: see `nic_core.weights.default_codec`.
 
     weights: a path, URL, hf://owner/repository/file or a name from `nic weights`; None for whatever is installed.
     device: "auto", "cpu", "cuda", "cuda:1", "mps", "xpu".
@@ -47,7 +38,7 @@ def load(
     """
     if not re.fullmatch("auto|cpu|(cuda|mps|xpu)(:[0-9]{1,3})?", device):
         raise BadOption(f"the device must be auto, cpu, cuda, cuda:1, mps or xpu, not {device[:80]!r}")
-    spec = plugins.codec_spec(codec or default_codec())
+    spec = plugins.codec_spec(codec or known_weights.default_codec())
     explicit = None if weights is None else _explicit_weights(weights, spec.id)
     return Codec(spec, explicit, device, runtimes.checked(runtime))
 

@@ -43,9 +43,7 @@ class NicImageFile(ImageFile.ImageFile):
     _data = b""
     _divisor = 1
 
-    def draft(
-        self, mode: str | None, size: tuple[int, int] | None
-    ) -> tuple[str, tuple[int, int, float, float]] | None:
+    def draft(self, mode: str | None, size: tuple[int, int] | None) -> tuple[str, tuple[int, int, float, float]] | None:
         """Have the picture decoded at the smallest of the scales 1, 1/2, 1/4, 1/8 that is no smaller than a size."""
         if self._coded is None or size is None:
             return None

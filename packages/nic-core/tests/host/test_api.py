@@ -29,6 +29,7 @@ from nic_core.format.container import File, pack, unpack
 from nic_core.host.cache import cache
 from nic_core.pictures import image_files
 from nic_core.pictures.picture import Picture
+from nic_core.weights import store
 from PIL import Image, ImageCms
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -202,10 +203,27 @@ def test_the_default_codec_ranks_highest(
     weights.add(make_weights(tmp_path / "w", "zip-rate", "best", quality=50.0, rank=9))
     assert nic.load().spec.id == "zip-rate"
     assert nic.inspect(nic.encode(values(2, 2, 3))).codec == "zip-rate"
+    monkeypatch.setenv("NIC_CODEC", "zip")
+    assert nic.inspect(nic.encode(values(2, 2, 3))).codec == nic.load().spec.id == "zip"
+    monkeypatch.setenv("NIC_CODEC", "zap")
+    with pytest.raises(CodecNotFound, match="no installed package brings the codec 'zap'"):
+        nic.load()
+    monkeypatch.delenv("NIC_CODEC")
     monkeypatch.setenv("NIC_WEIGHTS", str(tmp_path / "empty"))
     monkeypatch.setenv("NIC_PLUGINS", "")
     with pytest.raises(WeightsNotFound, match="no default codec is installed: pip install nic-mini"):
         nic.load()
+
+
+def test_a_strangers_codec_becomes_the_default_aloud(
+    fake: ModuleType, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(store, "DISTRIBUTIONS", {"zip-rate": "nic-fake"})
+    for _ in range(2):
+        assert nic.load().spec.id == "zip"
+    assert caplog.messages == [
+        "the default codec is zip, whose weights outrank zip-rate: NIC_CODEC=zip-rate keeps that"
+    ]
 
 
 def test_files_of_other_codecs(fake: ModuleType) -> None:
@@ -353,7 +371,7 @@ def test_what_is_no_file(fake: ModuleType, given: Any) -> None:
 def test_a_file_that_is_not_there(fake: ModuleType, tmp_path: Path) -> None:
     for call in (nic.inspect, nic.decode, nic.load("zip").decode):
         for path in (tmp_path / "a.nic", str(tmp_path / "a.nic")):
-            with pytest.raises(CannotRead, match="cannot read .*a.nic: No such file"):
+            with pytest.raises(CannotRead, match=r"cannot read .*a\.nic: No such file"):
                 call(path)
 
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import torch
 from nic_core.errors import OutOfMemory
 
+
 @contextmanager
 def explained(advice: str) -> Iterator[None]:
     """Turn a device's or the system's lack of memory into OutOfMemory: "too little memory" and the advice."""

@@ -61,6 +61,16 @@ def places(lines: slice, shift: int, size: int) -> list[slice]:
     return [slice(start, stop)] if stop <= size else [slice(start, size), slice(0, stop - size)]
 
 
+def lengths(pieces: list[slice]) -> list[int]:
+    """Return how many lines pieces of an axis have."""
+    return [piece.stop - piece.start for piece in pieces]
+
+
+def joined(parts: list[Tensor], axis: int) -> Tensor:
+    """Return parts side by side; one alone is not copied."""
+    return torch.cat(parts, axis) if len(parts) > 1 else parts[0]
+
+
 def relative_positions(window: int) -> Tensor:
     """Return, for each pair of positions in a window, the row of the bias table for their offset."""
     row = torch.arange(window).repeat_interleave(window)
@@ -126,10 +136,10 @@ class SwinBlock(nn.Module):
 
         def run(part: tuple[slice, slice, Tensor]) -> None:
             rows, columns, bias = part
-            down, right = (places(lines, self.shift, size) for lines, size in zip((rows, columns), x.shape[1:3]))
-            strip = torch.cat([torch.cat([x[:, row, column] for column in right], 2) for row in down], 1)
-            for row, line in zip(down, self._attend(strip, bias).split([row.stop - row.start for row in down], 1)):
-                for column, piece in zip(right, line.split([column.stop - column.start for column in right], 2)):
+            down, right = places(rows, self.shift, x.shape[1]), places(columns, self.shift, x.shape[2])
+            strip = joined([joined([x[:, row, column] for column in right], 2) for row in down], 1)
+            for row, line in zip(down, self._attend(strip, bias).split(lengths(down), 1), strict=True):
+                for column, piece in zip(right, line.split(lengths(right), 2), strict=True):
                     y[:, row, column] = piece
 
         parts = []
@@ -143,7 +153,7 @@ class SwinBlock(nn.Module):
         """Run the block on windows that share a bias; x: (N, rows, columns, C), whole windows."""
         n, height, width, channels = x.shape
         side = self.window
-        x = x.view(n, height // side, side, width // side, side, channels).transpose(2, 3)
+        x = x.unflatten(1, (-1, side)).unflatten(3, (-1, side)).transpose(2, 3)
         shape = x.shape
         x = x.reshape(-1, side * side, channels)
         x = x + self.attention(self.norm1(x), bias)

@@ -8,6 +8,7 @@ from nic_core import native
 from nic_core import plugins as discovery
 from nic_core import weights as known_weights
 from nic_core.cli.output import as_json, show, show_json, show_table
+from nic_core.errors import WeightsNotFound
 from nic_core.plugins.published import DEFAULT
 
 
@@ -26,7 +27,10 @@ def codecs(as_json: bool) -> None:
         click.echo(f"no codecs are installed; try: pip install {DEFAULT}")
         return
     found = known_weights.available()
-    default = next((spec.codec for spec in found if spec.rank > 0), None)
+    try:
+        default = known_weights.default_codec()
+    except WeightsNotFound:
+        default = ""
     rows = []
     for spec in specs:
         count = sum(weights.codec == spec.id for weights in found)

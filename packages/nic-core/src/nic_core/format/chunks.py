@@ -45,7 +45,7 @@ def to_picture(pixels: Pixels, alpha: Pixels | None, chunks: dict[str, bytes]) -
 
 
 def metadata_of(chunks: dict[str, bytes]) -> dict[str, Any]:
-    """Return icc, exif, xmp and dpi as of a `Picture`, as far as the chunks hold them; DamagedFile where they do not."""
+    """Return icc, exif, xmp and dpi of a `Picture`, as far as chunks hold them; DamagedFile for damaged ones."""
     found: dict[str, Any] = {name: expand_chunk(chunks[kind]) for kind, name in METADATA.items() if kind in chunks}
     return {**found, "dpi": stated(chunks) if RESOLUTION in chunks else metadata.resolution(found.get("exif"))}
 

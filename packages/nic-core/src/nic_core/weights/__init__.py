@@ -3,7 +3,7 @@ found (`store`), and how they get here (`fetch`)."""
 
 from nic_core.weights.fetch import is_remote, shown
 from nic_core.weights.record import Scope, WeightsInfo, bundled, fingerprint, is_plain, plain, read_info, spec_of
-from nic_core.weights.store import add, available, local, remove, resolve, store_folder, stored
+from nic_core.weights.store import add, available, default_codec, local, remove, resolve, store_folder, stored
 from nic_core.weights.verification import fingerprints, verified, verify
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "add",
     "available",
     "bundled",
+    "default_codec",
     "fingerprint",
     "fingerprints",
     "is_plain",

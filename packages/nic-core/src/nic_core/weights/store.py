@@ -18,6 +18,7 @@ from nic_core.errors import BadOption, BadWeights, CannotWrite, NicError, Weight
 from nic_core.files.atomic import atomic_path, atomic_write, make_folder
 from nic_core.files.json_files import read_json
 from nic_core.plugins import records
+from nic_core.plugins.published import DEFAULT, DISTRIBUTIONS
 from nic_core.spec import WeightsSpec
 from nic_core.weights.fetch import fetch, is_remote, shown
 from nic_core.weights.record import spec_of
@@ -26,7 +27,7 @@ from nic_core.weights.verification import verified, verify
 logger = logging.getLogger("nic")
 
 _passed_over: set[str] = set()
-"""What was already said about files in the store."""
+"""What was already said of: files in the store, and default codecs."""
 
 
 def store_folder() -> Path:
@@ -59,6 +60,25 @@ def available(codec: str | None = None) -> list[WeightsSpec]:
     """Return all known weights, of one codec or of all, best rank first; those in the store before a plugin's."""
     found = [*stored(), *(spec for _, spec in records("nic_weights"))]
     return sorted((spec for spec in found if codec in (None, spec.codec)), key=lambda spec: -spec.rank)
+
+
+def default_codec() -> str:
+    """Return the id of the codec that is used where none is named: NIC_CODEC, or that whose weights rank highest.
+
+    Says so once where a codec of another's package outranks one of nic's own. WeightsNotFound where none has a rank.
+    """
+    if named := os.environ.get("NIC_CODEC"):
+        return named
+    ranked = list(dict.fromkeys(spec.codec for spec in available() if spec.rank > 0))
+    if not ranked:
+        raise WeightsNotFound(f"no default codec is installed: pip install {DEFAULT}, or name a codec with --codec")
+    first, own = ranked[0], [codec for codec in ranked if codec in DISTRIBUTIONS]
+    if own and first not in DISTRIBUTIONS and first not in _passed_over:
+        _passed_over.add(first)
+        logger.warning(
+            "the default codec is %s, whose weights outrank %s: NIC_CODEC=%s keeps that", first, own[0], own[0]
+        )
+    return first
 
 
 def add(path: Path) -> WeightsSpec:

@@ -57,7 +57,7 @@ def candidates(texts: Sequence[str], quality: float | None, random: bool) -> lis
     found = []
     for text in texts:
         codec, chosen, options = api.parse_codec(text)
-        spec = plugins.codec_spec(codec or api.default_codec())
+        spec = plugins.codec_spec(codec or weights.default_codec())
         explicit = weights.resolve(chosen, spec.id) if chosen else None
         if explicit and explicit.codec != spec.id:
             raise WeightsNotFound(f"{chosen} holds weights of {explicit.codec}, not of {spec.id}")

@@ -8,6 +8,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
 from nic_core.errors import NicError
+from nic_core.memory import keep_freed_memory
 
 R = TypeVar("R")
 
@@ -18,7 +19,7 @@ def in_process(function: Callable[..., R], *given: Any) -> R:
     NicError where the process dies. An interrupt ends it at once.
     """
     # Not fork: torch does not survive it, and the process would start with what this one holds.
-    pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _ignore_interrupts)
+    pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _start)
     try:
         return pool.submit(function, *given).result()
     except BrokenProcessPool as error:
@@ -31,5 +32,6 @@ def in_process(function: Callable[..., R], *given: Any) -> R:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _ignore_interrupts() -> None:
+def _start() -> None:
+    keep_freed_memory()  # as `nic encode` and `nic decode` do
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one decides what ends

@@ -1,6 +1,6 @@
 """What the processes of a benchmark do: each opens one codec by one runtime and measures it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec

@@ -119,7 +119,7 @@ class NicContestant:
     @cached_property
     def _parsed(self) -> tuple[str, str | None, Mapping[str, str]]:
         codec, chosen, options = api.parse_codec(self.text)
-        return codec or api.default_codec(), chosen, options
+        return codec or weights.default_codec(), chosen, options
 
     @cached_property
     def _weights(self) -> dict[str, WeightsSpec]:

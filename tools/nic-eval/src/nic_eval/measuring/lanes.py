@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import numpy as np
 from nic_core.errors import NicError
 from nic_core.host.target import Target
+from nic_core.memory import keep_freed_memory
 
 from nic_eval.contestants.contestant import Contestant, Setting
 from nic_eval.measuring import coder
@@ -123,6 +124,7 @@ def _start(contestant: Contestant | None, threads: int | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one decides what ends
     if threads is not None:
         os.environ["OMP_NUM_THREADS"] = str(threads)  # read when torch is imported, which has not happened yet
+    keep_freed_memory()  # as `nic encode` and `nic decode` do
     _coder = Coder(contestant) if contestant is not None else None
 
 
