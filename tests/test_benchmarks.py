@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from cells import Cell, compare, dump
 from nic_core import native
+from nic_core.host.cache import Cache
 from nic_core.weights import WeightsInfo
 from nic_latent.executor import only_numpy
 from nic_mini.config import MiniConfig
@@ -70,7 +71,8 @@ def test_a_cell_with_other_latents_does_not_agree(tiny: LatentModel, tmp_path: P
 def test_files_decode_under_every_setting(name: str, weights: Path, tmp_path: Path) -> None:
     picture, file = tmp_path / "odd.png", tmp_path / "odd.nic"
     Image.fromarray(PIXELS).save(picture)
-    usual, other = (nic.load("mini", weights, "cpu", runtime) for runtime in ("torch", SETTINGS[name].runtime))
+    usual = nic.load("mini", weights, "cpu", "torch")
+    other = nic.load("mini", weights, "cpu", SETTINGS[name].runtime, Cache(1))  # a model that the setting changes
     assert code(usual, "encode", 50.0, picture, file)
     with SETTINGS[name].block(other.model):
         shown = code(other, "decode", 50.0, picture, file)

@@ -5,6 +5,7 @@ import io
 import multiprocessing
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import nic_core as nic
@@ -14,10 +15,6 @@ from nic_core.host.runtimes import RUNTIMES
 from skimage import data
 
 PIXELS = data.coffee()[:200, :300]
-
-
-def decoded(codec: nic.Codec, file: bytes) -> np.ndarray:
-    return codec.decode_picture(file).pixels
 
 
 FORK = """
@@ -52,10 +49,10 @@ def test_a_fork_after_coding_codes(runtime: str) -> None:
 def test_spawned_processes_take_codecs() -> None:
     codec = nic.load()
     file = codec.encode(PIXELS, 40)
-    with multiprocessing.get_context("spawn").Pool(2) as pool:
-        found = pool.starmap(decoded, [(codec, file)] * 2)
-    for pixels in found:
-        assert np.array_equal(pixels, decoded(codec, file))
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
+        found = list(pool.map(codec.decode_picture, [file] * 2))
+    for picture in found:
+        assert np.array_equal(picture.pixels, codec.decode_picture(file).pixels)
 
 
 def test_asyncio_takes_threads() -> None:

@@ -13,6 +13,7 @@ from nic_core.errors import BadOption, WeightsNotFound
 from nic_core.format.container import UNLIMITED, Header, unpack
 from nic_core.format.sources import Source, data_of
 from nic_core.host import runtimes
+from nic_core.host.cache import Cache, cache
 from nic_core.host.codec import Codec
 from nic_core.host.runtimes import Runtime
 from nic_core.host.target import Target
@@ -26,6 +27,7 @@ def load(
     weights: str | os.PathLike[str] | None = None,
     device: str = "auto",
     runtime: Runtime = "auto",
+    cache: Cache = cache,
 ) -> Codec:
     """Return a codec by id, or the default one: see `nic_core.weights.default_codec`.
 
@@ -33,6 +35,8 @@ def load(
     device: "auto", "cpu", "cuda", "cuda:1", "mps", "xpu".
     runtime: what runs the transforms: "torch", "onnx" (onnxruntime, for weights that hold graphs), or "auto", which is
     onnxruntime where it can, unless a GPU is named, or in sight of an installed torch.
+    cache: where opened weights are kept, by default for all of this process; a `nic_core.host.cache.Cache` of your own
+    for models that you change.
 
     Raises CodecNotFound, WeightsNotFound, BadWeights, BadOption.
     """
@@ -40,7 +44,7 @@ def load(
         raise BadOption(f"the device must be auto, cpu, cuda, cuda:1, mps or xpu, not {device[:80]!r}")
     spec = plugins.codec_spec(codec or known_weights.default_codec())
     explicit = None if weights is None else _explicit_weights(weights, spec.id)
-    return Codec(spec, explicit, device, runtimes.checked(runtime))
+    return Codec(spec, explicit, device, runtimes.checked(runtime), cache)
 
 
 def _explicit_weights(source: str | os.PathLike[str], codec: str) -> WeightsSpec:

@@ -95,7 +95,7 @@ def save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
 def _with_metadata(picture: Picture, given: dict[str, Any]) -> Picture:
     """Return a picture with what is given in place of its own, which is taken out of `given`."""
     names = {"icc_profile": "icc", "exif": "exif", "xmp": "xmp", "dpi": "dpi"}
-    changes = {field: given.pop(name) or None for name, field in names.items() if name in given}
+    changes: dict[str, Any] = {field: given.pop(name) or None for name, field in names.items() if name in given}
     if isinstance(exif := changes.get("exif"), Image.Exif):
         changes["exif"] = exif.tobytes()
     if "exif" in changes:

@@ -14,6 +14,7 @@ from types import ModuleType
 import pytest
 from nic_core import progress
 from nic_core.cli import output, run
+from nic_core.host.cache import cache
 from nic_core.printable import printable
 
 
@@ -152,6 +153,7 @@ def test_times_are_without_start_up(
 
     monkeypatch.setattr(fake.ZipCodec, "__init__", slow)
     for more in ([], ["-j", "2"]):
+        cache.clear()  # as in a process of its own
         assert run(["encode", ".", "-o", f"out{len(more)}", "-v", *more]) == 0
         out, err = capsys.readouterr()
         assert float(re.search(r" s \(and ([\d.]+) s to start\)$", out.strip())[1]) >= 0.3

@@ -19,7 +19,7 @@ from nic_core.format import chunks
 from nic_core.format.container import File, Header, pack, unpack
 from nic_core.format.sources import Source, data_of
 from nic_core.format.tiling import Region
-from nic_core.host.cache import cache
+from nic_core.host.cache import Cache, cache
 from nic_core.host.choice import Choice, nearest_quality
 from nic_core.host.coding import compressed
 from nic_core.host.decoding import area_of, decoded
@@ -43,16 +43,24 @@ class Codec:
     of threads may use a codec. A pickle of one holds what it takes to open it again, not its weights.
 
     spec: its record. device: where it runs. runtime: "auto", "torch" or "onnx", what runs its transforms.
+    cache: where opened weights are kept.
     """
 
-    def __init__(self, spec: CodecSpec, explicit: WeightsSpec | None, device: str, runtime: Runtime = "auto") -> None:
-        self.spec, self.device, self.runtime = spec, device, runtime
+    def __init__(
+        self,
+        spec: CodecSpec,
+        explicit: WeightsSpec | None,
+        device: str,
+        runtime: Runtime = "auto",
+        cache: Cache = cache,
+    ) -> None:
+        self.spec, self.device, self.runtime, self._cache = spec, device, runtime, cache
         self._choice = Choice(spec.id, explicit)
         self._used: dict[Hashable, str] = {}
 
     def close(self) -> None:
         """Give back the memory of the weights that this codec has opened; used again, it opens them again."""
-        cache.drop(self._used)
+        self._cache.drop(self._used)
         self._used = {}
 
     def __enter__(self) -> "Codec":
@@ -231,7 +239,7 @@ class Codec:
                     logger.info("%s runs by %s", info.name, made.runtime)
                 return made
 
-            opened = cache.get(key, found.st_size, make)
+            opened = self._cache.get(key, found.st_size, make)
             self._used[key] = opened.runtime
             return opened
 
