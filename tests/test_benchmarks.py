@@ -22,7 +22,7 @@ from noise import lost
 from PIL import Image
 from settings import Way
 from under_setting import SETTINGS, code
-from vs_reference import run_at_once, times
+from vs_reference import HEIGHT, WEIGHTS, WIDTH, ours, run_at_once, times
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (65, 97, 3), np.uint8)
 NUMPY = Cell(in_c=False, isa="plain", threads=1)
@@ -102,6 +102,12 @@ def test_both_directions_are_timed_in_turns() -> None:
     found = times(lambda: calls.append("encode"), lambda _: calls.append("decode"), 0.0, time.perf_counter)
     assert calls == ["encode", "decode"] * 3  # the first of them to warm up
     assert {direction: len(seconds) for direction, seconds in found.items()} == {"encode": 2, "decode": 2}
+
+
+def test_our_side_codes(weights: Path, tmp_path: Path) -> None:
+    (tmp_path / WEIGHTS).symlink_to(weights)
+    encode, decode = ours("mini", "torch", tmp_path)
+    assert decode(encode()).shape == (HEIGHT, WIDTH, 3)
 
 
 def test_a_checkout_of_something_else_is_one_line(tmp_path: Path) -> None:

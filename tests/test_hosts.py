@@ -3,6 +3,7 @@
 import asyncio
 import io
 import multiprocessing
+import os
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
@@ -38,7 +39,7 @@ sys.exit("the child hangs")
 """
 
 
-@pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="the system does not fork")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system does not fork")
 @pytest.mark.parametrize("runtime", RUNTIMES[1:])
 def test_a_fork_after_coding_codes(runtime: str) -> None:
     """In a process of its own, so that what hangs ends; symbols may differ only where floats do, and do not here."""

@@ -95,9 +95,11 @@ def test_a_pickle_is_small_and_opens_again(fake: ModuleType) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system does not fork")
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_a_fork_opens_codecs_of_its_own(fake: ModuleType) -> None:
+    own = nic.load("zip", cache=Cache(1))
     data = nic.encode(PIXELS)
-    with cache._lock:  # of another thread, in the middle of something
+    assert own.encode(PIXELS) == data
+    with cache._lock, own._cache._lock:  # of other threads, in the middle of something
         if not (child := os.fork()):
-            os._exit(not (len(cache) == 0 and nic.decode(data).size == (3, 2)))
+            os._exit(not (len(cache) == 0 and nic.decode(data).size == own.decode(data).size == (3, 2)))
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert len(cache) == 1

@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from threading import Lock
+from weakref import WeakSet
 
 from nic_core.codec import PixelCodec
 
@@ -20,6 +21,10 @@ class _Place:
     codec: PixelCodec | None = None
 
 
+_caches: "WeakSet[Cache]" = WeakSet()
+"""All of this process."""
+
+
 class Cache:
     """Opened codecs by what they were opened from; the least recently used go first.
 
@@ -31,6 +36,7 @@ class Cache:
         self._lock = Lock()
         self._places: OrderedDict[Hashable, _Place] = OrderedDict()
         self._left_behind: list[OrderedDict[Hashable, _Place]] = []
+        _caches.add(self)
 
     @property
     def limit(self) -> int:
@@ -88,8 +94,13 @@ class Cache:
             self._places.popitem(last=False)
 
 
+def _forget() -> None:
+    for each in list(_caches):
+        each.forget()
+
+
 cache = Cache(2 * GIB)
-"""Of this process."""
+"""The one that is used where no other is given."""
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=cache.forget)
+    os.register_at_fork(after_in_child=_forget)

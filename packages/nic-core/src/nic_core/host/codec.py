@@ -60,8 +60,8 @@ class Codec:
 
     def close(self) -> None:
         """Give back the memory of the weights that this codec has opened; used again, it opens them again."""
-        self._cache.drop(self._used)
-        self._used = {}
+        used, self._used = self._used, {}  # other threads may be opening some
+        self._cache.drop(list(used))
 
     def __enter__(self) -> "Codec":
         """Return itself; `with nic_core.load("cca") as codec:` closes it at the end."""
