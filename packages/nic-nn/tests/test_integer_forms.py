@@ -14,7 +14,7 @@ from nic_nn.integers.builder import Builder
 from nic_nn.integers.draft import Widths
 from nic_nn.layers import Pointwise, ResidualBottleneck, ToPixels, conv, deconv
 from nic_nn.swin import NormedPatchSplitting, PatchSplitting, SwinBlock, SwinStage, ToPlanes, ToPositions
-from nic_nn.testing_integers import filled, integer_error
+from nic_nn.testing import filled, integer_error
 from torch import nn
 
 WIDTH = 32

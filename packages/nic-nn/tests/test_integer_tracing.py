@@ -8,7 +8,7 @@ from nic_core.errors import BadWeights
 from nic_latent.fixed import Fixed
 from nic_nn.integers.builder import Builder
 from nic_nn.integers.draft import Draft, Widths
-from nic_nn.testing_integers import filled, integer_error
+from nic_nn.testing import filled, integer_error
 from torch import Tensor, nn
 
 CHANNELS = 12

@@ -5,7 +5,7 @@ import pytest
 from nic_cca.blocks import ChannelNorm, NafBlock, NafTransform, SimpleGate
 from nic_cca.config import CcaConfig
 from nic_cca.model import HyperSynthesis
-from nic_nn.testing_integers import filled, integer_error
+from nic_nn.testing import filled, integer_error
 
 CONFIG = CcaConfig.of(width=16, depth=1)
 

@@ -3,7 +3,7 @@
 import numpy as np
 from nic_egic.config import EgicConfig
 from nic_egic.model import Egic
-from nic_nn.testing_integers import filled, integer_error
+from nic_nn.testing import filled, integer_error
 
 
 def test_near_float64():

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from nic_nn.testing_integers import filled, integer_error
+from nic_nn.testing import filled, integer_error
 from nic_tbtc.transforms import conv_hyper_synthesis, conv_synthesis, swint_synthesis
 
 TRANSFORMS = {

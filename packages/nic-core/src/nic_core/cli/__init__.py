@@ -24,6 +24,7 @@ CORE = (
     CommandSpec("codecs", "nic_core.cli.listing:codecs", "List the installed codecs and their options."),
     CommandSpec("plugins", "nic_core.cli.listing:plugins", "List the installed plugins, broken ones included."),
     CommandSpec("weights", "nic_core.cli.weights:weights", "List, add, remove or import trained weights."),
+    CommandSpec("new-plugin", "nic_core.cli.new_plugin.command:new_plugin", "Write a new codec's package, with tests."),
     CommandSpec("demo", "nic_core.cli.demo:demo", "Compress a photograph and show what came out."),
 )
 

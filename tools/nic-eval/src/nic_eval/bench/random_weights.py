@@ -36,7 +36,7 @@ def random_model(codec: str, size: str | None = None) -> Any:
     """
     try:
         import torch
-        from nic_nn.testing_integers import filled
+        from nic_nn.random_weights import filled
     except ImportError as error:
         raise NicError(f"random weights are made by torch: pip install nic-{codec.partition('-')[0]}") from error
     torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""For tests of models: checkpoints that anyone can rebuild from names and shapes, and what each model must do.
+"""Ports compared with their originals: checkpoints that anyone can rebuild from names and shapes.
 
 A port is compared with the original on weights that are never exchanged: each entry of a checkpoint is drawn from a
 random stream that depends on its name and a seed alone. A manifest lists the entries, "NAME.manifest.json" with rows
@@ -10,78 +10,16 @@ processor to processor, decides how it is rounded, and with weights like these o
 
 import json
 import math
-import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 import torchvision
-from torch import Tensor, nn
+from torch import Tensor
 
-from nic_nn.model import Hyperprior, LatentModel
-
-
-@dataclass(frozen=True)
-class TinyConfig:
-    """Channels of y and z."""
-
-    main: int = 6
-    hyper: int = 4
-
-
-class Tiny(Hyperprior):
-    """One convolution for each transform."""
-
-    def __init__(self, config: TinyConfig) -> None:
-        super().__init__((config.main, config.hyper))
-        self.config = config
-        self.g_a = nn.Conv2d(3, config.main, 16, 16)
-        self.g_s = nn.ConvTranspose2d(config.main, 3, 16, 16)
-        self.h_a = nn.Conv2d(config.main, config.hyper, 4, 4)
-        self.h_s = nn.ConvTranspose2d(config.hyper, 2 * config.main, 4, 4)
-
-
-def tiny(seed: int = 0) -> Tiny:
-    """Return a tiny model with weights that give latents and pictures some variety."""
-    torch.manual_seed(seed)
-    model = Tiny(TinyConfig()).eval()
-    state = model.state_dict()
-    for name, gain in (("g_a", 40), ("h_a", 2), ("h_s", 6), ("g_s", 0.7)):
-        state[f"{name}.weight"] *= gain
-    state["h_s.bias"][:6] = 15  # scales
-    state["g_s.bias"] += 0.5
-    model.load_state_dict(state)
-    return model
-
-
-def normal(name: str, shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
-    """Return standard normal float64 values from the stream of a name."""
-    return np.random.Generator(np.random.PCG64(zlib.crc32(name.encode()) + 1_000_003 * seed)).standard_normal(shape)
-
-
-def entry(name: str, shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
-    """Return the float32 values of a checkpoint's entry, at magnitudes that keep a network alive."""
-    x = normal(name, shape, seed).astype(np.float32)
-    last = name.rpartition(".")[2]
-    if last == "quantiles":
-        return np.stack([-8 - np.abs(x[..., 0]), 0.3 * x[..., 1], 8 + np.abs(x[..., 2])], -1)
-    if last.startswith("_matrix"):
-        layer = int(last.removeprefix("_matrix"))
-        return np.float32(math.log(math.expm1(1 / 10**0.2 / (1 if layer == 4 else 3)))) + 0.05 * x
-    for prefix, factor in (("_bias", 0.2), ("_factor", 0.1), ("relative_position_bias_table", 0.1)):
-        if last.startswith(prefix):
-            return factor * x
-    if last in ("gamma", "beta") and len(shape) == 4:  # gains of residual branches
-        return 0.5 * x
-    if last == "gamma":  # of a GDN, as stored, or a gain
-        return 0.1 * np.abs(x) / math.sqrt(shape[1]) if len(shape) == 2 else 0.5 * x
-    if last == "beta":
-        return 1 + 0.1 * np.abs(x)
-    if len(shape) == 1:
-        return 1 + 0.1 * x if last == "weight" else 0.05 * x
-    return x / math.sqrt(math.prod(shape[1:]))
+from nic_nn.model import LatentModel
+from nic_nn.random_weights import entry, normal
 
 
 def tensorflow_entry(name: str, shape: tuple[int, ...], seed: int = 0) -> np.ndarray:

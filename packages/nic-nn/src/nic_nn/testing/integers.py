@@ -1,4 +1,4 @@
-"""For tests of modules: how near their integers come to what they compute in float64."""
+"""How near the integers of modules come to what they compute in float64."""
 
 import numpy as np
 import torch
@@ -7,14 +7,6 @@ from torch import nn
 
 from nic_nn.integers.builder import Builder
 from nic_nn.integers.draft import Widths
-from nic_nn.testing import entry
-
-
-def filled(module: nn.Module) -> nn.Module:
-    """Fill a module with weights that anyone can rebuild, see `nic_nn.testing.entry`; return it, to evaluate."""
-    for name, parameter in module.named_parameters():
-        parameter.data = torch.from_numpy(np.array(entry(name, tuple(parameter.shape)), np.float32))
-    return module.eval()
 
 
 def integer_error(module: nn.Module, *inputs: np.ndarray, grid: int = 12, widths: Widths | None = None) -> float:

@@ -1,0 +1,1 @@
+"""A hyperprior with a checkerboard context; see README.md for the order in which to read."""

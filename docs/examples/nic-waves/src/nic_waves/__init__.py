@@ -1,0 +1,1 @@
+"""Lossless predictive coding along antidiagonals; see README.md for the order in which to read."""
