@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -43,7 +43,8 @@ class Coded:
 class PixelCodec(ABC):
     """A codec with one set of weights in place.
 
-    path, info: the weights file and its record. device: "auto", "cpu", "cuda", "cuda:1", "mps".
+    path, info: the weights file and its record; of a codec without weights (`CodecSpec.weights`), None and a record
+    that says its quality and nothing else. device: "auto", "cpu", "cuda", "cuda:1", "mps".
     model: the torch module, or None where a codec has none. runtime: what runs its transforms, "" where it has none.
     tile: the longest side of a tile in pixels, 0 for a codec that codes pictures in one piece only; tile_step: what a
     tile's sides are multiples of. Pictures of more than tile x tile pixels are coded in tiles.
@@ -59,14 +60,15 @@ class PixelCodec(ABC):
         """Return the name of the place that a device's name means here: what is opened twice for two, once for one."""
         return device
 
-    def __init__(self, path: Path, info: WeightsInfo, device: str) -> None:
-        self.path, self.info, self.device = path, info, device
+    def __init__(self, path: Path | None, info: WeightsInfo, device: str) -> None:
+        self.path = cast(Path, path)  # whoever has no weights does not look
+        self.info, self.device = info, device
 
     @abstractmethod
     def compress(self, pixels: np.ndarray, quality: float | None, options: dict[str, Any]) -> Coded:
         """Code pixels (H, W, C), uint8 or uint16, C = 1 or 3, any size from 1 x 1.
 
-        quality: 1 to 100 where the weights cover a range, otherwise None.
+        quality: 1 to 100 where the weights, or a codec without, cover a range, otherwise None.
         options: every encode option of the codec's spec, checked.
         """
 

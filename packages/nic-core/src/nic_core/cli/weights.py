@@ -33,7 +33,7 @@ def weights(ctx: click.Context, as_json: bool) -> None:
 
 def show(as_json: bool) -> None:
     """Print the known weights."""
-    found = store.available()
+    found = [spec for spec in store.available() if spec.location]
     if as_json:
         show_json([dataclasses.asdict(spec) for spec in found])
         return
