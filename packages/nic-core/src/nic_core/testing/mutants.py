@@ -13,17 +13,23 @@ HEAD = 5
 
 
 def mutants(data: bytes, count: int, seed: int) -> Iterator[bytes]:
-    """Yield changed files: bits flipped and ends cut, most with the CRC that belongs to them, so that codecs see them."""
+    """Yield changed files, in turns before their units and in these.
+
+    Bits are flipped, bytes put in and taken out, ends cut; most have the CRC that belongs to them, so that codecs see them.
+    """
     random = np.random.default_rng(seed)
     body = data[:-4]
     start = len(body) - sum(map(len, unpack(data).units))
     for number in range(count):
         low, high = (HEAD, start) if number % 2 or start == len(body) else (start, len(body))
         changed = bytearray(body)
+        for _ in range(int(random.integers(1, 4))):
+            place = min(int(random.integers(low, high)), len(changed) - 1)
+            more = random.bytes(int(random.integers(4)))
+            if random.random() < 0.7:
+                changed[place] ^= 1 << int(random.integers(8))
+            else:
+                changed[place : place + int(random.integers(4))] = more
         if number % 5 == 4:
-            changed = changed[: int(random.integers(low, high))]
-        else:
-            for _ in range(int(random.integers(1, 4))):
-                changed[int(random.integers(low, high))] ^= 1 << int(random.integers(8))
-        sealed = struct.pack("<I", zlib.crc32(changed)) if number % 6 else data[-4:]
-        yield bytes(changed) + sealed
+            del changed[int(random.integers(low, high)) :]
+        yield bytes(changed) + (struct.pack("<I", zlib.crc32(changed)) if number % 6 else data[-4:])
