@@ -16,8 +16,8 @@ from nic_mini.config import MiniConfig
 from nic_mini.model import Mini
 from nic_nn.export import export
 from nic_nn.model import LatentModel
-from nic_nn.testing import Tiny, TinyConfig
 from nic_nn.random_weights import filled
+from nic_nn.testing import Tiny, TinyConfig
 from noise import lost
 from PIL import Image
 from settings import Way

@@ -57,7 +57,9 @@ def test_examples_are_codecs(stranger: Stranger, name: str) -> None:
 @pytest.mark.long
 def test_every_command_of_the_guide(stranger: Stranger) -> None:
     """What is installed by pip is here installed by uv, without dependencies; and training takes seconds."""
-    commands = [line for block in re.findall(r"```sh\n(.*?)```", GUIDE.read_text(), re.DOTALL) for line in block.splitlines()]
+    commands = [
+        line for block in re.findall(r"```sh\n(.*?)```", GUIDE.read_text(), re.DOTALL) for line in block.splitlines()
+    ]
     assert len(commands) > 15
     for command in commands:
         words = shlex.split(command.replace("--minutes 8", "--minutes 0.1 --set batch=2"))

@@ -26,6 +26,7 @@ class Small(LatentModelTests, kit=True):
             yield
 
 
+@pytest.mark.long
 class TestConvHyperprior(Small):
     codec_id = "tbtc-conv-hyperprior"
 
@@ -34,9 +35,11 @@ class TestConvCharm(Small):
     codec_id = "tbtc-conv-charm"
 
 
+@pytest.mark.long
 class TestSwintHyperprior(Small):
     codec_id = "tbtc-swint-hyperprior"
 
 
+@pytest.mark.long
 class TestSwintCharm(Small):
     codec_id = "tbtc-swint-charm"

@@ -52,6 +52,7 @@ class TestPrompts(Generated):
     encode_options = {"text": "noise", "candidates": 1, "select": "mse", "clip": "tiny/clip"}
 
 
+@pytest.mark.long
 class TestPromptsAndSketches(Generated):
     codec_id = "textsketch-pics"
     encode_options = {**TestPrompts.encode_options, "annotator": "canny"}

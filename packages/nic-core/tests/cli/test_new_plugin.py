@@ -1,4 +1,4 @@
-"""`nic new-plugin`: names that are taken or none, and nothing that is overwritten. What it writes is tested in tests/."""
+"""`nic new-plugin`: names that are taken or none, and nothing overwritten. What it writes is tested in tests/."""
 
 from pathlib import Path
 from types import ModuleType
@@ -23,7 +23,9 @@ def test_what_is_written_and_what_is_next(latent: bool, capsys: pytest.CaptureFi
         "pip install -e 'nic-two-words[test]'",
         "python -m pytest nic-two-words",
     ]
-    assert said[3].strip().startswith("nic train two-words --data" if latent else "nic encode photo.jpg --codec two-words")
+    assert (
+        said[3].strip().startswith("nic train two-words --data" if latent else "nic encode photo.jpg --codec two-words")
+    )
     assert len(said) == 4
     folder = Path("nic-two-words")
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}

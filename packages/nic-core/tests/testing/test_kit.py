@@ -1,4 +1,4 @@
-"""The kit finds what is wrong with a codec, and says what to do: the skeleton of `nic new-plugin`, broken on purpose."""
+"""The kit finds what is wrong with a codec and says what to do: here the skeleton, broken on purpose."""
 
 import subprocess
 import sys
@@ -38,8 +38,16 @@ FAULTS = {
         PLUGIN, "codec:Broken", "codec:Missing", "records_point", "points to 'nic_broken.codec:Missing'"
     ),
     "a default out of range": Fault(PLUGIN, "int, 6,", "int, 60,", "defaults", "effort must be 1 to 9, not 60"),
-    "lost columns": Fault(CODEC, "symbols, dtype).reshape(shape)", "symbols, dtype).reshape(shape)[:, 1:]", "any_picture", "decompress must return"),
-    "lossy": Fault(CODEC, "np.cumsum(steps", "np.maximum(1, 0) + np.cumsum(steps", "any_picture", "pixels differ by up to"),
+    "lost columns": Fault(
+        CODEC,
+        "symbols, dtype).reshape(shape)",
+        "symbols, dtype).reshape(shape)[:, 1:]",
+        "any_picture",
+        "decompress must return",
+    ),
+    "lossy": Fault(
+        CODEC, "np.cumsum(steps", "np.maximum(1, 0) + np.cumsum(steps", "any_picture", "pixels differ by up to"
+    ),
     "chance": Fault(
         CODEC, 'coder="zlib")', 'coder="zlib", params=__import__("os").urandom(4))', "any_picture", "gives another file"
     ),
@@ -49,7 +57,11 @@ FAULTS = {
     ),
     "more bytes": Fault(CODEC, " or inflate.unused_data", "", "one_form", "compare what is left with nothing"),
     "errors of others": Fault(
-        CODEC, "except zlib.error as error", "except KeyError as error", "damaged_files", "do not end in an error of nic (DamagedFile): mutant"
+        CODEC,
+        "except zlib.error as error",
+        "except KeyError as error",
+        "damaged_files",
+        "do not end in an error of nic (DamagedFile): mutant",
     ),
     "a loop without end": Fault(
         CODEC,
@@ -73,7 +85,7 @@ FAULTS = {
         "memory",
         "what keeps references",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.fixture
@@ -87,9 +99,22 @@ def tested(install: Callable[..., Path]) -> Callable[..., str]:
             files[fault.file] = files[fault.file].replace(fault.old, fault.new)
         files = {name.removeprefix("src/"): text for name, text in files.items()}
         test = files["tests/test_codec.py"]
-        files["tests/test_codec.py"] = test.replace("    lossless", "    patience = 1.0\n    large = 40_000\n    lossless")
+        files["tests/test_codec.py"] = test.replace(
+            "    lossless", "    patience = 1.0\n    large = 40_000\n    lossless"
+        )
         site = install(NAMES.distribution, files, "broken = nic_broken.plugin")
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", str(site), *arguments]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "no:xdist",
+            str(site),
+            *arguments,
+        ]
         return subprocess.run(command, capture_output=True, text=True, cwd=site).stdout
 
     return run

@@ -9,6 +9,7 @@ from nic_nn.codec import LatentCodec
 from nic_checkers.config import REACH, CheckersConfig
 from nic_checkers.model import Checkers
 
+
 class CheckersCodec(LatentCodec):
     """See `nic_checkers.model`."""
 

@@ -24,7 +24,9 @@ class Checkers(LatentModel):
         width, latent, hyper, context = config.width, config.latent, config.hyper, config.context
         self.g_a = analysis((3, width, width, width, latent))
         self.g_s = synthesis((latent, width, width, width, 3))
-        self.h_a = nn.Sequential(conv(latent, hyper, 3, 1), nn.ReLU(), conv(hyper, hyper), nn.ReLU(), conv(hyper, hyper))
+        self.h_a = nn.Sequential(
+            conv(latent, hyper, 3, 1), nn.ReLU(), conv(hyper, hyper), nn.ReLU(), conv(hyper, hyper)
+        )
         self.h_s = nn.Sequential(deconv(hyper, hyper), nn.ReLU(), deconv(hyper, hyper), nn.ReLU())
         self.anchors = nn.Sequential(conv(hyper, context, 1, 1), nn.ReLU(), conv(context, 2 * latent, 1, 1))
         self.around = conv(latent, context, 5, 1)

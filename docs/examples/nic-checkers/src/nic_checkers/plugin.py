@@ -30,4 +30,6 @@ def nic_weights() -> Iterator[WeightsSpec]:
 @hookimpl
 def nic_recipes() -> Iterator[RecipeSpec]:
     """How it is trained."""
-    yield RecipeSpec("checkers", "checkers", "nic_checkers.recipe:CheckersRecipe", "Rate and squared error, or MS-SSIM.")
+    yield RecipeSpec(
+        "checkers", "checkers", "nic_checkers.recipe:CheckersRecipe", "Rate and squared error, or MS-SSIM."
+    )

@@ -1,7 +1,7 @@
 """The antidiagonals of a picture, in the order in which they are coded.
 
-All neighbours above and to the left of a sample lie on earlier antidiagonals, and no sample needs another of its own. So
-a whole antidiagonal can be predicted and decoded at once.
+All neighbours above and to the left of a sample lie on earlier antidiagonals, and no sample needs another of its own.
+So a whole antidiagonal can be predicted and decoded at once.
 """
 
 from collections.abc import Iterator

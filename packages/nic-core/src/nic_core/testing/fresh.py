@@ -31,11 +31,12 @@ ROUNDS = 4
 class Work:
     """What the process does with a codec, which is a pickle because others than the process unpickle it too.
 
-    calls: encodes and decodes in each round. mutants: files to decode, at most so many pixels each.
+    picture: coded in threads; larger: coded again and again. calls: encodes and decodes in each round. mutants: files to decode, at most so many pixels each.
     """
 
     codec: bytes
     picture: Picture
+    larger: Picture
     encode_options: dict[str, Any]
     decode_options: dict[str, Any]
     calls: int
@@ -74,7 +75,7 @@ class Work:
         codec = pickle.loads(self.codec)
         for _ in range(ROUNDS):
             for _ in range(self.calls):
-                codec.decode_picture(codec.encode(self.picture, **self.encode_options), **self.decode_options)
+                codec.decode_picture(codec.encode(self.larger, **self.encode_options), **self.decode_options)
             gc.collect()
             yield {"what": "memory", "bytes": resident()}
 
@@ -88,7 +89,9 @@ class Work:
                 error = f"pixels of shape {shape}, where the header says {wanted}"
         except NicError as caught:
             text = str(caught)
-            error = "" if text and "\n" not in text else f"{type(caught).__name__} with {text!r}, no sentence in one line"
+            error = (
+                "" if text and "\n" not in text else f"{type(caught).__name__} with {text!r}, no sentence in one line"
+            )
         except BaseException as caught:
             error = f"{type(caught).__name__}: {caught}"
         return {"what": "mutant", "error": error, "seconds": time.perf_counter() - start}

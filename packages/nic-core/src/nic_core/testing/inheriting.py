@@ -36,6 +36,7 @@ class Kit:
     _tests: ClassVar[dict[str, Any]] = {}
 
     def __init_subclass__(cls, *, kit: bool = False) -> None:
+        """Look whether a class keeps the kit's tests."""
         super().__init_subclass__()
         if kit:
             cls._tests = {name: getattr(cls, name) for name in dir(cls) if name.startswith("test_")}

@@ -15,7 +15,7 @@ HEAD = 5
 def mutants(data: bytes, count: int, seed: int) -> Iterator[bytes]:
     """Yield changed files, in turns before their units and in these.
 
-    Bits are flipped, bytes put in and taken out, ends cut; most have the CRC that belongs to them, so that codecs see them.
+    Bits are flipped, bytes put in and taken out, ends cut; most have the CRC that belongs to them: codecs see them.
     """
     random = np.random.default_rng(seed)
     body = data[:-4]

@@ -1,7 +1,8 @@
 """What cannot be is refused with one sentence, before any work."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,10 +13,10 @@ from nic_core.spec import CodecSpec, Option
 from nic_core.testing.subject import Subject
 
 
-def refused(kind: type[NicError], what: str, work: Callable[[], Any]) -> None:
-    """Check that something is refused with an error of a kind, in one line."""
+def refused(kind: type[NicError], what: str, work: Callable[..., Any], *given: Any, **options: Any) -> None:
+    """Check that a call is refused with an error of a kind, in one line."""
     try:
-        work()
+        work(*given, **options)
     except kind as error:
         text = str(error)
         assert text and "\n" not in text, f"{what} is refused with {text!r}, which is no sentence in one line"
@@ -48,38 +49,33 @@ class Settings(Subject, kit=True):
         """Options that do not exist, and values that options cannot have: BadOption."""
         picture = self.picture(8, 8)
         data = self.encode(codec, picture)
-        work: dict[Literal["encode", "decode"], Callable[..., Any]] = {
-            "encode": lambda **options: self.encode(codec, picture, **options),
-            "decode": lambda **options: self.decode(codec, data, **options),
+        work: dict[str, Callable[..., Any]] = {
+            "encode": partial(self.encode, codec, picture),
+            "decode": partial(self.decode, codec, data),
         }
         for when, call in work.items():
-            refused(BadOption, f"a {when} option that does not exist", lambda call=call: call(no_such_option=1))
+            refused(BadOption, f"a {when} option that does not exist", call, no_such_option=1)
         for option in self.spec.options:
             for value in wrong_values(option):
-                refused(
-                    BadOption,
-                    f"{option.when} with {option.key}={value!r}",
-                    lambda option=option, value=value: work[option.when](**{option.key: value}),
-                )
+                given = {option.key: value}
+                refused(BadOption, f"{option.when} with {option.key}={value!r}", work[option.when], **given)
 
     def test_defaults_are_values_that_options_can_have(self) -> None:
         """Otherwise nobody could say what happens when nothing is said."""
         spec: CodecSpec = self.spec
         for option in spec.options:
             if option.default is not None:
-                assert option.parse(option.default) == option.default, f"the default of {option.name} is none of its values"
+                assert option.parse(option.default) == option.default, (
+                    f"the default of {option.name} is none of its values"
+                )
             assert option.help.strip().endswith("."), f"{option.name} needs a help of at least a sentence"
 
     @pytest.mark.parametrize("quality", [0, 101, -1, float("nan"), "high"])
     def test_wrong_qualities_are_refused(self, codec: nic.Codec, quality: Any) -> None:
         """Qualities are numbers from 1 to 100."""
-        refused(BadOption, f"quality {quality!r}", lambda: codec.encode(self.picture(8, 8), quality))
+        refused(BadOption, f"quality {quality!r}", codec.encode, self.picture(8, 8), quality)
 
     def test_what_is_no_picture_is_refused(self, codec: nic.Codec) -> None:
         """Floats, four dimensions, two channels too many: BadPicture."""
         for what in (np.zeros((64, 64, 3)), np.zeros((64, 64, 5), np.uint8), np.zeros((0, 64, 3), np.uint8)):
-            refused(
-                BadPicture,
-                f"an array of {what.shape} of {what.dtype}",
-                lambda what=what: codec.encode(what, **self.encode_options),
-            )
+            refused(BadPicture, f"an array of {what.shape} of {what.dtype}", codec.encode, what, **self.encode_options)

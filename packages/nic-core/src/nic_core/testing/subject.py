@@ -79,7 +79,9 @@ class Subject(Kit, kit=True):
         """The codec's record."""
         return plugins.codec_spec(self.codec_id)
 
-    def picture(self, height: int, width: int, channels: int = 3, dtype: type = np.uint8, alpha: bool = False) -> Picture:
+    def picture(
+        self, height: int, width: int, channels: int = 3, dtype: type = np.uint8, alpha: bool = False
+    ) -> Picture:
         """Return a picture with at least the shortest sides that the codec takes; in gray where it codes gray only."""
         made = smooth(max(height, self.smallest), max(width, self.smallest), channels, dtype, alpha)
         return made.to_gray() if self.spec.gray else made

@@ -1,5 +1,7 @@
-"""For tests of models; needs pytest. `LatentModelTests` is what every model of latents must do, to inherit; the rest are
-parts for tests of one's own."""
+"""For tests of models; needs pytest. `LatentModelTests` is what every model of latents must do, to inherit.
+
+The rest are parts for tests of one's own.
+"""
 
 from nic_nn.random_weights import entry, filled, normal
 from nic_nn.testing.integers import integer_error

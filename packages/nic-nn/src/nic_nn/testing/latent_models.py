@@ -13,6 +13,7 @@ from nic_core import native, plugins
 from nic_core.coding import Interleaved
 from nic_core.pictures.picture import Picture
 from nic_core.testing import CodecTests
+from nic_core.testing.rates import ROOM
 from nic_core.weights import WeightsInfo
 from nic_latent.executor import only_numpy
 
@@ -20,7 +21,11 @@ from nic_nn.codec import LatentCodec, to_tensor
 from nic_nn.export import export
 from nic_nn.model import NATS_TO_BITS, LatentModel
 from nic_nn.random_weights import filled
+from nic_nn.testing.sampling import bits_of, drawn
 from nic_nn.testing.training import Training
+
+RANDOM = "random"
+"""What weights are called that the tests make."""
 
 
 class LatentModelTests(Training, CodecTests, kit=True):
@@ -39,7 +44,7 @@ class LatentModelTests(Training, CodecTests, kit=True):
         quality = cls.recipe_of(folder).quality_range
         with pytest.MonkeyPatch.context() as patch:
             patch.delenv("NIC_GRAPHS", raising=False)
-            export(cls.random_model(folder), path, WeightsInfo(cls.codec_id, "random", {}, "", "", quality=quality))
+            export(cls.random_model(folder), path, WeightsInfo(cls.codec_id, RANDOM, {}, "", "", quality=quality))
         return path
 
     @classmethod
@@ -51,15 +56,32 @@ class LatentModelTests(Training, CodecTests, kit=True):
         return model
 
     @classmethod
-    def estimated_bits(cls, codec: nic.Codec, picture: Picture) -> float:
-        """Return the bits that the model measures where it rounds and does not code."""
+    def estimated_bits(cls, codec: nic.Codec, picture: Picture) -> float | None:
+        """Return the bits that the model measures where it rounds and does not code; None for random weights.
+
+        What these make of pictures lies far out in the tails, where rates have a floor that coding has not.
+        """
         opened = by_torch(codec)
         model, info = codec.model, opened.info
+        if info.name == RANDOM:
+            return None
         options = opened.prepared(picture.pixels, codec.spec.options_for("encode", cls.encode_options))
         x = to_tensor(picture.pixels, model.stride, opened.torch_device, model.picture_channels)
         with torch.inference_mode():
             latents = model.estimate(opened.analyse(x, 50.0 if info.covers_range else None, options))
         return -NATS_TO_BITS * sum(value.double().sum().item() for value in latents.log_likelihoods.values())
+
+    def test_latents_cost_what_is_estimated(self, codec: nic.Codec) -> None:
+        """Latents as the model expects them: drawn from its own distributions, group by group, in its order."""
+        model = by_torch(codec).loaded
+        assert model.integers is not None
+        y, z = drawn(model, (2, 3), seed=1)
+        bits = bits_of(codec.model, y, z)
+        stream, _ = model.integers.encode(y, z, Interleaved())
+        assert abs(len(stream) - bits / 8) <= 0.02 * bits / 8 + ROOM, (
+            f"the model estimates {bits / 8:.0f} bytes for latents that it drew itself, and they are coded in "
+            f"{len(stream)}: do its nets compute in integers what they compute in floats?"
+        )
 
     def test_integers_are_the_same_in_c_and_numpy(self, codec: nic.Codec) -> None:
         """What decides symbols is one thing on all machines, also where values are far out of range."""

@@ -33,5 +33,9 @@ def new_plugin(name: str, latent: bool, out: Path | None) -> None:
 
 def next_steps(names: naming.Names, folder: Path, latent: bool) -> list[str]:
     """Return the commands to go on with."""
-    used = f"nic train {names.codec} --data photos/ --steps 3 --out run" if latent else f"nic encode photo.jpg --codec {names.codec}"
+    used = (
+        f"nic train {names.codec} --data photos/ --steps 3 --out run"
+        if latent
+        else f"nic encode photo.jpg --codec {names.codec}"
+    )
     return [f"pip install -e '{folder}[test]'", f"python -m pytest {folder}", used]

@@ -49,4 +49,3 @@ def write(kind: Kind, names: Names, folder: Path) -> list[Path]:
         atomic_write(target, text.encode(), replace=False)
         written.append(target)
     return written
-
