@@ -1,20 +1,16 @@
 """The model: the authors' numbers, its size, and coding that gives back what was estimated."""
 
-import dataclasses
 import json
 import math
 from pathlib import Path
 
 import pytest
 import torch
-from nic_cca import plugin
 from nic_cca.auxiliary import AuxiliaryEntropyModel
 from nic_cca.config import CcaConfig, slice_sizes
 from nic_cca.importer import import_checkpoint, published_name
 from nic_cca.model import Cca
 from nic_cca.recipe import CcaRecipe
-from nic_core.spec import resolve
-from nic_latent.config import from_json
 from nic_nn.batch import Batch
 from nic_nn.checkpoints import fill, read_state
 from nic_nn.recipe import Networks
@@ -127,14 +123,3 @@ def test_each_slice_of_the_auxiliary_model_sees_one_less():
     seen = [predictor.mean_features.enter.in_channels - latent for predictor in auxiliary.predictors]
     assert seen == [0, 0, config.slices[0], sum(config.slices[:2]), sum(config.slices[:3])]
     assert [predictor.residual is not None for predictor in auxiliary.predictors] == [True] * 3 + [False] * 2
-
-
-def test_config_survives_json():
-    config = CcaConfig.of(48, 2)
-    assert from_json(CcaConfig, json.loads(json.dumps(dataclasses.asdict(config)))) == config
-
-
-def test_plugin_records_resolve():
-    for record in (*plugin.nic_codecs(), *plugin.nic_importers(), *plugin.nic_recipes()):
-        assert record.codec == "cca" if hasattr(record, "codec") else record.id == "cca"
-        assert callable(resolve(record.target))

@@ -8,10 +8,7 @@ import numpy as np
 import pytest
 from egic_reference import small_model
 from nic_core.errors import BadOption
-from nic_core.pictures.picture import Picture
-from nic_core.spec import resolve
 from nic_core.weights import WeightsInfo, read_info
-from nic_egic import plugin
 from nic_nn.export import export
 from PIL import Image
 
@@ -26,17 +23,6 @@ def weights(tmp_path_factory):
     for name, path in paths.items():
         export(small_model(orp=name == "orp"), path, WeightsInfo("egic", name, {}, "", ""))
     return paths
-
-
-@pytest.mark.parametrize("shape", [(1, 1, 3), (37, 91, 3), (64, 64, 3), (70, 3, 1)], ids=str)
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_any_picture_round_trips(shape, dtype, weights):
-    pixels = RANDOM.integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True)
-    codec = nic.load("egic", weights=weights["gan"], device="cpu")
-    data = codec.encode(Picture(pixels))
-    decoded = codec.decode_picture(data).pixels
-    assert (decoded.shape, decoded.dtype) == (shape, dtype)
-    assert codec.encode(Picture(pixels)) == data
 
 
 def test_weights_of_one_entropy_model_read_each_others_files(weights):
@@ -90,10 +76,3 @@ def test_realism_on_the_command_line(weights, tmp_path):
     refused = nic_command(*decode, weights["gan"], "--overwrite")
     assert refused.returncode == 1
     assert "output residual prediction" in refused.stderr and len(refused.stderr.splitlines()) == 1
-
-
-def test_plugin_records_resolve():
-    (codec,), (importer,), (recipe,) = plugin.nic_codecs(), plugin.nic_importers(), plugin.nic_recipes()
-    assert codec.id == importer.codec == recipe.codec == "egic"
-    for record in (codec, importer, recipe):
-        assert callable(resolve(record.target))

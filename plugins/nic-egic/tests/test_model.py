@@ -1,7 +1,6 @@
 """The model: the authors' numbers, its sizes, realism, and coding that gives back what was estimated."""
 
 import dataclasses
-import json
 
 import numpy as np
 import pytest
@@ -11,7 +10,6 @@ from nic_core.errors import BadOption
 from nic_egic.config import EgicConfig
 from nic_egic.importer import codec_state, infer_config, published_name
 from nic_egic.model import Egic
-from nic_latent.config import from_json
 from nic_nn.checkpoints import fill
 from nic_nn.testing import assert_codes_what_it_estimates, picture
 
@@ -126,10 +124,6 @@ def test_all_parameters_learn():
     output = model(torch.rand(2, 3, 64, 64))
     (output["x_hat"].square().mean() + sum(bits.sum() for bits in output["bits"].values())).backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
-
-
-def test_config_survives_json():
-    assert from_json(EgicConfig, json.loads(json.dumps(dataclasses.asdict(SMALL)))) == SMALL
 
 
 @pytest.mark.parametrize("width", [32, 64, 96])

@@ -44,13 +44,6 @@ def values(*shape, dtype=np.uint8):
     return np.random.default_rng(0).integers(0, np.iinfo(dtype).max, shape, dtype)
 
 
-@pytest.mark.parametrize("size", [(1, 1), (7, 3), (64, 64), (65, 130)])
-def test_any_size(codec, size):
-    pixels = values(*size, 3)
-    back = codec.decode_picture(codec.encode(pixels, text="a red door with a brass knocker"))
-    assert back.pixels.shape == pixels.shape
-
-
 def test_text_decides_the_file(codec):
     pixels = values(64, 64, 3)
     files = [codec.encode(pixels, text=caption) for caption in ("a red door", "a blue door", "")]

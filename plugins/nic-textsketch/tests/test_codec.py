@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from nic_core import cli
 from nic_core.errors import BadOption
-from nic_core.pictures.picture import Picture
 from nic_core.weights import read_info
 from nic_textsketch.sketches.recipe import SketchRecipe
 from PIL import Image
@@ -14,18 +13,6 @@ from PIL import Image
 def test_weights_say_what_they_are(weights):
     info = read_info(weights)
     assert (info.codec, info.config, info.lmbda, info.quality) == ("textsketch-ntc", {"width": 16}, 1.0, None)
-
-
-@pytest.mark.parametrize("size", [(1, 1), (67, 130), (128, 64)])
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_any_size(weights, size, dtype):
-    codec = nic.load("textsketch-ntc", weights, device="cpu")
-    pixels = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, (*size, 1), dtype)
-    data = codec.encode(Picture(pixels))
-    decoded = codec.decode_picture(data)
-    assert decoded.pixels.shape == pixels.shape
-    assert decoded.pixels.dtype == dtype
-    assert codec.encode(Picture(pixels)) == data
 
 
 def test_the_bundled_weights_draw_what_they_are_given(sketches):

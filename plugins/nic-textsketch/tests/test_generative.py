@@ -17,7 +17,6 @@ from nic_core.errors import BadOption, BadPicture, DamagedFile, NicError, OutOfT
 from nic_core.format.container import File, Header, pack, unpack
 from nic_core.format.tiling import Tiling
 from nic_core.host.cache import cache
-from nic_core.pictures.picture import Picture
 from nic_core.progress import Listener
 from nic_core.weights import fingerprints, read_info
 from nic_textsketch.message import Message
@@ -147,17 +146,6 @@ def test_inversion_makes_the_prompt_and_is_not_repeated(generators, photo, tmp_p
     assert not [step for step in heard if step[0] == "inverting the prompt" and step[1] < 5]
     assert len(list((tmp_path / "cache" / "nic" / "prompts").iterdir())) == 1
     assert len(Message.unpack(nic.inspect(encode(tokens=3)).params, sketched=False).ids) == 3
-
-
-@pytest.mark.parametrize("codec", [PIC, PICS])
-@pytest.mark.parametrize("shape", [(64, 64, 1), (70, 200, 3), (200, 64, 3)])
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_any_size_depth_and_channels(codec, shape, dtype, generators):
-    loaded = nic.load(codec, generators[codec], "cpu")
-    pixels = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, shape, dtype)
-    data = loaded.encode(Picture(pixels), **options(codec, text="noise", candidates=1, select="mse"))
-    decoded = loaded.decode_picture(data)
-    assert (decoded.pixels.shape, decoded.pixels.dtype) == (shape, dtype)
 
 
 @pytest.mark.parametrize("codec", [PIC, PICS])

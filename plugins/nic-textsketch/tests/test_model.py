@@ -1,17 +1,12 @@
 """The model: the authors' numbers, its size, and coding."""
 
-import dataclasses
-import json
 import math
 from pathlib import Path
 
 import pytest
 import torch
 from nic_core.errors import BadWeights
-from nic_core.spec import resolve
-from nic_latent.config import from_json
 from nic_nn.testing import assert_reference, checkpoint, picture
-from nic_textsketch import plugin
 from nic_textsketch.config import SketchConfig
 from nic_textsketch.importer import import_checkpoint
 from nic_textsketch.sketches.model import SketchModel, to_gray
@@ -82,29 +77,10 @@ def test_colour_is_made_gray():
     torch.testing.assert_close(model.g_a(x), model.g_a(gray))
 
 
-def test_all_parameters_learn():
-    torch.manual_seed(0)
-    model = SketchModel(SketchConfig(16))
-    output = model(torch.rand(1, 1, 128, 128))
-    (output["x_hat"].sum() + sum(value.sum() for value in output["bits"].values())).backward()
-    silent = [name for name, parameter in model.named_parameters() if parameter.grad is None]
-    assert silent == ["entropy_bottleneck.quantiles"]  # these have a loss of their own
-
-
 @pytest.mark.parametrize("width", [0, -2, 7])
 def test_widths_that_cannot_be(width):
     with pytest.raises(ValueError, match="even number above 0"):
         SketchConfig(width)
-
-
-def test_config_survives_json():
-    config = SketchConfig(48)
-    assert from_json(SketchConfig, json.loads(json.dumps(dataclasses.asdict(config)))) == config
-
-
-def test_plugin_records_resolve():
-    for record in (*plugin.nic_codecs(), *plugin.nic_importers(), *plugin.nic_recipes(), *plugin.nic_commands()):
-        assert callable(resolve(record.target))
 
 
 def test_the_recipe_is_the_authors():

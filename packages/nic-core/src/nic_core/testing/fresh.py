@@ -31,7 +31,8 @@ ROUNDS = 4
 class Work:
     """What the process does with a codec, which is a pickle because others than the process unpickle it too.
 
-    picture: coded in threads; larger: coded again and again. calls: encodes and decodes in each round. mutants: files to decode, at most so many pixels each.
+    picture: coded in threads; larger: coded again and again. calls: encodes and decodes in each round.
+    mutants: files to decode, at most so many pixels each.
     """
 
     codec: bytes

@@ -102,6 +102,9 @@ class Training(Subject, kit=True):
         later = {name for other in stages[1:] for name in other.trainable} - {"", "model"}
         silent = [name for name in silent if not f"model.{name}".startswith(tuple(later))]
         assert not silent, f"nothing that the loss depends on uses {', '.join(silent)}: take them out of the model"
+        learning = [(name, p.grad) for name, p in networks.model.named_parameters() if p.grad is not None]
+        wild = [name for name, gradient in learning if not gradient.isfinite().all()]
+        assert not wild, f"the gradients of {', '.join(wild)} are not finite"
         assert losses[-1] < losses[0], f"{STEPS} steps on one batch do not lower its loss: {losses}"
 
     @pytest.fixture(scope="class")
