@@ -11,6 +11,14 @@ import pytest
 OFFLINE = ("error sending request", "dns error", "Network connectivity", "offline", "failed to lookup address")
 """What uv says where the package registry, which builds need hatchling from, cannot be reached."""
 
+PROGRAM = """#!{python}
+from nic_core.cli import main
+
+if __name__ == "__main__":
+    main()
+"""
+"""The command `nic` of the environment."""
+
 
 class Stranger:
     """See the module. folder: of the environment, which is made there; work: where commands run."""
@@ -21,7 +29,7 @@ class Stranger:
         (site,) = folder.glob("lib/python*/site-packages")
         (site / "running.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n")
         program = folder / "bin" / "nic"
-        program.write_text(f"#!{folder / 'bin' / 'python'}\nfrom nic_core.cli import main\n\nmain()\n")
+        program.write_text(PROGRAM.format(python=folder / "bin" / "python"))
         program.chmod(0o755)
 
     def install(self, *arguments: str | Path) -> None:

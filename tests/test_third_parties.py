@@ -54,6 +54,13 @@ def test_examples_are_codecs(stranger: Stranger, name: str) -> None:
     assert " passed" in stranger.run(*PYTEST, name)
 
 
+def test_the_example_without_weights_is_smaller_than_png(stranger: Stranger) -> None:
+    stranger.install(ROOT / "docs" / "examples" / "nic-waves")
+    for photo in (stranger.work / "photos").iterdir():
+        stranger.run("nic", "encode", photo, "--codec", "waves", "-o", f"{photo}.nic")
+        assert Path(f"{photo}.nic").stat().st_size < 0.95 * photo.stat().st_size
+
+
 @pytest.mark.long
 def test_every_command_of_the_guide(stranger: Stranger) -> None:
     """What is installed by pip is here installed by uv, without dependencies; and training takes seconds."""

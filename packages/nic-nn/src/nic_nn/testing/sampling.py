@@ -6,7 +6,7 @@ group of latents under the condition of those before it, in any order of coding.
 
 import numpy as np
 import torch
-from nic_core.coding import PRECISION, Tables
+from nic_core.coding import PRECISION, EntropyEncoder, Tables
 from nic_latent.context import drive
 from torch import Tensor
 
@@ -23,7 +23,7 @@ class Drawn:
         self._random = np.random.default_rng(seed)
         self.pulled: list[np.ndarray] = []
 
-    def encoder(self) -> "Drawn":
+    def encoder(self) -> EntropyEncoder:
         """There is nothing to encode."""
         raise NotImplementedError
 
