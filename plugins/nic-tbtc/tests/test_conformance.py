@@ -11,7 +11,7 @@ from nic_tbtc.model import Tbtc
 from nic_tbtc.recipe import TbtcRecipe
 
 
-class Small(LatentModelTests, kit=True):
+class Small(LatentModelTests):
     large = 500_000
 
     @classmethod

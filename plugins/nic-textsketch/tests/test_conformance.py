@@ -20,7 +20,7 @@ class TestSketches(LatentModelTests):
     large = 500_000
 
 
-class Generated(CodecTests, kit=True):
+class Generated(CodecTests):
     smallest = 64
     large = 300 * 200
     mutants = 20

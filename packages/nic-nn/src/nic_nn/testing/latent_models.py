@@ -13,7 +13,7 @@ from nic_core import native, plugins
 from nic_core.coding import Interleaved
 from nic_core.pictures.picture import Picture
 from nic_core.testing import CodecTests
-from nic_core.testing.rates import ROOM
+from nic_core.testing.agreement import ROOM
 from nic_core.weights import WeightsInfo
 from nic_latent.executor import only_numpy
 
