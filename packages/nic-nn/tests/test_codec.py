@@ -399,7 +399,7 @@ def test_another_stride_of_y(install: Callable[..., Path], monkeypatch: pytest.M
     )  # as of a codec that says another than its model
     for call in (lambda: codec.encode(picture), lambda: codec.decode(data)):
         with pytest.raises(
-            PluginFault, match="^the codec tiny has y_stride = 16, but its y of 192 x 128 pixels is 24 x"
+            PluginFault, match=r"^the codec tiny has y_stride = 16, but its y of 192 x 128 pixels is 24 x"
         ):
             call()
 
