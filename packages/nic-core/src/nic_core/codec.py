@@ -40,6 +40,17 @@ class Coded:
     symbols: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True)
+class Decoded:
+    """What `PixelCodec.decompress` may return instead of pixels alone.
+
+    checksum: CRC-32 over the decoded symbols, as `Coded.checksum`, which core compares with the file's.
+    """
+
+    pixels: np.ndarray
+    checksum: int
+
+
 class PixelCodec(ABC):
     """A codec with one set of weights in place.
 
@@ -73,11 +84,11 @@ class PixelCodec(ABC):
         """
 
     @abstractmethod
-    def decompress(self, units: tuple[bytes, ...], header: Header, options: dict[str, Any]) -> np.ndarray:
+    def decompress(self, units: tuple[bytes, ...], header: Header, options: dict[str, Any]) -> np.ndarray | Decoded:
         """Return pixels (H, W, C) of the size, channels and bit depth that the header states.
 
-        options: every decode option of the codec's spec, checked. Raises DamagedFile where the symbols do not have
-        the header's checksum.
+        options: every decode option of the codec's spec, checked. Where the symbols do not have the header's checksum
+        it raises DamagedFile, or leaves that to core, which compares what `Decoded` says.
         """
 
     def compress_tiles(self, pixels: Pixels, tiling: Tiling, quality: float | None, options: dict[str, Any]) -> Coded:
@@ -92,11 +103,10 @@ class PixelCodec(ABC):
     ) -> Iterator[np.ndarray]:
         """Yield the pixels of a part of the picture from top to bottom, (h, area.width, C) each time.
 
-        options: as in `decompress`, which codecs without tiles are asked instead.
+        A codec that does not say how is asked to `decompress` the whole. options: as there.
         on_damage: where given, a damaged tile is told to it and comes out gray; otherwise DamagedFile.
         """
-        pixels = self.decompress(file.units, file.header, options)
-        yield pixels[area.y : area.bottom, area.x : area.right]
+        raise NotImplementedError
 
     def parts(self, units: tuple[bytes, ...], header: Header, options: dict[str, Any]) -> dict[str, bytes]:
         """Return what a picture is coded by and a person can look at, such as a text: contents of files by suffix.

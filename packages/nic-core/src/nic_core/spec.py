@@ -20,8 +20,10 @@ A plugin states the one it was written for, as `api_version = "1.0"` in its modu
 
 
 def resolve(target: str) -> Any:
-    """Import and return what "module:attribute" names."""
-    module, _, attribute = target.partition(":")
+    """Import and return what "module:attribute" names; ValueError for text of another form."""
+    module, colon, attribute = target.partition(":")
+    if not colon:
+        raise ValueError(f"{target!r} is not of the form module:attribute")
     return getattr(importlib.import_module(module), attribute)
 
 

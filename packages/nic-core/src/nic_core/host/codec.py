@@ -18,6 +18,7 @@ from nic_core.format.container import File, Header, pack, unpack
 from nic_core.format.sources import Source, data_of
 from nic_core.format.tiling import Region
 from nic_core.host import opening
+from nic_core.host.boundary import Boundary
 from nic_core.host.cache import Cache, cache
 from nic_core.host.choice import Choice, nearest_quality
 from nic_core.host.coding import compressed
@@ -77,7 +78,7 @@ class Codec:
     @property
     def model(self) -> Any:
         """The torch module with the default weights, or None where the codec has none; whatever codes pictures."""
-        return self.opened(self._choice.for_quality(None), "torch").model
+        return self._behind(self._choice.for_quality(None), "torch").model()
 
     @property
     def runtimes(self) -> str:
@@ -118,7 +119,7 @@ class Codec:
         strip: leave out ICC profile, EXIF and XMP; an EXIF orientation is then applied to the pixels.
         options: the codec's encode options.
 
-        Raises BadPicture, BadOption, TargetUnreachable, WeightsNotFound, OutOfMemory.
+        Raises BadPicture, BadOption, TargetUnreachable, WeightsNotFound, OutOfMemory, PluginFault.
         """
         picture = picture_of(picture)
         if strip:
@@ -182,7 +183,7 @@ class Codec:
         options: the codec's decode options.
 
         Raises DamagedFile, UnsupportedFile, WeightsNotFound (naming codec and fingerprint), BadOption, OutOfMemory,
-        OutOfTime; those of decoding when rows are taken.
+        OutOfTime, PluginFault; those of decoding when rows are taken.
         """
         checked, seconds = self.spec.options_for("decode", options), second_limit(max_seconds)
         by = divisor(scale)
@@ -214,13 +215,16 @@ class Codec:
         file = unpack(data_of(data), max_pixels)
         codec = self._opened_for(file)
         with time_limit(seconds):
-            return codec.parts(file.units, file.header, checked)
+            return codec.parts(file, checked)
 
-    def _opened_for(self, file: File) -> PixelCodec:
+    def _opened_for(self, file: File) -> Boundary:
         """Return the plugin's codec with a file's weights in place."""
         if file.header.codec != self.spec.id:
             raise BadOption(f"the file was made by the codec {file.header.codec!r}, not {self.spec.id!r}")
-        return self.opened(self._choice.for_file(file.header))
+        return self._behind(self._choice.for_file(file.header))
+
+    def _behind(self, spec: WeightsSpec, runtime: Runtime | None = None) -> Boundary:
+        return Boundary(self.spec, self.opened(spec, runtime))
 
     def opened(self, spec: WeightsSpec, runtime: Runtime | None = None) -> PixelCodec:
         """Return the plugin's codec with these weights in place; runtime: None for this codec's own."""
@@ -238,14 +242,15 @@ class Codec:
     ) -> bytes:
         """Return the file of a picture at one quality. extra: its chunks; options: checked."""
         spec = self._choice.for_quality(quality)
-        codec = self.opened(spec)
+        codec = self._behind(spec)
+        info = codec.codec.info
         taken = nearest_quality(spec, quality)
         if quality is not None and taken is None:
             have = "these weights of %s have but one" if spec.location else "%s takes none"
             logger.warning(f"quality %g makes no difference: {have}", quality, self.spec.id)
         if quality is not None and taken is not None and abs(taken - quality) > 0.01:
             logger.warning("quality %g taken, the nearest to %g that %s has", taken, quality, self.spec.id)
-        coded = compressed(codec, picture.pixels, taken if codec.info.covers_range else None, options, tile)
+        coded = compressed(codec, picture.pixels, taken if info.covers_range else None, options, tile)
         header = Header(
             picture.width,
             picture.height,
@@ -253,8 +258,8 @@ class Codec:
             picture.bit_depth,
             self.spec.id,
             coded.coder,
-            codec.info.entropy_id,
-            codec.info.synthesis_id,
+            info.entropy_id,
+            info.synthesis_id,
             taken,
             coded.checksum & 0xFFFF,
             coded.params,

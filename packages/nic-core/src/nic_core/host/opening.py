@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nic_core import progress, weights
 from nic_core.codec import PixelCodec
+from nic_core.host.boundary import made, place_of
 from nic_core.host.cache import Cache
 from nic_core.host.runtimes import Runtime, target_of
 from nic_core.spec import CodecSpec, WeightsSpec
@@ -20,7 +21,7 @@ def opened(
 ) -> tuple[Hashable, PixelCodec]:
     """Return a plugin's codec with weights in place, and the key by which the cache has it.
 
-    Raises what `nic_core.load` does for weights and runtimes.
+    Raises what `nic_core.load` does for weights and runtimes, and PluginFault.
     """
     with progress.opening():
         path = Path(weights.local(chosen).location) if chosen.location else None
@@ -28,13 +29,13 @@ def opened(
         target = target_of(spec, path, device, runtime)
         found = path.stat() if path else None
         file = (os.path.realpath(path), found.st_size, found.st_mtime_ns) if path and found else None
-        key = target, file, info.codec, info.entropy_id, info.synthesis_id, target.place(device)
+        key = target, file, info.codec, info.entropy_id, info.synthesis_id, place_of(spec, target, device)
 
         def make() -> PixelCodec:
-            made: PixelCodec = target(path, info, device)
-            if made.runtime:
-                logger.info("%s runs by %s", info.name, made.runtime)
-            return made
+            codec = made(spec, target, path, info, device)
+            if codec.runtime:
+                logger.info("%s runs by %s", info.name, codec.runtime)
+            return codec
 
         return key, cache.get(key, found.st_size if found else 0, make)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from nic_core.errors import BadOption, BadWeights, NicError
+from nic_core.plugins import blamed
 from nic_core.spec import CodecSpec, resolve
 from nic_core.weights.record import GRAPHS
 from nic_core.weights.tensors import read_head
@@ -39,15 +40,17 @@ def target_of(spec: CodecSpec, path: Path | None, device: str, runtime: Runtime)
             )
         if not find_spec("onnxruntime"):
             raise NicError("onnxruntime is not installed: pip install onnxruntime, or --runtime torch")
-        return resolve(spec.graphs)
+        with blamed(spec, "its import"):
+            return resolve(spec.graphs)
     if runtime == "onnx":
         raise BadOption(f"{spec.id} has no graphs for onnxruntime: --runtime torch")
-    try:
-        return resolve(spec.target)
-    except ModuleNotFoundError as error:
-        if error.name not in ("torch", "nic_nn"):
-            raise
-        raise NicError(_needs_torch(spec, path, runtime)) from error
+    with blamed(spec, "its import"):
+        try:
+            return resolve(spec.target)
+        except ModuleNotFoundError as error:
+            if error.name not in ("torch", "nic_nn"):
+                raise
+            raise NicError(_needs_torch(spec, path, runtime)) from error
 
 
 def has_graphs(path: Path) -> bool:

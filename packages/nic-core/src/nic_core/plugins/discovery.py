@@ -43,6 +43,11 @@ class Plugin:
     records: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     error: str = ""
 
+    @property
+    def everything(self) -> list[Any]:
+        """All records."""
+        return [record for records in self.records.values() for record in records]
+
 
 def installed() -> tuple[Plugin, ...]:
     """Return a report for every installed plugin that the environment variables let through, by name."""
