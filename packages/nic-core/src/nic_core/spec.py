@@ -225,6 +225,9 @@ def _is_free(name: str) -> bool:
     return re.fullmatch(r"[a-z][a-z0-9-]*", name) is not None and name.replace("-", "_") not in TAKEN
 
 
+HIGHEST_RANK = 1000
+
+
 @dataclass(frozen=True)
 class WeightsSpec:
     """A set of trained weights that can be had.
