@@ -14,7 +14,7 @@ from pathlib import Path
 from platformdirs import user_data_path
 
 from nic_core import progress
-from nic_core.errors import BadOption, BadWeights, CannotWrite, NicError, WeightsNotFound
+from nic_core.errors import BadOption, BadWeights, CannotWrite, NicError, PluginFault, WeightsNotFound
 from nic_core.files.atomic import atomic_path, atomic_write, make_folder
 from nic_core.files.json_files import read_json
 from nic_core.plugins import records
@@ -49,7 +49,7 @@ def stored() -> Iterator[WeightsSpec]:
     for path in sorted(store_folder().glob("*/*.safetensors")):
         try:
             yield replace(spec_of(path, verified(path)), sha256=_source(path).get("sha256", ""))
-        except (BadWeights, WeightsNotFound) as error:
+        except (BadWeights, WeightsNotFound, PluginFault) as error:
             if str(error) not in _passed_over:
                 _passed_over.add(str(error))
                 logger.warning("passing over a file in %s: %s", path.parent, error)
