@@ -45,7 +45,7 @@ def place_of(spec: CodecSpec, target: Any, device: str) -> str:
 
 def made(spec: CodecSpec, target: type[PixelCodec], path: Path | None, info: WeightsInfo, device: str) -> PixelCodec:
     """Return a codec, opened with its weights, that says of itself what core asks it for."""
-    with blamed(spec, "opening its weights" if path else "starting"):
+    with blamed(spec, "opening its weights" if path else "its start"):
         codec = target(path, info, device)
         said: dict[str, Any] = {name: getattr(codec, name, None) for name in SAID}
     if said["info"] is not info or said["device"] is None:
