@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import nic_core as nic
-from nic_core.errors import NicError
+from nic_core.errors import NicError, PluginFault
 from nic_core.pictures.picture import Picture
 
 Record = dict[str, Any]
@@ -88,6 +88,8 @@ class Work:
             head = nic.inspect(data)
             if shape != (wanted := (head.height, head.width, head.channels)):
                 error = f"pixels of shape {shape}, where the header says {wanted}"
+        except PluginFault as caught:
+            error = str(caught)
         except NicError as caught:
             text = str(caught)
             error = (
