@@ -102,7 +102,8 @@ class NicContestant:
         encode_options, decode_options = self._options
         used = (*encode_options.of(path).items(), *decode_options.items())
         options = sorted((key, str(value)) for key, value in used)
-        return f"{self._distribution} {self._parsed[0]} {options} {self.device} {self.runtime} {self._hashes[setting.weights]}"
+        where = f"{self.device} {self.runtime}"
+        return f"{self._distribution} {self._parsed[0]} {options} {where} {self._hashes[setting.weights]}"
 
     def gmacs(self, picture: FilePicture, setting: Setting) -> dict[str, float]:
         """See `Contestant`; counted by torch's FlopCounterMode: convolutions, matrix products and attention."""
