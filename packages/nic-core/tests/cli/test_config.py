@@ -1,6 +1,7 @@
 """`nic config`: what a user sets stays set, and nothing else is lost."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -79,6 +80,15 @@ def test_a_damaged_file_is_named_where_it_matters(
     assert "zip" in said(capsys, "codecs")
     assert run(["encode", "a.png", "--codec", "zip"]) == 0
     assert file.read_text() == content
+
+
+def test_added_weights_do_not_claim_to_be_the_default_where_one_is_set(
+    fake: ModuleType, make_weights: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    best = str(make_weights(tmp_path / "w", "zip-rate", "best", quality=50.0, rank=9))
+    assert "from now on they are what 'nic encode' takes by default" in said(capsys, "weights", "add", best)
+    run(["config", "default", "zip"])
+    assert "by default" not in said(capsys, "weights", "add", best)
 
 
 def test_the_help_teaches(capsys: pytest.CaptureFixture) -> None:

@@ -252,6 +252,22 @@ def test_a_strangers_codec_becomes_the_default_aloud(
         assert caplog.messages == []
 
 
+def test_a_strangers_weights_of_an_own_codec_are_taken_aloud(
+    fake: ModuleType, install: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(preferred, "DISTRIBUTIONS", {"zip": "nic-fake"})
+    source = (
+        "from nic_core.hooks import hookimpl\nfrom nic_core.spec import WeightsSpec\napi_version = '1.0'\n"
+        "@hookimpl\ndef nic_weights():\n    yield WeightsSpec('zip', 'theirs', 'nowhere', rank=99)\n"
+    )
+    install("nic-stranger", {"stranger.py": source}, "stranger = stranger")
+    assert nic.load().spec.id == "zip"
+    assert caplog.messages == [
+        "the weights of zip that rank highest are theirs of nic-stranger: '--weights any' takes nic's own, "
+        "'nic config default zip' ends this line"
+    ]
+
+
 def test_what_is_said_wins_over_rank(fake: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("NIC_CONFIG", str(tmp_path / "config.json"))
     assert weights.default() == Default("zip", "the highest rank of weights")

@@ -157,6 +157,8 @@ class Boundary:
             raise self._fault(f"names its coder {_short(coded.coder)}; names are 1 to {LONGEST_NAME} ASCII characters")
         if not isinstance(coded.params, bytes):
             raise self._fault(f"returns {_kind(coded.params)} as params, not bytes")
+        if not isinstance(coded.symbols, (tuple, list)):
+            raise self._fault(f"returns {_kind(coded.symbols)} as symbols, not a tuple of checksums")
         checksum, symbols = self._sum(coded.checksum), tuple(map(self._sum, coded.symbols))
         if symbols and (tiling is None or len(symbols) != count):
             raise self._fault(f"returns checksums of {len(symbols)} units, where the picture has {count} in tiles")

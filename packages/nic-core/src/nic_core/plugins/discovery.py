@@ -19,6 +19,7 @@ from nic_core.errors import CodecNotFound, NicError
 from nic_core.plugins.checks import problem
 from nic_core.plugins.published import DISTRIBUTIONS
 from nic_core.plugins.versions import check_version
+from nic_core.printable import kind_and_line, line_of
 from nic_core.spec import CodecSpec, CommandSpec, ImporterSpec, RecipeSpec, WeightsSpec
 
 GROUP = "nic"
@@ -96,8 +97,7 @@ def load(point: EntryPoint) -> Plugin:
             finally:
                 records[hook] = tuple(kept)
     except (Exception, SystemExit) as error:  # a plugin may raise anything; that must not take the others down
-        text = " ".join(str(error).split()) or type(error).__name__
-        told = text if isinstance(error, NicError) else f"{type(error).__name__}: {text}"
+        told = line_of(error) if isinstance(error, NicError) else kind_and_line(error)
         return Plugin(point.name, distribution, version, records, told)
     return Plugin(point.name, distribution, version, records, _unmarked(manager, module))
 

@@ -53,11 +53,14 @@ def default() -> Default:
         raise WeightsNotFound(f"no default codec is installed: pip install {DEFAULT}, or name a codec with --codec")
     first, own = ranked[0], next((spec for spec in ranked if not _strangers(spec)), None)
     strangers = _strangers(first)
-    if own and strangers and own.codec != first.codec:
-        _say(
-            f"the default codec is {first.codec} of {' and '.join(strangers)}, whose weights outrank {own.codec}: "
-            f"'{CONFIG} {own.codec}' keeps that, '{CONFIG} {first.codec}' ends this line"
-        )
+    if own and strangers:
+        others, ended = " and ".join(strangers), f"'{CONFIG} {first.codec}' ends this line"
+        if own.codec == first.codec:
+            what = f"the weights of {first.codec} that rank highest are {first.name} of {others}"
+            _say(f"{what}: '--weights {own.name}' takes nic's own, {ended}")
+        else:
+            what = f"the default codec is {first.codec} of {others}, whose weights outrank {own.codec}"
+            _say(f"{what}: '{CONFIG} {own.codec}' keeps that, {ended}")
     return Default(first.codec, RANK)
 
 
