@@ -1,4 +1,7 @@
-"""The tables that residuals are coded under. Whole numbers only: every machine makes the same ones."""
+"""The tables that residuals are coded under. Whole numbers only: every machine makes the same ones.
+
+They decide what a file's bytes stand for. Whoever changes them gives the codec another id, or old files are lost.
+"""
 
 from functools import cache
 
