@@ -126,7 +126,7 @@ def open_(file: Path) -> None:
 
 
 def data_folder(user: bool, prefix: Path | None) -> Path:
-    """Return the folder that holds a desktop's data, the user's or share below a prefix; NicError where none is read."""
+    """Return the folder with a desktop's data, the user's or share below a prefix; NicError where none is read."""
     if user and prefix:
         raise click.UsageError("--user and --prefix exclude one another")
     if prefix:
