@@ -5,6 +5,7 @@ import platform
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -72,9 +73,16 @@ def kernels() -> Iterator[Finding]:
         yield Finding("kernels", "nic-native", "ok", text, facts=facts)
         return
     asked = os.environ.get("NIC_NATIVE") == "0"
-    state: State = "missing" if asked or "nic-native" not in versions.distributions() else "broken"
-    remedy = "" if asked else "pip install --force-reinstall --no-deps nic-native"
+    state: State = "broken" if not asked and find_spec("nic_native") and library_is_there() else "missing"
+    remedy = "" if asked else "pip install --force-reinstall --no-deps nic-native, where there is a compiler"
     yield Finding("kernels", "nic-native", state, f"{reason}: Python computes the same, far slower", remedy)
+
+
+def library_is_there() -> bool:
+    """Return whether nic-native, which must be installed, has its library: without a compiler it comes without."""
+    from nic_native.library import FILE
+
+    return FILE.exists()
 
 
 def found_plugins() -> Iterator[Finding]:
