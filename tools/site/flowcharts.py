@@ -11,10 +11,6 @@ from pymdownx.superfences import SuperFencesException
 
 ARROW = re.compile(r"\s*(\w+) --> (\w+)\s*")
 HEIGHT, LETTER, MARGIN = 30, 8.2, 12
-STYLE = (
-    "text{font:13px system-ui,'DejaVu Sans',sans-serif;text-anchor:middle;fill:#222}"
-    "rect{fill:#dbe7fb;stroke:#666}path{fill:none;stroke:#444;stroke-width:1.3}"
-)
 
 
 class Shape:
@@ -76,9 +72,9 @@ def drawing(arrows: list[tuple[str, str]]) -> str:
     said = escape(", ".join(f"{start} imports {end}" for start, end in arrows))
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{-MARGIN} {top - MARGIN:.0f} {width:.0f} {height:.0f}" '
-        f'width="{width:.0f}" role="img" aria-label="{said}"><style>{STYLE}</style>',
+        f'width="{width:.0f}" role="img" aria-label="{said}">',
         '<defs><marker id="end" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
-        '<path d="M0 0 L8 4 L0 8 z" style="fill:#444;stroke:none"/></marker></defs>',
+        '<path class="head" d="M0 0 L8 4 L0 8 z"/></marker></defs>',
     ]
     for edge in edges:
         (x, y), *between, (last_x, last_y) = edge.view.points
