@@ -152,6 +152,8 @@ def test_wheels_and_sdists_hold_what_they_should(built):
         with tarfile.open(sdist) as files:
             names = {each.split("/", 1)[1] for each in files.getnames() if "/" in each}
         assert {"LICENSE", "README.md", "PKG-INFO", "pyproject.toml"} <= names
+    native = next(wheel.name for wheel in wheels if wheel.name.startswith("nic_native"))
+    assert "-linux_" not in native, "package indexes refuse it"
     assert max(path.stat().st_size for path in (*wheels, *sdists)) < 20e6
 
 

@@ -43,9 +43,12 @@ def _show(found: list[Finding], broken: list[Finding]) -> None:
                 click.echo()
             topic = finding.topic
             show(f"{topic}:")
-        show(f"{MARKS[finding.state]}{finding.name:<24} {finding.text}".rstrip())
-        if finding.remedy:
-            show(f"  {'':<24} {finding.remedy}")
+        text, remedy = finding.text, finding.remedy
+        if finding.state == "missing" and remedy:
+            text, remedy = f"{text}; {remedy}", ""
+        show(f"{MARKS[finding.state]}{finding.name:<24} {text}".rstrip())
+        if remedy:
+            show(f"  {'':<24} {remedy}")
     names = ", ".join(finding.name for finding in broken)
     click.echo()
     show(f"{len(broken)} broken: {names}" if broken else "nothing is broken")
