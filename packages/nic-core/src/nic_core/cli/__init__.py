@@ -15,7 +15,7 @@ from nic_core.cli.settings import LogLines, Settings, Suggesting, with_flags
 from nic_core.cli.system.completion import with_completion
 from nic_core.cli.system.versions import with_version
 from nic_core.memory import keep_freed_memory
-from nic_core.plugins import records
+from nic_core.plugins import blamed, records
 from nic_core.printable import printable
 from nic_core.spec import CommandSpec, resolve
 
@@ -58,7 +58,10 @@ class Verbs(Suggesting):
         """Import and return one verb."""
         core = {spec.name: spec for spec in CORE}
         spec = core.get(cmd_name) or self.specs().get(cmd_name)
-        return with_flags(resolve(spec.target)) if spec else None
+        if spec is None:
+            return None
+        with blamed(spec, "its import"):
+            return with_flags(resolve(spec.target))
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Return the verbs and flags that begin so; imports none of the verbs, which click's own does."""

@@ -88,6 +88,9 @@ def entries(
     """
     for candidate in candidates:
         codec = candidate.spec.id
+        if not candidate.spec.weights:
+            leave_out(LeftOut(codec, "", "it is no codec of latents, and has no stages to time"))
+            continue
         try:
             if candidate.weights is not None:
                 spec = weights.local(candidate.weights)
