@@ -123,7 +123,7 @@ def weights() -> Iterator[Finding]:
             text = f"{spec.codec}, fetched when first used from {known_weights.shown(spec.location)}"
             yield Finding("weights", spec.name, "ok", text)
     for codec in plugins.list_codecs():
-        if codec.id not in codecs:
+        if codec.weights and codec.id not in codecs:
             remedy = f"nic weights import {codec.id} CHECKPOINT, or nic weights add FILE"
             yield Finding("weights", codec.id, "missing", "no weights are known", remedy)
 
