@@ -1,7 +1,6 @@
 """What a user gets from a few wheels in a clean environment; `test_distributions.py` installs each alone."""
 
 import os
-import time
 from pathlib import Path
 
 import numpy as np
@@ -10,23 +9,13 @@ from PIL import Image
 ROOT = Path(__file__).parents[1]
 
 
-def fastest(run, times=5):
-    """The shortest of some runs: what the command takes when nothing else does."""
-    took = []
-    for _ in range(times):
-        start = time.perf_counter()
-        done = run()
-        took.append(time.perf_counter() - start)
-        assert done.returncode == 0, done.stderr
-    return min(took)
-
-
 def processor_seconds(run, times=5):
-    """What the shortest of some runs takes of a processor, whatever else it does."""
+    """What the shortest of some runs takes of a processor: its time on the clock depends on what else runs."""
     took = []
     for _ in range(times):
         before = os.times()
-        assert run().returncode == 0
+        done = run()
+        assert done.returncode == 0, done.stderr
         after = os.times()
         took.append(sum(after[2:4]) - sum(before[2:4]))
     return min(took)
@@ -40,7 +29,7 @@ def test_core_alone_is_light_and_quick(make_environment):
     assert "torch" not in environment.packages()
     golden = next(GOLDEN.glob("*.nic"))
     for command in (["codecs"], ["plugins"], ["info", golden]):
-        assert fastest(lambda command=command: environment.run("nic", *command)) < 0.5, command
+        assert processor_seconds(lambda command=command: environment.run("nic", *command)) < 0.5, command
     assert processor_seconds(lambda: environment.run("nic", "--version")) < 0.25
     done = environment.run("nic", "decode", golden, "-o", environment.folder / "x.png")
     assert done.returncode == 1

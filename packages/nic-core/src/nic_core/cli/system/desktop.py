@@ -32,7 +32,7 @@ class Piece:
     @property
     def text(self) -> str:
         """What the package holds."""
-        return files("nic_core.cli.system").joinpath("freedesktop", self.name).read_text(encoding="utf-8")
+        return (files("nic_core.cli.system") / "freedesktop" / self.name).read_text(encoding="utf-8")
 
     def path(self, data: Path) -> Path:
         """Return where it lies below a data folder."""
