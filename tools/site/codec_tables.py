@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from nic_core import plugins
-from nic_core.spec import CodecSpec, Option
+from nic_core.spec import CodecSpec, Option, RecipeSpec
 
 DOCS = Path(__file__).parents[2] / "docs"
 PLACE = re.compile(r"(<!-- codecs of (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -34,13 +34,22 @@ def table(distribution: str) -> str:
         "checkpoints of the authors": _listed(
             f"`nic weights import {spec.codec}`" for spec in records["nic_importers"]
         ),
-        "recipes": _listed(f"`nic train {spec.name}`: {spec.summary}" for spec in records["nic_recipes"]),
+        "recipes": _listed(_recipes(records["nic_recipes"])),
         "without torch": _listed(f"`{spec.id}`" for spec in codecs if spec.graphs),
     }
     lines = ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items() if value)]
     if options := _options(codecs):
         lines += ["", "| option | for | default | what |", "|---|---|---|---|", *options]
     return "\n".join([*lines, ""])
+
+
+def _recipes(specs: Iterable[RecipeSpec]) -> Iterable[str]:
+    """Yield what recipes are, those that say the same together."""
+    named: dict[str, list[str]] = {}
+    for spec in specs:
+        named.setdefault(spec.summary.rstrip("."), []).append(f"`nic train {spec.name}`")
+    for summary, names in named.items():
+        yield f"{', '.join(names)}: {summary[0].lower()}{summary[1:]}"
 
 
 def _options(codecs: Iterable[CodecSpec]) -> list[str]:
