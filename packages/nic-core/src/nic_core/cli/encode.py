@@ -61,7 +61,7 @@ with_rate = together(
     "--codec",
     type=CodecName(),
     metavar="ID[@WEIGHTS][:KEY=VALUE,...]",
-    help="Which codec; default: see 'nic codecs'.",
+    help="Which codec [default: the one that 'nic codecs' marks].",
 )
 @with_existing
 @with_parallel

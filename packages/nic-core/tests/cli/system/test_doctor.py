@@ -81,6 +81,14 @@ def test_weights_that_were_altered_and_a_codec_that_fails(
     assert "ZeroDivisionError" in found["trial", "zip"]["text"]
 
 
+def test_a_default_that_is_not_there(
+    fake: ModuleType, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NIC_CODEC", "zop")
+    found = findings(capsys, 1)
+    assert "the default by NIC_CODEC" in found["trial", "default codec"]["text"]
+
+
 def test_versions_that_do_not_belong_together(
     fake: ModuleType, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,6 +20,7 @@ from nic_core.cli.system.probes import runtimes
 from nic_core.errors import NicError, WeightsNotFound
 from nic_core.pictures.formats import needed_package
 from nic_core.pictures.picture import Picture
+from nic_core.plugins.conflicts import conflicts
 from nic_core.plugins.published import BASE, DEFAULT, DISTRIBUTIONS, TOOLS
 
 FORMATS = {"AVIF": "AVIF", "HEIF": "HEIC and HEIF", "JXL": "JPEG XL"}
@@ -95,6 +96,9 @@ def found_plugins() -> Iterator[Finding]:
             continue
         counts = [f"{len(records)} {hook.removeprefix('nic_')}" for hook, records in plugin.records.items() if records]
         yield Finding("plugins", plugin.name, "ok", ", ".join(counts) or "brings nothing", facts=facts)
+    for clash in conflicts():
+        facts = {"plugins": list(clash.plugins)}
+        yield Finding("plugins", "conflict", "broken", clash.text, "uninstall one, or NIC_DISABLE_PLUGINS", facts)
 
 
 def weights() -> Iterator[Finding]:
@@ -134,6 +138,9 @@ def trial() -> Iterator[Finding]:
         name = known_weights.default_codec()
     except WeightsNotFound as error:
         yield Finding("trial", "default codec", "missing", message(error), f"pip install {DEFAULT}")
+        return
+    except NicError as error:
+        yield Finding("trial", "default codec", "broken", message(error), "nic config default, or NIC_CODEC")
         return
     slope = np.linspace(0, 255, 64).astype(np.uint8)
     picture = Picture(np.stack([np.broadcast_to(slope, (64, 64))] * 3, -1))
