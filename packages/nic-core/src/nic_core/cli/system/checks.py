@@ -13,6 +13,7 @@ from platformdirs import user_cache_path
 
 from nic_core import api, native, plugins
 from nic_core import weights as known_weights
+from nic_core.cli import CORE
 from nic_core.cli.output import message
 from nic_core.cli.system import versions
 from nic_core.cli.system.findings import Finding, State
@@ -96,7 +97,7 @@ def found_plugins() -> Iterator[Finding]:
             continue
         counts = [f"{len(records)} {hook.removeprefix('nic_')}" for hook, records in plugin.records.items() if records]
         yield Finding("plugins", plugin.name, "ok", ", ".join(counts) or "brings nothing", facts=facts)
-    for clash in conflicts():
+    for clash in conflicts(spec.name for spec in CORE):
         facts = {"plugins": list(clash.plugins)}
         yield Finding("plugins", "conflict", "broken", clash.text, "uninstall one, or NIC_DISABLE_PLUGINS", facts)
 
