@@ -81,6 +81,18 @@ def test_weights_that_were_altered_and_a_codec_that_fails(
     assert "ZeroDivisionError" in found["trial", "zip"]["text"]
 
 
+def test_plugins_that_bring_the_same(
+    fake: ModuleType, install: Callable[..., Path], capsys: pytest.CaptureFixture
+) -> None:
+    source = (
+        "from nic_core.hooks import hookimpl\nfrom nic_core.spec import CommandSpec\napi_version = '1.0'\n"
+        "@hookimpl\ndef nic_commands():\n    yield CommandSpec('doctor', 'nowhere:doctor', 'Another.')\n"
+    )
+    install("nic-odd", {"odd_plugin.py": source}, "odd = odd_plugin")
+    found = findings(capsys, 1)
+    assert found["plugins", "conflict"]["facts"]["plugins"] == ["odd"]
+
+
 def test_a_default_that_is_not_there(
     fake: ModuleType, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

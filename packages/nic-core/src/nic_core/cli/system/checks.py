@@ -98,8 +98,8 @@ def found_plugins() -> Iterator[Finding]:
         counts = [f"{len(records)} {hook.removeprefix('nic_')}" for hook, records in plugin.records.items() if records]
         yield Finding("plugins", plugin.name, "ok", ", ".join(counts) or "brings nothing", facts=facts)
     for clash in conflicts(spec.name for spec in CORE):
-        facts = {"plugins": list(clash.plugins)}
-        yield Finding("plugins", "conflict", "broken", clash.text, "uninstall one, or NIC_DISABLE_PLUGINS", facts)
+        remedy, who = "uninstall one, or NIC_DISABLE_PLUGINS", list(clash.plugins)
+        yield Finding("plugins", "conflict", "broken", clash.text, remedy, {"plugins": who})
 
 
 def weights() -> Iterator[Finding]:
