@@ -27,6 +27,8 @@ from nic_taco.config import TacoConfig
 from nic_taco.model import Taco
 from nic_tbtc.config import TbtcConfig
 from nic_tbtc.model import Tbtc
+from nic_textsketch.config import SketchConfig
+from nic_textsketch.sketches.model import SketchModel
 from skimage import data
 
 SWINT = TbtcConfig("swint", "charm", (16, 32, 32, 64), (32, 32), (1, 1, 1, 1), (2, 1))
@@ -36,11 +38,11 @@ RANDOM: dict[str, Callable[[], LatentModel]] = {
     "tbtc-swint-charm": lambda: Tbtc(SWINT),
     "cca": lambda: Cca(CcaConfig.of(width=16, depth=1)),
     "taco": lambda: Taco(TacoConfig(width=16, slices=(4, 4, 8), text_width=64, context_widths=(12, 8))),
+    "textsketch-ntc": lambda: SketchModel(SketchConfig(16)),
     "egic": lambda: Egic(EgicConfig.of(width=16)),
 }
-BY_GRAPHS = {"mini", "textsketch-ntc", "tbtc-conv-hyperprior", "tbtc-conv-charm", "cca"}
-BUNDLED = ("mini", "textsketch-ntc")
-CODECS = [(codec, runtime) for codec in (*BUNDLED, *RANDOM) for runtime in ("torch", "onnx")]
+BY_GRAPHS = ("mini", "textsketch-ntc", "tbtc-conv-hyperprior", "tbtc-conv-charm", "cca")
+CODECS = [*((codec, "torch") for codec in ("mini", *RANDOM)), *((codec, "onnx") for codec in BY_GRAPHS)]
 PICTURE = np.ascontiguousarray(data.coffee()[:150, :200])
 
 Step = tuple[str, int, int]
@@ -50,18 +52,28 @@ class Cancelled(Exception):
     """What ends work here."""
 
 
-@pytest.fixture(scope="module", params=[f"{c} {r}" for c, r in CODECS if r == "torch" or c in BY_GRAPHS])
-def codec(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Codec:
-    """A codec with its own weights, or with random ones of a small model."""
-    name, runtime = request.param.split()
-    path = None
-    if name in RANDOM:
-        torch.manual_seed(0)
-        path = tmp_path_factory.mktemp("weights") / "random.safetensors"
-        with pytest.MonkeyPatch.context() as patch:
-            patch.delenv("NIC_GRAPHS", raising=False)
-            export(RANDOM[name]().eval(), path, WeightsInfo(name, "random", {}, "", ""))
-    return nic.load(name, path, device="cpu", runtime=runtime)
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path | None]:
+    """Return a function that writes random weights of a small model, once; None for a codec with weights of its own."""
+    folder = tmp_path_factory.mktemp("weights")
+
+    def made(codec: str) -> Path | None:
+        path = folder / f"{codec}.safetensors"
+        if codec in RANDOM and not path.exists():
+            torch.manual_seed(0)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.delenv("NIC_GRAPHS", raising=False)
+                export(RANDOM[codec]().eval(), path, WeightsInfo(codec, "random", {}, "", ""))
+        return path if codec in RANDOM else None
+
+    return made
+
+
+@pytest.fixture(scope="module", params=CODECS, ids=" ".join)
+def codec(request: pytest.FixtureRequest, weights: Callable[[str], Path | None]) -> Codec:
+    """A codec by a runtime."""
+    name, runtime = request.param
+    return nic.load(name, weights(name), device="cpu", runtime=runtime)
 
 
 @pytest.fixture(autouse=True)

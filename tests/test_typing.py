@@ -25,6 +25,8 @@ def test_the_program_uses_every_public_name() -> None:
     assert "ignore" not in text
 
 
-@pytest.mark.parametrize("package", sorted(path.parent for path in ROOT.glob("*/nic-*/src/*/__init__.py")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "package", sorted(path.parent for path in ROOT.glob("*/nic-*/src/*/__init__.py")), ids=lambda path: path.name
+)
 def test_every_distribution_says_that_it_is_typed(package: Path) -> None:
     assert (package / "py.typed").exists()
