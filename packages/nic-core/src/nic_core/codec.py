@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from nic_core.errors import DamagedFile, NicError
+from nic_core.errors import BadOption, DamagedFile, NicError
 from nic_core.format.container import File, Header
 from nic_core.format.tiling import Area, Tiling
 from nic_core.pictures.strips import Pixels
@@ -74,6 +74,13 @@ class PixelCodec(ABC):
     def __init__(self, path: Path | None, info: WeightsInfo, device: str) -> None:
         self.path = cast(Path, path)  # whoever has no weights does not look
         self.info, self.device = info, device
+
+    def compute_in_bfloat16(self) -> None:
+        """Let the transforms, and nothing that decides a symbol, compute in bfloat16 from now on.
+
+        Asked of codecs that were just opened, where the user wants it. BadOption from those that cannot.
+        """
+        raise BadOption(f"{self.info.codec} has nothing to compute in bfloat16: leave out --runtime torch-bf16")
 
     @abstractmethod
     def compress(self, pixels: np.ndarray, quality: float | None, options: dict[str, Any]) -> Coded:

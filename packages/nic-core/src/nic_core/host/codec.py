@@ -42,7 +42,7 @@ class Codec:
     asked for. They are kept for all codecs of this process that ask for the same, see `nic_core.host.cache`. Any number
     of threads may use a codec. A pickle of one holds what it takes to open it again, not its weights.
 
-    spec: its record. device: where it runs. runtime: "auto", "torch" or "onnx", what runs its transforms.
+    spec: its record. device: where it runs. runtime: what runs its transforms, see `load`.
     cache: where opened weights are kept.
     """
 

@@ -29,10 +29,13 @@ def opened(
         target = target_of(spec, path, device, runtime)
         found = path.stat() if path else None
         file = (os.path.realpath(path), found.st_size, found.st_mtime_ns) if path and found else None
-        key = target, file, info.codec, info.entropy_id, info.synthesis_id, place_of(spec, target, device)
+        lower = runtime == "torch-bf16"
+        key = target, file, info.codec, info.entropy_id, info.synthesis_id, place_of(spec, target, device), lower
 
         def make() -> PixelCodec:
             codec = made(spec, target, path, info, device)
+            if lower:
+                codec.compute_in_bfloat16()
             if codec.runtime:
                 logger.info("%s runs by %s", info.name, codec.runtime)
             return codec

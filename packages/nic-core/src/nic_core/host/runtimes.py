@@ -1,4 +1,4 @@
-"""What runs a codec's transforms: torch, or onnxruntime where weights hold graphs for it."""
+"""What runs a codec's transforms: torch, in bfloat16 if so wanted, or onnxruntime where weights hold graphs for it."""
 
 import os
 import platform
@@ -14,7 +14,7 @@ from nic_core.spec import CodecSpec, resolve
 from nic_core.weights.record import GRAPHS
 from nic_core.weights.tensors import read_head
 
-Runtime = Literal["auto", "torch", "onnx"]
+Runtime = Literal["auto", "torch", "torch-bf16", "onnx"]
 RUNTIMES: tuple[str, ...] = get_args(Runtime)
 NVIDIA = ("/dev/nvidiactl", "/proc/driver/nvidia")
 
@@ -33,7 +33,8 @@ def target_of(spec: CodecSpec, path: Path | None, device: str, runtime: Runtime)
     that torch is for: a GPU that is named, or in sight where torch is installed. BadWeights and NicError say what is
     missing for a runtime that was asked for, or for all.
     """
-    if path and spec.graphs and runtime != "torch" and (runtime == "onnx" or _prefers_graphs(path, device)):
+    by_graphs = runtime == "onnx" or (runtime == "auto" and path and spec.graphs and _prefers_graphs(path, device))
+    if path and spec.graphs and by_graphs:
         if not has_graphs(path):
             raise BadWeights(
                 f"{path.name} holds no graphs for onnxruntime: it was exported without; nic weights upgrade adds them"
@@ -78,6 +79,6 @@ def _needs_torch(spec: CodecSpec, path: Path | None, runtime: Runtime) -> str:
         return f"{spec.id} needs torch, which is not installed: pip install {package}"
     if not has_graphs(path):
         return f"{path.name} holds no graphs for onnxruntime, and torch is not installed: pip install {package}[torch]"
-    if runtime == "torch":
+    if runtime.startswith("torch"):
         return f"torch is not installed: pip install {package}[torch], or leave the runtime to nic"
     return f"neither onnxruntime nor torch is installed: pip install onnxruntime, or {package}[torch]"
