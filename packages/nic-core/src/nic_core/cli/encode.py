@@ -1,7 +1,7 @@
 """`nic encode`: pictures in, .nic files out."""
 
 import sys
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any
 
 import click
@@ -30,7 +30,7 @@ from nic_core.pictures.picture import RowPicture
 SUFFIX = ".nic"
 
 
-def _check_name(path: Path) -> None:
+def _check_name(path: PurePath) -> None:
     if path.suffix.lower() != SUFFIX:
         raise click.UsageError(f"-o {path} does not end in .nic; a folder that is not there yet is written {path}/")
 
@@ -76,7 +76,7 @@ with_rate = together(
 @click.option("--max-pixels", type=click.IntRange(1), help="Refuse larger pictures [default: 179 million].")
 @click.option("--strip", is_flag=True, help="Leave out ICC profile, EXIF and XMP (orientation is applied first).")
 def encode(
-    inputs: tuple[Path, ...],
+    inputs: tuple[PurePath, ...],
     output: str | None,
     quality: float | None,
     target_bpp: Target | None,
@@ -103,6 +103,7 @@ def encode(
     nic encode holiday/ -o out/ --skip-existing   goes on where it was interrupted
     nic encode photo.jpg --target-size 40kB   the best file of at most 40 000 bytes
     nic encode - -o - < photo.png > out.nic   a pipe
+    nic encode s3://bucket/in/ -o s3://bucket/out/   any URL of fsspec (pip install nic-core[fsspec])
     """
     targets = [target for target in (target_bpp, target_size, target_psnr) if target]
     if len(targets) + (quality is not None) > 1:
@@ -131,7 +132,7 @@ def encode(
     return run_jobs(todo, work, "encode", jobs)
 
 
-def _read(source: Path, max_pixels: int | None) -> RowPicture:
+def _read(source: PurePath, max_pixels: int | None) -> RowPicture:
     if source == STREAM:
         return image_files.read_bytes(sys.stdin.buffer.read(), max_pixels=max_pixels)
     return image_files.open_rows(source, max_pixels)

@@ -24,5 +24,5 @@ DEFAULT = "nic-mini"
 BASE = ("nic-core", "nic-native", "nic-latent", "nic-nn")
 """The distributions that bring no codec."""
 
-TOOLS = ("nic-train", "nic-eval")
-"""Those that bring verbs of the command."""
+TOOLS = ("nic-train", "nic-eval", "nic-zarr")
+"""Those that bring verbs of the command, or codecs to other programs."""
