@@ -54,6 +54,18 @@ class OutOfTime(NicError):
     """Decoding takes longer than the limit that its caller set."""
 
 
+class NoEngine(NicError):
+    """No installed package brings the engine that shall run workers."""
+
+
+class CannotStart(NicError):
+    """A worker cannot open what its work needs; others could not either."""
+
+
+class WorkerDied(NicError):
+    """A worker process ended without an answer: killed, out of memory, or crashed in native code."""
+
+
 class CannotRead(NicError):
     """A file is not there, or may not be read."""
 

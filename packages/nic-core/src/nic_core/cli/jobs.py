@@ -4,7 +4,7 @@ import os
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -13,12 +13,17 @@ import click
 from nic_core.cli.output import refuse_terminals
 from nic_core.errors import NicError
 from nic_core.files.atomic import is_device
+from nic_core.files.shards import SUFFIX as SHARD
+from nic_core.files.shards import is_shard
 
 STREAM = Path("-")
 """Standard input, or standard output."""
 
 Existing = Literal["refuse", "replace", "skip"]
 """What becomes of outputs that are there already."""
+
+Shards = Literal["", "tar", "folder"]
+"""What is made of a .tar file: a .tar file, or a folder; empty for what is none."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,8 @@ class Kind:
     reads: what the names end in that are looked for in folders, in lower case. called: what the files are called.
     makes: what the outputs' names end in. unmentioned: endings of files in folders that nobody expects to be read.
     package: says for another ending which package it takes to read it, or None. check: raises an error of nic's or a
-    UsageError for an output's name that does not fit.
+    UsageError for an output's name that does not fit. shards: what becomes of .tar files of what it reads, which are
+    looked for in folders, too; where it is empty, those that are named become shards again; None where none are read.
     """
 
     reads: frozenset[str]
@@ -37,6 +43,15 @@ class Kind:
     unmentioned: frozenset[str] = frozenset()
     package: Callable[[str], str | None] = lambda suffix: None
     check: Callable[[Path], object] = lambda path: None
+    shards: Shards | None = None
+
+    def shard(self, source: Path) -> "Shards":
+        """Return what becomes of a source that is a shard, empty for other files."""
+        return "" if self.shards is None or not is_shard(source) else self.shards or "tar"
+
+    def ending(self, source: Path) -> str:
+        """Return what the output's name ends in."""
+        return {"": self.makes, "tar": SHARD, "folder": ""}[self.shard(source)]
 
 
 @dataclass(frozen=True)
@@ -44,12 +59,17 @@ class Job:
     """One input and where its output goes.
 
     make_folder: whether the target's folder is made where it is missing. problem: why it cannot be done, or empty.
+    shard: what is made of a source that is one. again: whether it was tried before in this run, so that what lies at
+    the target may be its own. without: members of the shard to leave out.
     """
 
     source: Path
     target: Path
     make_folder: bool = False
     problem: str = ""
+    shard: Shards = ""
+    again: bool = False
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,12 +112,19 @@ def plan(inputs: Sequence[Path], output: str | None, kind: Kind, existing: Exist
     Raises NicError where outputs are there already, UsageError where inputs and output do not fit together.
     """
     found = find(inputs, kind)
-    into_folder = _into_folder(inputs, output, len(found.files))
+    shards = [kind.shard(source) for source, _ in found.files]
+    into_folder = _into_folder(inputs, output, len(found.files), "folder" in shards)
     place = None if output is None else Path(output)
     if place not in (None, STREAM) and not into_folder and not is_device(place):
-        kind.check(place)
-    targets, renamed = _targets(found.files, place, into_folder, kind.makes)
-    jobs = [Job(source, target, into_folder) for (source, _), target in zip(found.files, targets, strict=True)]
+        if shards != ["tar"]:
+            kind.check(place)
+        elif not is_shard(place):
+            raise click.UsageError(f"-o {place} does not end in {SHARD}; a folder that is not there yet is {place}/")
+    targets, renamed = _targets(found.files, place, into_folder, kind.ending)
+    jobs = [
+        Job(source, target, into_folder, shard=shard)
+        for (source, _), target, shard in zip(found.files, targets, shards, strict=True)
+    ]
     jobs = _without_clashes(list(dict.fromkeys(jobs)))
     refuse_terminals(any(job.source == STREAM for job in jobs), any(job.target == STREAM for job in jobs))
     sources = {os.path.realpath(job.source): job.source for job in jobs if job.source != STREAM}
@@ -107,7 +134,8 @@ def plan(inputs: Sequence[Path], output: str | None, kind: Kind, existing: Exist
     there = [job for job in jobs if job.target != STREAM and os.path.exists(job.target) and not is_device(job.target)]
     if there and existing == "refuse":
         raise NicError(_refusal(there, len(jobs)))
-    left = jobs if existing == "replace" else [job for job in jobs if job not in set(there)]
+    whole = {job for job in there if job.shard != "folder"}  # of a folder each file may be there or not
+    left = jobs if existing == "replace" else [job for job in jobs if job not in whole]
     notes = [_renaming(renamed)] if renamed else []
     notes += [passed_over(found.passed_over, kind)] if found.passed_over else []
     folders = [os.path.dirname(os.path.abspath(job.target)) for job in jobs]
@@ -144,7 +172,8 @@ def _walk(folder: Path, kind: Kind, found: Found) -> None:
             suffix = path.suffix.lower()
             if name.startswith(".nic-") or suffix in kind.unmentioned:
                 continue
-            if suffix in kind.reads and not name.startswith(".") and os.path.isfile(path):
+            read = suffix in kind.reads or bool(kind.shards and kind.shard(path))
+            if read and not name.startswith(".") and os.path.isfile(path):
                 found.files.append((path, path.relative_to(folder)))
             else:
                 found.passed_over["hidden" if name.startswith(".") else suffix or "without an ending"] += 1
@@ -160,12 +189,12 @@ def passed_over(counts: Counter[str], kind: Kind) -> str:
     return f"{total} {'file' if total == 1 else 'files'} passed over: {', '.join(parts)}"
 
 
-def _into_folder(inputs: Sequence[Path], output: str | None, count: int) -> bool:
+def _into_folder(inputs: Sequence[Path], output: str | None, count: int, unpacks: bool) -> bool:
     if output is None or output == str(STREAM):
-        if output is not None and (count > 1 or any(os.path.isdir(path) for path in inputs)):
+        if output is not None and (unpacks or count > 1 or any(os.path.isdir(path) for path in inputs)):
             raise click.UsageError("several inputs cannot go to standard output; give a folder with -o")
         return False
-    several = count > 1 or any(os.path.isdir(path) for path in inputs)
+    several = unpacks or count > 1 or any(os.path.isdir(path) for path in inputs)
     into = several or output.endswith((os.sep, os.altsep or os.sep)) or os.path.isdir(output)
     if into and os.path.exists(output) and not os.path.isdir(output):
         raise click.UsageError(f"-o {output} is a file; several inputs need a folder")
@@ -173,7 +202,7 @@ def _into_folder(inputs: Sequence[Path], output: str | None, count: int) -> bool
 
 
 def _targets(
-    files: list[tuple[Path, Path]], place: Path | None, into_folder: bool, suffix: str
+    files: list[tuple[Path, Path]], place: Path | None, into_folder: bool, ending: Callable[[Path], str]
 ) -> tuple[list[Path], list[Path]]:
     """Return where each file goes, and the targets that keep their inputs' endings."""
     if place is not None and not into_folder:
@@ -185,7 +214,7 @@ def _targets(
         path = at[number]
         if path == STREAM:
             return STREAM
-        return path.with_name((path.name if number in whole else path.stem) + suffix)
+        return path.with_name((path.name if number in whole else path.stem) + ending(files[number][0]))
 
     while True:
         groups = _sharing([name(number) for number in range(len(at))])
@@ -213,7 +242,7 @@ def _without_clashes(jobs: list[Job]) -> list[Job]:
         for number in group:
             job = jobs[number]
             problem = f"{names} would all be written to {job.target}: do them in separate runs"
-            jobs[number] = Job(job.source, job.target, job.make_folder, problem)
+            jobs[number] = replace(job, problem=problem)
     return jobs
 
 

@@ -16,7 +16,7 @@ import pluggy
 from nic_core import hooks
 from nic_core.errors import CodecNotFound, NicError
 from nic_core.plugins.published import DISTRIBUTIONS
-from nic_core.spec import API_VERSION, CodecSpec, CommandSpec, ImporterSpec, RecipeSpec, WeightsSpec
+from nic_core.spec import API_VERSION, CodecSpec, CommandSpec, EngineSpec, ImporterSpec, RecipeSpec, WeightsSpec
 
 GROUP = "nic"
 RECORDS = {
@@ -25,6 +25,7 @@ RECORDS = {
     "nic_importers": ImporterSpec,
     "nic_recipes": RecipeSpec,
     "nic_commands": CommandSpec,
+    "nic_engines": EngineSpec,
 }
 
 
