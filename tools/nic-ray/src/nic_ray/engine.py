@@ -1,5 +1,6 @@
 """The engine: workers that are actors on the machines of a Ray cluster."""
 
+import logging
 import os
 import socket
 import time
@@ -135,7 +136,7 @@ def _connect(address: str | None) -> None:
     if address not in ("local", "auto"):
         _find(address)
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="error", namespace="nic", **how)
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, namespace="nic", **how)
     except ConnectionError as error:
         where = "runs on this machine" if address == "auto" else f"answers at {address}"
         raise NicError(f"no Ray cluster {where}: ray start --head") from error

@@ -17,7 +17,7 @@ CONTROL = "control"
 """The group of methods that run beside a task."""
 
 
-@ray.remote(max_restarts=0, max_task_retries=0, concurrency_groups={CONTROL: 1})
+@ray.remote(max_restarts=0, max_task_retries=0, concurrency_groups={CONTROL: 1})  # type: ignore[call-overload]
 class Actor:
     """Does one task after another.
 

@@ -110,6 +110,7 @@ def run(plan: Plan, make: Callable[[], Work], verb: str, at_once: int, crew: Cre
 def do(worker: Worker, job: Job, say: Say) -> Done:
     """Do a job in a worker, and again in another where that one dies; WorkerDied where the other does, too."""
     deaths: Counter[str] = Counter()
+    at = ""  # the member of a shard that the worker is at
     sharded = bool(job.shard)
 
     def receive(message: tuple[str, Any]) -> None:
@@ -122,7 +123,7 @@ def do(worker: Worker, job: Job, say: Say) -> Done:
             TOLD[kind](*content)
 
     while True:
-        at = ""  # the member of the shard that it works on
+        at = ""
         try:
             done: Done = worker.do(job, receive)
             return done

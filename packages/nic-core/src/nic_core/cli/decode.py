@@ -4,7 +4,7 @@ import io
 import os
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import click
@@ -23,11 +23,12 @@ from nic_core.cli.flags import (
     with_parallel,
     with_shards,
 )
-from nic_core.cli.jobs import STREAM, Existing, Job, Kind, Shards, plan
+from nic_core.cli.jobs import STREAM, Existing, Job, Kind, PlaceType, Shards, plan
 from nic_core.cli.output import read, write
 from nic_core.cli.running import Done, Say, Work
 from nic_core.errors import BadPicture, DamagedFile
 from nic_core.files.atomic import atomic_path, check_writable, is_device, make_folder
+from nic_core.files.places import exists
 from nic_core.format import chunks
 from nic_core.format.container import File, unpack
 from nic_core.format.tiling import Area, Region
@@ -89,7 +90,7 @@ def _listed(formats: frozenset[str]) -> str:
 @with_engine
 @click.option(
     "--dump",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=PlaceType(),
     help="Write into this folder, too, what the pictures are coded by, where that can be looked at: prompts, sketches.",
 )
 @click.option(
@@ -104,7 +105,7 @@ def _listed(formats: frozenset[str]) -> str:
     help="Give up on a picture after so long, start-up aside [default: never, or NIC_MAX_SECONDS].",
 )
 def decode(
-    inputs: tuple[Path, ...],
+    inputs: tuple[PurePath, ...],
     output: str | None,
     suffix: str | None,
     quality: int | None,
@@ -119,7 +120,7 @@ def decode(
     weights: str | None,
     device: str,
     runtime: Runtime,
-    dump: Path | None,
+    dump: PurePath | None,
     salvage: bool,
     max_pixels: int | None,
     max_seconds: float | None,
@@ -195,8 +196,8 @@ def decoder(
     weights: str | None,
     device: str,
     runtime: Runtime,
-    dump: Path | None,
-    folder: Path,
+    dump: PurePath | None,
+    folder: PurePath,
     salvage: bool,
     max_pixels: int | None,
     max_seconds: float | None,
@@ -258,7 +259,7 @@ def decoder(
 
 
 def _save(
-    picture: RowPicture, target: Path, format: str, quality: int | None, subsampling: str | None, replace: bool
+    picture: RowPicture, target: PurePath, format: str, quality: int | None, subsampling: str | None, replace: bool
 ) -> None:
     """Write a picture as a file of a format, some rows at a time where the format and the target allow it."""
     if target == STREAM or is_device(target):
@@ -268,17 +269,17 @@ def _save(
         image_files.save(picture, file, format, quality, subsampling)
 
 
-def _dump(parts: dict[str, bytes], stem: Path, how: Existing) -> None:
+def _dump(parts: dict[str, bytes], stem: PurePath, how: Existing) -> None:
     """Write the parts of a file, named by a path to which they add their suffixes."""
     make_folder(stem.parent)
     for suffix, content in parts.items():
         path = stem.with_name(f"{stem.name}{suffix}")
-        if how != "skip" or not os.path.exists(path):
+        if how != "skip" or not exists(path):
             check_writable(path)
             write(path, content, how == "replace")
 
 
-def _dump_stem(target: Path, folder: Path, dump: Path) -> Path:
+def _dump_stem(target: PurePath, folder: PurePath, dump: PurePath) -> PurePath:
     """Return the path that the parts behind a target are named by: as targets lie below a folder, below another."""
     if target == STREAM:
         return dump / "picture"

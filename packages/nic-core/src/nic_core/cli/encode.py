@@ -3,7 +3,7 @@
 import sys
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any
 
 import click
@@ -35,7 +35,7 @@ from nic_core.pictures.picture import RowPicture
 SUFFIX = ".nic"
 
 
-def _check_name(path: Path) -> None:
+def _check_name(path: PurePath) -> None:
     if path.suffix.lower() != SUFFIX:
         raise click.UsageError(f"-o {path} does not end in .nic; a folder that is not there yet is written {path}/")
 
@@ -78,7 +78,7 @@ with_rate = together(
 @click.option("--max-pixels", type=click.IntRange(1), help="Refuse larger pictures [default: 179 million].")
 @click.option("--strip", is_flag=True, help="Leave out ICC profile, EXIF and XMP (orientation is applied first).")
 def encode(
-    inputs: tuple[Path, ...],
+    inputs: tuple[PurePath, ...],
     output: str | None,
     quality: float | None,
     target_bpp: Target | None,
@@ -108,6 +108,7 @@ def encode(
     nic encode holiday/ -o out/ --workers 8   by eight processes; docs/scale.md: by many machines
     nic encode photo.jpg --target-size 40kB   the best file of at most 40 000 bytes
     nic encode - -o - < photo.png > out.nic   a pipe
+    nic encode s3://bucket/in/ -o s3://bucket/out/   any URL of fsspec (pip install nic-core[fsspec])
     """
     targets = [target for target in (target_bpp, target_size, target_psnr) if target]
     if len(targets) + (quality is not None) > 1:
@@ -139,7 +140,7 @@ def encoder(
     loaded = api.load(name, weights or chosen, device, runtime)
     encode_options = EncodeOptions(loaded.spec, {**settings, **options})
 
-    def code(picture: RowPicture, source: Path, say: Say) -> tuple[bytes, Done]:
+    def code(picture: RowPicture, source: PurePath, say: Say) -> tuple[bytes, Done]:
         own = encode_options.of(source)
         data = loaded.encode(
             picture,
@@ -153,7 +154,7 @@ def encoder(
         return data, Done(len(data), picture.width * picture.height)
 
     def member(data: bytes, shown: str, _: Say) -> tuple[bytes, Done]:
-        return code(image_files.read_bytes(data, shown, max_pixels), Path(shown), lambda stage: None)
+        return code(image_files.read_bytes(data, shown, max_pixels), PurePath(shown), lambda stage: None)
 
     def work(job: Job, say: Say) -> Done:
         if job.shard:
@@ -165,7 +166,7 @@ def encoder(
     return work
 
 
-def _read(source: Path, max_pixels: int | None) -> RowPicture:
+def _read(source: PurePath, max_pixels: int | None) -> RowPicture:
     if source == STREAM:
         return image_files.read_bytes(sys.stdin.buffer.read(), max_pixels=max_pixels)
     return image_files.open_rows(source, max_pixels)

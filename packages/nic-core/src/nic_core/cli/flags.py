@@ -10,7 +10,7 @@ from typing import Any, Literal
 import click
 
 from nic_core.api import parse_codec
-from nic_core.cli.jobs import Existing
+from nic_core.cli.jobs import Existing, PlaceType
 from nic_core.errors import BadOption
 from nic_core.format.tiling import Region
 from nic_core.host.runtimes import RUNTIMES
@@ -143,12 +143,13 @@ def together(*decorators: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 with_files = together(
-    click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path)),
+    click.argument("inputs", nargs=-1, required=True, type=PlaceType()),
     click.option(
         "-o",
         "--output",
-        type=click.Path(),
-        help="A file for one input, a folder for several, - for standard output. Default: beside each input.",
+        metavar="PATH",
+        help="A file for one input, a folder for several, - for standard output. Default: beside each input. Paths may "
+        "be URLs, such as s3://bucket/folder/.",
     ),
 )
 with_existing = together(

@@ -1,14 +1,15 @@
 """`nic info`: what .nic files say of themselves; quick, without torch."""
 
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any
 
 import click
 
 from nic_core import weights as known_weights
-from nic_core.cli.jobs import Kind, find
+from nic_core.cli.jobs import Kind, PlaceType, find
 from nic_core.cli.output import as_json, message, read, show, show_json
 from nic_core.errors import NicError
+from nic_core.files.places import is_folder
 from nic_core.format import container, resolution
 from nic_core.printable import printable
 
@@ -16,9 +17,9 @@ FILES = Kind(frozenset({".nic"}), ".nic files", "")
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=PlaceType())
 @as_json
-def info(files: tuple[Path, ...], as_json: bool) -> int:
+def info(files: tuple[PurePath, ...], as_json: bool) -> int:
     """Show what .nic files say of themselves: size, codec, weights, quality, metadata. Decodes nothing.
 
     \b
@@ -40,14 +41,14 @@ def info(files: tuple[Path, ...], as_json: bool) -> int:
         if "error" in fact:
             show(f"nic: {fact['error']}", err=True)
     if as_json:
-        single = len(files) == 1 and len(facts) == 1 and not files[0].is_dir()
+        single = len(files) == 1 and len(facts) == 1 and not is_folder(files[0])
         show_json(facts[0] if single else facts)
     elif sound := [fact for fact in facts if "error" not in fact]:
         click.echo("\n\n".join(map(_text, sound)))
     return 1 if any("error" in fact for fact in facts) else 0
 
 
-def describe(path: Path) -> dict[str, Any]:
+def describe(path: PurePath) -> dict[str, Any]:
     """Return a .nic file's facts, in the order in which they are shown; an error of nic's names the file."""
     data = read(path)
     try:

@@ -5,14 +5,15 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Literal
+from pathlib import Path, PurePath
+from typing import Any, Literal
 
 import click
 
 from nic_core.cli.output import refuse_terminals
 from nic_core.errors import NicError
 from nic_core.files.atomic import is_device
+from nic_core.files.places import exists, is_folder, is_url, place_of, walk
 from nic_core.files.shards import SUFFIX as SHARD
 from nic_core.files.shards import is_shard
 
@@ -24,6 +25,16 @@ Existing = Literal["refuse", "replace", "skip"]
 
 Shards = Literal["", "tar", "folder"]
 """What is made of a .tar file: a .tar file, or a folder; empty for what is none."""
+
+
+class PlaceType(click.ParamType):
+    """A path, or a URL that fsspec is asked for."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> PurePath:
+        """Return the place that a text names."""
+        return value if isinstance(value, PurePath) else place_of(value)
 
 
 @dataclass(frozen=True)
@@ -42,29 +53,29 @@ class Kind:
     makes: str
     unmentioned: frozenset[str] = frozenset()
     package: Callable[[str], str | None] = lambda suffix: None
-    check: Callable[[Path], object] = lambda path: None
+    check: Callable[[PurePath], object] = lambda path: None
     shards: Shards | None = None
 
-    def shard(self, source: Path) -> "Shards":
+    def shard(self, source: PurePath) -> Shards:
         """Return what becomes of a source that is a shard, empty for other files."""
         return "" if self.shards is None or not is_shard(source) else self.shards or "tar"
 
-    def ending(self, source: Path) -> str:
+    def ending(self, source: PurePath) -> str:
         """Return what the output's name ends in."""
         return {"": self.makes, "tar": SHARD, "folder": ""}[self.shard(source)]
 
 
 @dataclass(frozen=True)
 class Job:
-    """One input and where its output goes.
+    """One input and where its output goes: paths, or `nic_core.files.places.Url`s.
 
     make_folder: whether the target's folder is made where it is missing. problem: why it cannot be done, or empty.
     shard: what is made of a source that is one. again: whether it was tried before in this run, so that what lies at
     the target may be its own. without: members of the shard to leave out.
     """
 
-    source: Path
-    target: Path
+    source: PurePath
+    target: PurePath
     make_folder: bool = False
     problem: str = ""
     shard: Shards = ""
@@ -96,12 +107,12 @@ class Plan:
 class Found:
     """The files of a run: (file, its path below an output folder), those passed over by kind, and folders unread."""
 
-    files: list[tuple[Path, Path]]
+    files: list[tuple[PurePath, PurePath]]
     passed_over: Counter[str]
     unread: list[Job]
 
 
-def plan(inputs: Sequence[Path], output: str | None, kind: Kind, existing: Existing = "refuse") -> Plan:
+def plan(inputs: Sequence[PurePath], output: str | None, kind: Kind, existing: Existing = "refuse") -> Plan:
     """Return the jobs for files and folders.
 
     output: a file for one input, a folder for several, or for one if it exists or ends in a slash.
@@ -114,7 +125,7 @@ def plan(inputs: Sequence[Path], output: str | None, kind: Kind, existing: Exist
     found = find(inputs, kind)
     shards = [kind.shard(source) for source, _ in found.files]
     into_folder = _into_folder(inputs, output, len(found.files), "folder" in shards)
-    place = None if output is None else Path(output)
+    place = None if output is None else place_of(output)
     if place not in (None, STREAM) and not into_folder and not is_device(place):
         if shards != ["tar"]:
             kind.check(place)
@@ -131,7 +142,7 @@ def plan(inputs: Sequence[Path], output: str | None, kind: Kind, existing: Exist
     for job in jobs:
         if job.target != STREAM and (replaced := sources.get(os.path.realpath(job.target))):
             raise click.UsageError(f"the input {replaced} would be replaced by an output; say with -o where to write")
-    there = [job for job in jobs if job.target != STREAM and os.path.exists(job.target) and not is_device(job.target)]
+    there = [job for job in jobs if job.target != STREAM and exists(job.target) and not is_device(job.target)]
     if there and existing == "refuse":
         raise NicError(_refusal(there, len(jobs)))
     whole = {job for job in there if job.shard != "folder"}  # of a folder each file may be there or not
@@ -143,37 +154,38 @@ def plan(inputs: Sequence[Path], output: str | None, kind: Kind, existing: Exist
     return Plan((*found.unread, *left), existing, len(jobs) - len(left), tuple(notes), folder)
 
 
-def find(inputs: Iterable[Path], kind: Kind) -> Found:
+def find(inputs: Iterable[PurePath], kind: Kind) -> Found:
     """Return what lies at paths: files as they are, of folders the files of a kind; NicError for a folder without."""
     found = Found([], Counter(), [])
     for path in inputs:
-        if os.path.isdir(path):
+        if is_folder(path):
             before, errors = len(found.files), len(found.unread)
             _walk(path, kind, found)
             if len(found.files) == before and len(found.unread) == errors:
                 more = f" ({passed_over(found.passed_over, kind)})" if found.passed_over else ""
                 raise NicError(f"no {kind.called} below {path}{more}")
         else:
-            found.files.append((path, Path(path.name)))
+            found.files.append((path, PurePath(path.name)))
     return found
 
 
-def _walk(folder: Path, kind: Kind, found: Found) -> None:
+def _walk(folder: PurePath, kind: Kind, found: Found) -> None:
     """Add what lies in a folder and those below it, in order; links to folders are not followed."""
 
     def unread(error: OSError) -> None:
-        place = Path(error.filename)
-        found.unread.append(Job(place, place, problem=f"cannot read the folder {place}: {error.strerror}"))
+        place = PurePath(error.filename or folder)
+        problem = f"cannot read the folder {place}: {error.strerror or error}"
+        found.unread.append(Job(place, place, problem=problem))
 
-    for place, folders, names in os.walk(folder, onerror=unread):
+    for place, folders, names in walk(folder, unread):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
-            path = Path(place, name)
+            path = place / name
             suffix = path.suffix.lower()
             if name.startswith(".nic-") or suffix in kind.unmentioned:
                 continue
             read = suffix in kind.reads or bool(kind.shards and kind.shard(path))
-            if read and not name.startswith(".") and os.path.isfile(path):
+            if read and not name.startswith(".") and (is_url(path) or os.path.isfile(path)):
                 found.files.append((path, path.relative_to(folder)))
             else:
                 found.passed_over["hidden" if name.startswith(".") else suffix or "without an ending"] += 1
@@ -189,28 +201,28 @@ def passed_over(counts: Counter[str], kind: Kind) -> str:
     return f"{total} {'file' if total == 1 else 'files'} passed over: {', '.join(parts)}"
 
 
-def _into_folder(inputs: Sequence[Path], output: str | None, count: int, unpacks: bool) -> bool:
+def _into_folder(inputs: Sequence[PurePath], output: str | None, count: int, unpacks: bool) -> bool:
     if output is None or output == str(STREAM):
-        if output is not None and (unpacks or count > 1 or any(os.path.isdir(path) for path in inputs)):
+        if output is not None and (unpacks or count > 1 or any(map(is_folder, inputs))):
             raise click.UsageError("several inputs cannot go to standard output; give a folder with -o")
         return False
-    several = unpacks or count > 1 or any(os.path.isdir(path) for path in inputs)
-    into = several or output.endswith((os.sep, os.altsep or os.sep)) or os.path.isdir(output)
-    if into and os.path.exists(output) and not os.path.isdir(output):
+    several = unpacks or count > 1 or any(map(is_folder, inputs))
+    into = several or output.endswith((os.sep, os.altsep or os.sep)) or is_folder(output)
+    if into and exists(output) and not is_folder(output):
         raise click.UsageError(f"-o {output} is a file; several inputs need a folder")
     return into
 
 
 def _targets(
-    files: list[tuple[Path, Path]], place: Path | None, into_folder: bool, ending: Callable[[Path], str]
-) -> tuple[list[Path], list[Path]]:
+    files: list[tuple[PurePath, PurePath]], place: PurePath | None, into_folder: bool, ending: Callable[[PurePath], str]
+) -> tuple[list[PurePath], list[PurePath]]:
     """Return where each file goes, and the targets that keep their inputs' endings."""
     if place is not None and not into_folder:
         return [place] * len(files), []
     at = [source if place is None else place / relative for source, relative in files]
     whole: set[int] = set()
 
-    def name(number: int) -> Path:
+    def name(number: int) -> PurePath:
         path = at[number]
         if path == STREAM:
             return STREAM
@@ -226,7 +238,7 @@ def _targets(
     return targets, [targets[number] for number in sorted(whole)]
 
 
-def _sharing(targets: Sequence[Path]) -> list[list[int]]:
+def _sharing(targets: Sequence[PurePath]) -> list[list[int]]:
     """Return the numbers of the paths that some file system takes for one: cases and forms of accents do not count."""
     groups: defaultdict[str, list[int]] = defaultdict(list)
     for number, target in enumerate(targets):
@@ -246,7 +258,7 @@ def _without_clashes(jobs: list[Job]) -> list[Job]:
     return jobs
 
 
-def _renaming(targets: list[Path]) -> str:
+def _renaming(targets: list[PurePath]) -> str:
     names = ", ".join(target.name for target in targets[:4])
     return f"{len(targets)} inputs that share their names keep their endings: {names}{', ...' if targets[4:] else ''}"
 

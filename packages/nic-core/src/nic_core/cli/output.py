@@ -7,13 +7,14 @@ import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any
 
 import click
 
 from nic_core.cli.settings import settings
 from nic_core.errors import CannotWrite, NicError
+from nic_core.files import places
 from nic_core.files.atomic import atomic_write
 from nic_core.printable import printable
 
@@ -74,17 +75,17 @@ def refuse_terminals(reads: bool, writes: bool) -> None:
         raise click.UsageError("standard input is a terminal: give a file, or a pipe")
 
 
-def read(source: Path) -> bytes:
+def read(source: PurePath) -> bytes:
     """Return what a file holds, or what standard input brings for "-"; NicError where it cannot be read."""
     if str(source) == "-":
         return sys.stdin.buffer.read()
     try:
-        return source.read_bytes()
+        return places.read_bytes(source)
     except OSError as error:
-        raise NicError(f"cannot read {source}: {error.strerror}") from error
+        raise NicError(f"cannot read {source}: {error.strerror or error}") from error
 
 
-def write(target: Path, data: bytes, replace: bool) -> None:
+def write(target: PurePath, data: bytes, replace: bool) -> None:
     """Write a file, all or nothing, or standard output for "-"; CannotWrite where that does not work.
 
     replace: whether a file of that name may be replaced.

@@ -1,7 +1,6 @@
 """Shards of pictures or .nic files: one job that works through the members of a .tar file."""
 
 import logging
-import os
 from collections.abc import Callable
 from pathlib import PurePosixPath
 
@@ -9,6 +8,7 @@ from nic_core.cli.jobs import Existing, Job, Kind
 from nic_core.cli.output import message
 from nic_core.cli.running import Done, Say
 from nic_core.errors import NicError
+from nic_core.files.places import exists
 from nic_core.files.shards import Member, Names, inside, members, new_folder, new_shard
 
 logger = logging.getLogger("nic")
@@ -35,7 +35,7 @@ def recode(job: Job, kind: Kind, code: Code, say: Say, existing: Existing) -> Do
             say(member.name)
             try:
                 name = names.take(member.name, kind.makes if wanted else None)
-                if as_folder and os.path.exists(inside(job.target, name)) and (existing == "skip" or job.again):
+                if as_folder and exists(inside(job.target, name)) and (existing == "skip" or job.again):
                     done += Done(0, 0, files=0, there=int(wanted))
                     continue
                 data, one = code(member.data, shown, say) if wanted else (member.data, Done(0, 0, files=0))

@@ -7,11 +7,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from nic_core.errors import CannotWrite
+from nic_core.files import places
+from nic_core.files.places import Place
 from nic_core.files.temporary import temporary
 
 
-def atomic_write(path: str | os.PathLike, data: bytes, replace: bool = True) -> None:
-    """Write `data` to `path`, all or nothing.
+def atomic_write(path: Place, data: bytes, replace: bool = True) -> None:
+    """Write `data` to `path`, which may be a URL (see `places`), all or nothing.
 
     A link keeps pointing where it does; a device or pipe (/dev/stdout) is written directly. CannotWrite, with the
     folder and the reason, where it does not work.
@@ -29,12 +31,17 @@ def atomic_write(path: str | os.PathLike, data: bytes, replace: bool = True) -> 
 
 
 @contextmanager
-def atomic_path(path: str | os.PathLike, replace: bool = True) -> Iterator[Path]:
+def atomic_path(path: Place, replace: bool = True) -> Iterator[Path]:
     """Yield a temporary path in the same folder, which takes the name `path` when the block ends.
 
+    Of a URL it is one of this machine, whose file is then put there.
     What was written goes away on any error, an interrupt included, and by a later run's hand after a kill. CannotWrite
     and `replace` as in `atomic_write`.
     """
+    if places.is_url(path):
+        with _writing(path), places.uploaded(path, replace) as part:
+            yield part
+        return
     target = _target(path)
     try:
         with temporary(target.parent) as (part, permissions):
@@ -48,8 +55,15 @@ def atomic_path(path: str | os.PathLike, replace: bool = True) -> Iterator[Path]
         raise _cannot_write(path, target, error) from error
 
 
-def check_writable(path: str | os.PathLike) -> None:
-    """Raise CannotWrite, as `atomic_write` would, where a file cannot be written; leaves no trace. For long work."""
+def check_writable(path: Place) -> None:
+    """Raise CannotWrite, as `atomic_write` would, where a file cannot be written; leaves no trace. For long work.
+
+    Of a URL only that much is found out as takes no writing.
+    """
+    if places.is_url(path):
+        with _writing(path):
+            places.check_writable(path)
+        return
     target = _target(path)
     if is_device(target):
         return
@@ -64,21 +78,30 @@ def check_writable(path: str | os.PathLike) -> None:
         raise _cannot_write(path, target, error) from error
 
 
-def make_folder(path: Path) -> None:
+def make_folder(path: Place) -> None:
     """Make a folder and those above it where they are missing; CannotWrite where that does not work."""
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        places.make_folder(path)
     except OSError as error:
         raise CannotWrite(f"cannot make the folder {path}: {error.strerror or error}") from error
 
 
-def _target(path: str | os.PathLike) -> Path:
-    return Path(os.path.realpath(path))
+def _target(path: Place) -> Path:
+    return Path(os.path.realpath(places.local(path)))
 
 
-def is_device(path: str | os.PathLike) -> bool:
+def is_device(path: Place) -> bool:
     """Return whether a path is one of a device or a pipe, where nothing is replaced by writing."""
+    path = places.local(path)
     return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
+
+
+@contextmanager
+def _writing(url: Place) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CannotWrite(f"cannot write {url}: {error.strerror or error}") from error
 
 
 def _take_free_name(part: Path, target: Path) -> None:
@@ -93,8 +116,8 @@ def _take_free_name(part: Path, target: Path) -> None:
         os.replace(part, target)
 
 
-def _cannot_write(path: str | os.PathLike, target: Path, error: OSError) -> CannotWrite:
-    path = Path(path)
+def _cannot_write(path: Place, target: Path, error: OSError) -> CannotWrite:
+    path = Path(places.local(path))
     return CannotWrite(f"cannot write {path.name} in the folder {path.parent}: {_reason(target, error)}")
 
 

@@ -10,9 +10,10 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path, PurePosixPath
+from pathlib import PurePath, PurePosixPath
 
 from nic_core.errors import CannotRead, CannotWrite, DamagedFile, NicError
+from nic_core.files import places
 from nic_core.files.atomic import atomic_path, atomic_write, make_folder
 
 SUFFIX = ".tar"
@@ -36,13 +37,13 @@ def is_shard(path: str | os.PathLike[str]) -> bool:
     return os.fspath(path).lower().endswith(SUFFIX)
 
 
-def members(path: Path, without: Collection[str] = ()) -> Iterator[Member]:
+def members(path: PurePath, without: Collection[str] = ()) -> Iterator[Member]:
     """Yield the files of a shard, in its order; folders, links and devices are passed over, and the names in `without`.
 
     CannotRead where it cannot be opened, DamagedFile where it is no tar file or is cut.
     """
     try:
-        with open(path, "rb") as file, tarfile.open(fileobj=file, mode="r|") as tar:
+        with places.open_binary(path) as file, tarfile.open(fileobj=file, mode="r|") as tar:
             for entry in tar:
                 if entry.isreg() and entry.name not in without:
                     content = tar.extractfile(entry)
@@ -57,7 +58,7 @@ def members(path: Path, without: Collection[str] = ()) -> Iterator[Member]:
 
 
 @contextmanager
-def new_shard(path: Path, replace: bool) -> Iterator[Add]:
+def new_shard(path: PurePath, replace: bool) -> Iterator[Add]:
     """Yield a function that adds members to a new shard, which takes its name when the block ends without an error.
 
     The same members give the same bytes. replace: whether a file of that name may be replaced. CannotWrite.
@@ -73,7 +74,7 @@ def new_shard(path: Path, replace: bool) -> Iterator[Add]:
 
 
 @contextmanager
-def new_folder(path: Path, replace: bool) -> Iterator[Add]:
+def new_folder(path: PurePath, replace: bool) -> Iterator[Add]:
     """Yield a function that writes members as files below a folder, each whole or not at all.
 
     CannotWrite, also where a member's name leads out of the folder. replace: whether files may be replaced.
@@ -87,7 +88,7 @@ def new_folder(path: Path, replace: bool) -> Iterator[Add]:
     yield add
 
 
-def inside(folder: Path, name: str) -> Path:
+def inside(folder: PurePath, name: str) -> PurePath:
     """Return where a member of a shard lies below a folder; CannotWrite where its name leads out of it."""
     parts = PurePosixPath(name).parts
     if not parts or ".." in parts or PurePosixPath(name).is_absolute() or "\\" in name or ":" in parts[0]:

@@ -9,6 +9,9 @@ import weakref
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from nic_core.files import places
+from nic_core.files.places import Place
+
 _PIECE = 1 << 18  # bytes that are read at a time: few beside a band of pixels, and many beside a call
 
 
@@ -18,8 +21,8 @@ class FileBytes:
     Slices can be taken from several threads. OSError where the file cannot be opened or read.
     """
 
-    def __init__(self, path: str | os.PathLike) -> None:
-        self.file: BinaryIO = open(path, "rb")  # noqa: SIM115  (closed below)
+    def __init__(self, path: Place) -> None:
+        self.file = places.open_binary(path)  # closed below
         weakref.finalize(self, self.file.close)
         self._length = self.file.seek(0, os.SEEK_END)
         self._lock = threading.Lock()

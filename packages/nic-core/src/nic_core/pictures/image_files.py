@@ -2,14 +2,15 @@
 
 import io
 import math
-import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from nic_core.errors import BadOption, BadPicture, NicError
+from nic_core.files import places
 from nic_core.files.atomic import atomic_path, atomic_write, is_device
+from nic_core.files.places import Place
 from nic_core.pictures import pillow_writing, png, ppm, reading
 from nic_core.pictures.content import FileBytes
 from nic_core.pictures.formats import (
@@ -51,8 +52,8 @@ LARGE = 8_000_000
 """Pixels from which on `open_rows` does not read the whole picture."""
 
 
-def read(path: str | os.PathLike, max_pixels: int | None = None) -> Picture:
-    """Read a picture file, its format recognised by its content.
+def read(path: Place, max_pixels: int | None = None) -> Picture:
+    """Read a picture file at a path or a URL, its format recognised by its content.
 
     max_pixels: how many there may be; by default twice Pillow's `Image.MAX_IMAGE_PIXELS`. That holds beside it for what
     Pillow itself compares: TIFF files of one piece, WebP and moving GIF.
@@ -61,7 +62,7 @@ def read(path: str | os.PathLike, max_pixels: int | None = None) -> Picture:
     no whole and sound picture, and for a format that takes a package that is not installed.
     """
     with _found(path):
-        data = Path(path).read_bytes()
+        data = places.read_bytes(path)
     return read_bytes(data, str(path), max_pixels)
 
 
@@ -70,7 +71,7 @@ def read_bytes(data: bytes, name: str = "standard input", max_pixels: int | None
     return reading.picture_of(data, name, max_pixels, math.inf).whole()
 
 
-def open_rows(path: str | os.PathLike, max_pixels: int | None = None) -> RowPicture:
+def open_rows(path: Place, max_pixels: int | None = None) -> RowPicture:
     """Read a picture file as `read` does, but a large one in rows, which are made when they are asked for.
 
     Of more than `LARGE` pixels, PNG (not interlaced), PGM and PPM of bytes, and TIFF in strips or tiles are never in
@@ -81,7 +82,7 @@ def open_rows(path: str | os.PathLike, max_pixels: int | None = None) -> RowPict
     stays open as long as the picture lives.
     """
     with _found(path):
-        if not Path(path).is_file():  # a pipe, or a folder, which is refused
+        if not places.is_url(path) and not Path(places.local(path)).is_file():  # a pipe, or a folder, which is refused
             return read(path, max_pixels)
         content = FileBytes(path)
     return reading.picture_of(content, str(path), max_pixels, LARGE)
@@ -147,9 +148,7 @@ def check_alpha(format: str, alpha: bool) -> None:
         raise BadPicture(f"{format} holds no alpha: write PNG, TIFF or WebP")
 
 
-def write(
-    picture: RowPicture, path: str | os.PathLike, quality: int | None = None, subsampling: str | None = None
-) -> None:
+def write(picture: RowPicture, path: Place, quality: int | None = None, subsampling: str | None = None) -> None:
     """Write the picture in the format of the path's suffix, whole or not at all; see `save`.
 
     BadPicture for a suffix that is no format and for what the format cannot hold, CannotWrite for the folder.
@@ -162,7 +161,7 @@ def write(
         save(picture, file, format, quality, subsampling)
 
 
-def format_of(path: str | os.PathLike) -> str:
+def format_of(path: Place) -> str:
     """Return the format that a path's suffix stands for; BadPicture, listing them, for none."""
     suffix = Path(path).suffix.lower()
     if suffix not in FORMATS:
@@ -178,7 +177,7 @@ _BY_ROWS: dict[str, Callable[[RowPicture, BinaryIO], None]] = {
 
 
 @contextmanager
-def _found(path: str | os.PathLike) -> Iterator[None]:
+def _found(path: Place) -> Iterator[None]:
     """Have what opening a file raises be BadPicture."""
     try:
         yield

@@ -15,8 +15,8 @@ Source = RowPicture | Image.Image | Any  # arrays and paths too; numpy's stubs m
 def picture_of(source: Source) -> RowPicture:
     """Return a Picture (or RowPicture), Pillow image, array (see `Picture.of`) or picture file as a picture.
 
-    A picture file is a path, its bytes, or a binary file, which is read from where it stands to its end. Of several
-    frames or pages of a file the first is taken. BadPicture if it cannot be one.
+    A picture file is a path or a URL (see `nic_core.files.places`), its bytes, or a binary file, which is read from
+    where it stands to its end. Of several frames or pages of a file the first is taken. BadPicture if it cannot be one.
     """
     if isinstance(source, RowPicture):
         return source
