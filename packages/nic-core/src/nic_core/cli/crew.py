@@ -41,11 +41,16 @@ class Crew:
             raise click.UsageError("--address and --threads are for workers: give --workers or --engine")
         return False
 
+    def chosen(self, device: str, otherwise: int | None = None) -> tuple[str, Wanted]:
+        """Return the engine's name and what it is opened with. otherwise: workers, where no crew is asked for."""
+        workers = self.workers if self.wanted() else otherwise
+        return self.engine or LOCAL.name, Wanted(workers, self.threads, device, self.address)
+
     def open(self, device: str) -> Engine:
         """Return the engine; NicError where it cannot be had. device: as of `nic_core.load`."""
-        name = self.engine or LOCAL.name
+        name, wanted = self.chosen(device)
         with working(f"starting the engine {name}"):
-            return open_engine(name, Wanted(self.workers, self.threads, device, self.address))
+            return open_engine(name, wanted)
 
 
 def with_crew(command: Callable[..., Any]) -> Callable[..., Any]:

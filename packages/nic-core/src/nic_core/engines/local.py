@@ -4,6 +4,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -31,18 +32,18 @@ _starting = threading.Lock()
 class LocalEngine:
     """Processes of this machine; see `nic_core.engines.engine.Engine`.
 
-    On GPUs the workers are divided among them. A worker has the environment variables that make libraries use no more
-    threads than it was given: by default, all cores are divided among the workers.
+    On GPUs the workers are divided among them. Several workers share the cores, or what OMP_NUM_THREADS says if that is
+    less, unless their threads are given.
     """
 
     def __init__(self, wanted: Wanted) -> None:
         gpus = [] if wanted.device not in ("auto", "cuda") else visible_gpus()
         cores = available_cores()
         self.slots = wanted.workers or len(gpus) or max(1, cores // (wanted.threads or 1))
-        threads = wanted.threads or max(1, cores // self.slots)
+        shared = {} if self.slots == 1 else {"OMP_NUM_THREADS": str(min(max(1, cores // self.slots), _limit()))}
+        threads = {"OMP_NUM_THREADS": str(wanted.threads)} if wanted.threads else shared
         self._environments = [
-            {"OMP_NUM_THREADS": str(threads)} | ({"CUDA_VISIBLE_DEVICES": gpus[slot % len(gpus)]} if gpus else {})
-            for slot in range(self.slots)
+            threads | ({"CUDA_VISIBLE_DEVICES": gpus[slot % len(gpus)]} if gpus else {}) for slot in range(self.slots)
         ]
         self._workers: list[LocalWorker] = []
         self._given = {False: 0, True: 0}
@@ -142,6 +143,12 @@ class LocalWorker:
 def available_cores() -> int:
     """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _limit() -> int:
+    """Return what OMP_NUM_THREADS says."""
+    text = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, int(text)) if text.isdigit() else sys.maxsize
 
 
 def visible_gpus() -> list[str]:
