@@ -37,6 +37,14 @@ class PlaceType(click.ParamType):
         return value if isinstance(value, PurePath) else place_of(value)
 
 
+def _no_package(suffix: str) -> str | None:  # a function with a name can be pickled
+    return None
+
+
+def _any_name(path: PurePath) -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class Kind:
     """What a verb reads and makes.
@@ -52,8 +60,8 @@ class Kind:
     called: str
     makes: str
     unmentioned: frozenset[str] = frozenset()
-    package: Callable[[str], str | None] = lambda suffix: None
-    check: Callable[[PurePath], object] = lambda path: None
+    package: Callable[[str], str | None] = _no_package
+    check: Callable[[PurePath], object] = _any_name
     shards: Shards | None = None
 
     def shard(self, source: PurePath) -> Shards:
