@@ -66,6 +66,10 @@ class WorkerDied(NicError):
     """A worker process ended without an answer: killed, out of memory, or crashed in native code."""
 
 
+class MachineLost(WorkerDied):
+    """A worker's machine is gone, by no fault of what the worker did."""
+
+
 class CannotRead(NicError):
     """A file is not there, or may not be read."""
 

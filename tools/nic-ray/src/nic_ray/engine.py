@@ -14,7 +14,8 @@ import nic_core
 import ray
 from nic_core import progress
 from nic_core.engines.engine import Make, Wanted, raise_here
-from nic_core.errors import BadOption, CannotStart, NicError, WorkerDied
+from nic_core.errors import BadOption, CannotStart, MachineLost, NicError, WorkerDied
+from ray._private import worker
 from ray.exceptions import RayActorError, RayError
 
 from nic_ray.remote import Actor
@@ -24,6 +25,9 @@ SHORT = 0.2
 
 PATIENCE = 0.5
 """Seconds that an actor has to end its task by itself, so that no half file stays behind."""
+
+STREAM = {"num_returns": "streaming", "_generator_backpressure_num_objects": 1}
+"""What a task says comes while it runs, and it can wait until one thing has come."""
 
 ANSWER = 10.0
 """Seconds that a cluster has to answer."""
@@ -38,9 +42,11 @@ class RayEngine:
     """
 
     def __init__(self, wanted: Wanted) -> None:
+        self._workers: list[RayWorker] = []
         self._ours = not ray.is_initialized()
         if self._ours:
             _connect(wanted.address)
+            self._prints, worker.print_to_stdstream = worker.print_to_stdstream, _nothing
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         on_gpus = wanted.device in ("auto", "cuda") and any(node.get("GPU") for node in nodes)
         threads = wanted.threads or _threads(nodes, on_gpus)
@@ -50,21 +56,21 @@ class RayEngine:
             raise BadOption(f"no machine of the cluster has {threads} cores; see --threads")
         self._needs: dict[str, Any] = {"num_cpus": threads, "num_gpus": int(on_gpus)}
         self._environment = _environment(threads)
-        self._workers: list[RayWorker] = []
 
     def worker(self, make: Make, *, beside: bool = False) -> "RayWorker":
         """See `Engine.worker`."""
         needs = {"num_cpus": 0, "num_gpus": 0} if beside else self._needs
-        worker = RayWorker(make, {**needs, "runtime_env": {"env_vars": self._environment}})
-        self._workers.append(worker)
-        return worker
+        made = RayWorker(make, {**needs, "runtime_env": {"env_vars": self._environment}})
+        self._workers.append(made)
+        return made
 
     def close(self) -> None:
         """See `Engine.close`."""
-        for worker in self._workers if hasattr(self, "_workers") else ():
-            worker.close()
+        for made in self._workers:
+            made.close()
         if self._ours:
             ray.shutdown()
+            worker.print_to_stdstream = self._prints
 
 
 class RayWorker:
@@ -83,7 +89,7 @@ class RayWorker:
                 actor = Actor.options(scheduling_strategy="SPREAD", **self._needs)  # type: ignore[attr-defined]
                 self._actor = actor.remote(self._make, nic_core.__version__, os.getcwd())
             self._busy = True
-            answers = self._actor.do.options(num_returns="streaming").remote(task)
+            answers = self._actor.do.options(**STREAM).remote(task)
             while True:
                 while not ray.wait([answers], timeout=SHORT, fetch_local=False)[0]:
                     progress.check()
@@ -98,7 +104,8 @@ class RayWorker:
             self.close()
             if "creation task failed" in str(error):
                 raise CannotStart(f"a worker cannot start: {_line(error)}") from error
-            raise WorkerDied(f"the worker process died ({_reason(error)})") from error
+            kind_of = MachineLost if "node has died" in str(error) else WorkerDied
+            raise kind_of(f"the worker process died ({_reason(error)})") from error
         except RayError as error:
             self.close()
             raise NicError(f"Ray: {_line(error)}") from error
@@ -127,6 +134,10 @@ class RayWorker:
             time.sleep(SHORT)
         self._busy = False
         ray.kill(actor)
+
+
+def _nothing(*given: object, **named: object) -> None:
+    """Print nothing: Ray tells on standard output what becomes of workers, which nic says itself."""
 
 
 def _connect(address: str | None) -> None:

@@ -13,6 +13,12 @@ import ray
 from nic_core.engines.engine import Make, Serve, Stopped, portable
 from nic_core.memory import keep_freed_memory
 
+Messages = queue.SimpleQueue[tuple[tuple[str, Any], threading.Event] | None]
+"""What a task says and what it returns, each with what is set when it has arrived; None at the end."""
+
+SHORT = 0.2
+"""Seconds between two looks at whether the work shall end."""
+
 CONTROL = "control"
 """The group of methods that run beside a task."""
 
@@ -35,26 +41,29 @@ class Actor:
 
     def do(self, task: Any) -> Iterator[tuple[str, Any]]:
         """Do a task, and yield what `nic_core.engines.local` sends through its pipe: messages, and then the result."""
-        messages: queue.SimpleQueue[tuple[str, Any] | None] = queue.SimpleQueue()
+        messages: Messages = queue.SimpleQueue()
         self._thread.submit(self._work, task, messages)
-        while (message := messages.get()) is not None:
-            yield message
+        while (given := messages.get()) is not None:
+            message, arrived = given
+            yield message  # which takes until the message was received, as the engine calls it
+            arrived.set()
 
-    def _work(self, task: Any, messages: queue.SimpleQueue[tuple[str, Any] | None]) -> None:
+    def _work(self, task: Any, messages: Messages) -> None:
+        link = _QueueLink(messages, self._stopped)
         try:
             if self._serve is None:
                 try:
                     self._serve = self._open()
                 except Exception as error:
-                    messages.put(("unfit", " ".join(str(error).split()) or type(error).__name__))
+                    link.put("unfit", " ".join(str(error).split()) or type(error).__name__)
                     return
-                messages.put(("ready", None))
+                link.put("ready", None)
             try:
-                messages.put(("result", self._serve(task, _QueueLink(messages, self._stopped))))
+                link.put("result", self._serve(task, link))
             except Exception as error:  # a codec may raise anything
-                messages.put(("raised", portable(error)))
+                link.put("raised", portable(error))
         except Stopped:
-            messages.put(("raised", (RuntimeError("stopped"), "")))
+            link.put("raised", (RuntimeError("stopped"), ""))
         finally:
             messages.put(None)
 
@@ -78,11 +87,18 @@ class Actor:
 class _QueueLink:
     """See `nic_core.engines.engine.Link`."""
 
-    def __init__(self, messages: queue.SimpleQueue[tuple[str, Any] | None], stopped: threading.Event) -> None:
+    def __init__(self, messages: Messages, stopped: threading.Event) -> None:
         self._messages, self._stopped = messages, stopped
 
-    def send(self, message: Any) -> None:
-        self._messages.put(("message", message))
+    def put(self, kind: str, content: Any) -> threading.Event:
+        arrived = threading.Event()
+        self._messages.put(((kind, content), arrived))
+        return arrived
+
+    def send(self, message: Any, surely: bool = False) -> None:
+        arrived = self.put("message", message)
+        while surely and not arrived.wait(SHORT):
+            self.check()
 
     def check(self) -> None:
         if self._stopped.is_set():

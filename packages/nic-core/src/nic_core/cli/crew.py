@@ -16,9 +16,15 @@ from nic_core.cli.bars import working
 from nic_core.cli.jobs import STREAM, Job, Plan
 from nic_core.cli.running import Done, Say, Work, run_by, run_jobs
 from nic_core.engines.engine import LOCAL, Engine, Link, Serve, Wanted, Worker, open_engine
-from nic_core.errors import WorkerDied
+from nic_core.errors import MachineLost, WorkerDied
 
 logger = logging.getLogger("nic")
+
+MACHINES = 3
+"""How many machines may be lost at one job."""
+
+FIRST = "/"
+"""Where a worker died that did not surely tell which member of a shard it was at."""
 
 OFTEN = 0.25
 """Seconds between two steps of a codec that a worker tells of."""
@@ -91,7 +97,7 @@ def run(plan: Plan, make: Callable[[], Work], verb: str, at_once: int, crew: Cre
     `run_jobs`, without workers.
 
     A worker is given its next job when it has done one, so that this process holds no more of them than there are
-    workers. One that dies is replaced and its job tried once more; of a shard, a member at which two die is left out.
+    workers. One that dies is replaced and its job tried once more; see `do`.
     """
     wanted = crew.wanted()
     if wanted and at_once > 1:
@@ -113,9 +119,13 @@ def run(plan: Plan, make: Callable[[], Work], verb: str, at_once: int, crew: Cre
 
 
 def do(worker: Worker, job: Job, say: Say) -> Done:
-    """Do a job in a worker, and again in another where that one dies; WorkerDied where the other does, too."""
+    """Do a job in a worker, and once more where that dies; WorkerDied where the other does, too.
+
+    Of a shard, one that is done again tells which member it is at; a member at which two such die is left out. That a
+    machine is lost is no fault of the job: it is done again, up to `MACHINES` times.
+    """
     deaths: Counter[str] = Counter()
-    at = ""  # the member of a shard that the worker is at
+    at, lost = "", 0  # the member of a shard that the worker is at; machines
     sharded = bool(job.shard)
 
     def receive(message: tuple[str, Any]) -> None:
@@ -132,13 +142,21 @@ def do(worker: Worker, job: Job, say: Say) -> Done:
         try:
             done: Done = worker.do(job, receive)
             return done
+        except MachineLost as error:
+            lost += 1
+            if lost > MACHINES:
+                raise
+            logger.info("%s: %s; trying again", job.source, error)
+            job = replace(job, again=True)
         except WorkerDied as error:
+            if sharded and not job.again:
+                at = FIRST
             deaths[at] += 1
             if deaths[at] > 1 and not at:
                 raise WorkerDied(f"{job.source}: {error}, twice") from error
             without = (*job.without, at) if deaths[at] > 1 else job.without
-            job = replace(job, again=True, without=without)
             logger.info("%s: %s; trying again", job.source, error)
+            job = replace(job, again=True, without=without)
 
 
 TOLD: dict[str, Callable[..., None]] = {
@@ -168,7 +186,7 @@ class Service:
         def serve(job: Job, link: Link) -> Done:
             def say(stage: str) -> None:
                 link.check()
-                link.send(("say", stage))
+                link.send(("say", stage), surely=job.again)
 
             listener = progress.Listener(
                 _seldom(lambda *step: link.send(("step", step))),

@@ -20,8 +20,11 @@ LOCAL = EngineSpec("local", "nic_core.engines.local:LocalEngine", "Processes of 
 class Link(Protocol):
     """How a piece of work that runs in a worker reaches the one who asked for it."""
 
-    def send(self, message: Any) -> None:
-        """Give a message, which can be pickled, to the `receive` of `Worker.do`; it comes before the result."""
+    def send(self, message: Any, surely: bool = False) -> None:
+        """Give a message, which can be pickled, to the `receive` of `Worker.do`; it comes before the result.
+
+        surely: wait until it has come, so that it is known if this process dies at what it does next.
+        """
 
     def check(self) -> None:
         """Raise `Stopped` where nobody waits for the work any more."""
@@ -50,7 +53,8 @@ class Worker(Protocol):
         receive: called here with each message that the task sends.
 
         While it waits it calls `nic_core.progress.check`; what that raises ends the task and the worker's process.
-        WorkerDied where the process ends without an answer; the next task has a new one. CannotStart where `make`
+        WorkerDied where the process ends without an answer, MachineLost where that is its machine's end; the next task
+        has a new one. CannotStart where `make`
         fails in the worker.
         """
 

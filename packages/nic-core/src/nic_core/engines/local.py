@@ -180,7 +180,7 @@ class _PipeLink:
         self._connection = connection
         self._sending = threading.Lock()
 
-    def send(self, message: Any) -> None:
+    def send(self, message: Any, surely: bool = False) -> None:  # what is in the pipe outlives this process
         with self._sending:  # codecs work by several threads
             self._connection.send(("message", message))
 
