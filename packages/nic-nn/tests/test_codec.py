@@ -291,7 +291,7 @@ def test_every_layer_is_a_step(install: Callable[..., Path], integers: bool) -> 
     passed = []
     with progress.checking(lambda: passed.append(None)):
         codec.decode(data)
-    assert len(passed) == 2  # h_s and g_s
+    assert len(passed) == 6  # decoding begins, h_s, it ends, synthesis begins, g_s, it ends
     with pytest.raises(OutOfTime):
         codec.decode(data, max_seconds=1e-9)
 

@@ -69,6 +69,50 @@ def track(items: Iterable[Item], what: str, total: int = 0, done: int = 0) -> It
         report(what, number, total)
 
 
+@dataclass
+class Count:
+    """How far some work is whose steps are of many sizes: reported at its beginning and by each `add`."""
+
+    what: str
+    total: int
+    done: int = 0
+
+    def __post_init__(self) -> None:
+        """Report the beginning."""
+        report(self.what, self.done, self.total)
+
+    def add(self, steps: int) -> None:
+        """Report that so many more are done."""
+        self.done += steps
+        report(self.what, self.done, self.total)
+
+
+_stage: ContextVar[Count | None] = ContextVar("stage", default=None)
+
+
+@contextmanager
+def stage(what: str, total: int = 1) -> Iterator[None]:
+    """Report a block as one piece of work: its steps where it passes any by `step`, and its end.
+
+    total: about how many steps there are; those beyond do not count.
+    """
+    token = _stage.set(Count(what, total))
+    try:
+        yield
+    finally:
+        _stage.reset(token)
+    report(what, total, total)
+
+
+def step() -> None:
+    """Pass a step, as `check` does, which counts for the stage around it."""
+    count = _stage.get()
+    if count is None or count.done + 1 >= count.total:
+        check()
+    else:
+        count.add(1)
+
+
 def note(fact: str) -> None:
     """Say a fact about a result that its user wants to know; logged where nobody listens."""
     listener().note(fact)

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 from nic_core.coding import EntropyDecoder, EntropyEncoder, Tables
+from nic_core.progress import Count
 
 from nic_latent.arithmetic import rounded_shift, saturated
 from nic_latent.context import Params, Scan, drive
@@ -55,6 +56,7 @@ class Encode:
 
     def __init__(self, y: Fixed, gaussians: Gaussians, encoder: EntropyEncoder, checksum: int) -> None:
         self._y, self._gaussians, self._encoder, self.checksum = y, gaussians, encoder, checksum
+        self._count = Count("coding latents", y.values.size)
 
     def __call__(self, group: Params | Scan) -> Fixed:
         """Return the group of y_hat."""
@@ -71,14 +73,16 @@ class Encode:
             symbols.reshape(-1), self._gaussians.indexes(group, chosen).reshape(-1), self._gaussians.tables
         )
         self.checksum = checksum(symbols, self.checksum)
+        self._count.add(symbols.size)
         return y_hat_of(symbols, mean, chosen, group)
 
 
 class Decode:
-    """Pulls the symbols that `Encode` pushed."""
+    """Pulls the symbols that `Encode` pushed; size: how many there are, 0 if unknown."""
 
-    def __init__(self, gaussians: Gaussians, decoder: EntropyDecoder, checksum: int) -> None:
+    def __init__(self, gaussians: Gaussians, decoder: EntropyDecoder, checksum: int, size: int = 0) -> None:
         self._gaussians, self._decoder, self.checksum = gaussians, decoder, checksum
+        self._count = Count("decoding latents", size)
 
     def __call__(self, group: Params | Scan) -> Fixed:
         """Return the group of y_hat."""
@@ -89,6 +93,7 @@ class Decode:
         indexes = self._gaussians.indexes(group, chosen)
         symbols = self._decoder.pull(indexes.reshape(-1), self._gaussians.tables)
         self.checksum = checksum(symbols, self.checksum)
+        self._count.add(symbols.size)
         mean = of_positions(group.mean, chosen).on(LATENT_GRID)
         return y_hat_of(symbols.reshape(indexes.shape), mean, chosen, group)
 

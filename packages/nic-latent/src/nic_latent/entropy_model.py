@@ -52,10 +52,10 @@ class EntropyModel:
     ) -> tuple[Fixed, int]:
         """Return y_hat (1, h, w, C) of a stream and the checksum of its symbols; z_size: height and width of z."""
         shape = (1, *z_size, len(self.medians))
-        count = int(np.prod(shape)) + z_size[0] * z_size[1] * self.ratio**2 * y_channels
-        decoder = coder.decoder(stream, count)
+        y_count = z_size[0] * z_size[1] * self.ratio**2 * y_channels
+        decoder = coder.decoder(stream, int(np.prod(shape)) + y_count)
         symbols = decoder.pull(self._z_rows(shape), self.z_tables).reshape(shape)
-        code = Decode(self.gaussians, decoder, checksum(symbols))
+        code = Decode(self.gaussians, decoder, checksum(symbols), y_count)
         y_hat = self._drive(symbols, code, edges)
         decoder.finish()
         return y_hat, code.checksum

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from nic_core import progress
 from nic_core.coding import Interleaved
 from nic_core.errors import BadWeights, UnsupportedFile
 from nic_core.format.container import Header
@@ -16,7 +17,7 @@ from nic_latent.context import Order
 from nic_latent.edges import NO_EDGES, Edges
 from nic_latent.graphs import ANALYSIS, SYNTHESIS, Graph
 from nic_latent.loading import entropy_model, read_arrays
-from nic_latent.tiled import TiledCodec
+from nic_latent.tiled import ANALYSING, SYNTHESISING, TiledCodec
 
 
 class GraphCodec(TiledCodec):
@@ -58,8 +59,10 @@ class GraphCodec(TiledCodec):
 
     def latents(self, pixels: np.ndarray, quality: float | None, options: dict[str, Any]) -> tuple[np.ndarray, ...]:
         """See `TiledCodec.latents`."""
-        x = to_numbers(pixels, self.stride, self.picture_channels)
-        return tuple(channels_last(latent) for latent in self.analysis(x=x, **self.inputs(quality, options)))
+        analysis = self.analysis  # read where that is the first time, which is no part of the stage
+        with progress.stage(ANALYSING):
+            x = to_numbers(pixels, self.stride, self.picture_channels)
+            return tuple(channels_last(latent) for latent in analysis(x=x, **self.inputs(quality, options)))
 
     def encode_latents(self, y: np.ndarray, z: np.ndarray, edges: Edges = NO_EDGES) -> tuple[bytes, int]:
         """See `TiledCodec.encode_latents`."""
@@ -74,9 +77,11 @@ class GraphCodec(TiledCodec):
 
     def synthesised(self, y_hat: np.ndarray, cut: Area, header: Header, options: dict[str, Any]) -> np.ndarray:
         """See `TiledCodec.synthesised`."""
-        latent = np.ascontiguousarray(y_hat.transpose(0, 3, 1, 2))
-        (x_hat,) = self.synthesis(y_hat=latent, **self.inputs(header.quality, options))
-        return to_pixels(x_hat, cut, header)
+        synthesis = self.synthesis
+        with progress.stage(SYNTHESISING):
+            latent = np.ascontiguousarray(y_hat.transpose(0, 3, 1, 2))
+            (x_hat,) = synthesis(y_hat=latent, **self.inputs(header.quality, options))
+            return to_pixels(x_hat, cut, header)
 
     def check(self, header: Header) -> None:
         """See `TiledCodec.check`."""

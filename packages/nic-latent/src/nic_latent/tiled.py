@@ -22,6 +22,10 @@ from nic_latent.geometry import Geometry, Reach
 from nic_latent.untiling import OTHER_SYMBOLS, Untiling
 
 
+ANALYSING, SYNTHESISING = "analysing the picture", "synthesising the picture"
+"""What the transforms report to `nic_core.progress`; coding latents is reported by whoever codes them."""
+
+
 class TiledCodec(PixelCodec):
     """A codec of latents; a subclass runs the transforms and the entropy model.
 

@@ -63,6 +63,7 @@ class Untiling:
                         mosaic.put(geometry.tiles[last], y_hat)
                 parts.append(self._part(mosaic, seen, target, damaged))
             yield np.concatenate(parts, 1)
+        next(decoded, None)  # nothing is left, but that it is over is reported, and the sum of all symbols compared
 
     def _needed(self, blocks: list[Area]) -> list[int]:
         """Return the numbers of the tiles of which the synthesis of blocks sees something."""

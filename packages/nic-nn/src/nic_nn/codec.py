@@ -16,7 +16,7 @@ from nic_core.host.runtimes import has_graphs
 from nic_core.weights import WeightsInfo
 from nic_core.weights.tensors import read_head
 from nic_latent.edges import NO_EDGES, Edges
-from nic_latent.tiled import TiledCodec
+from nic_latent.tiled import ANALYSING, SYNTHESISING, TiledCodec
 from nic_latent.untiling import OTHER_SYMBOLS
 from torch import Tensor, nn
 
@@ -65,7 +65,7 @@ class LatentCodec(TiledCodec):
         self.stride, self.y_stride = self.loaded.stride, self.loaded.y_stride
         self.picture_channels = self.loaded.picture_channels
         for module in self.loaded.modules():
-            module.register_forward_pre_hook(pass_step)
+            module.register_forward_pre_hook(pass_part if any(module.children()) else pass_layer)
         self._filled = False
 
     @property
@@ -109,7 +109,8 @@ class LatentCodec(TiledCodec):
                 f"{self.path.name} codes in floating point, and what it writes may not decode elsewhere: it only reads "
                 "files that were made with it. To write, turn it into integers: nic weights upgrade"
             )
-        with torch.inference_mode(), explained_memory(pixels.shape):
+        layers = self._layers(*self.loaded.analysis_modules)
+        with torch.inference_mode(), explained_memory(pixels.shape), progress.stage(ANALYSING, layers):
             x = to_tensor(pixels, self.loaded.stride, self.torch_device, self.loaded.picture_channels)
             y = self.analyse(x, quality, options)
             return channels_last(y), channels_last(self.loaded.h_a(y))
@@ -129,9 +130,16 @@ class LatentCodec(TiledCodec):
 
     def synthesised(self, y_hat: np.ndarray, cut: Area, header: Header, options: dict[str, Any]) -> np.ndarray:
         """See `TiledCodec.synthesised`."""
-        with torch.inference_mode(), explained_memory((cut.height, cut.width)):
+        size, layers = (cut.height, cut.width), self._layers(*self.loaded.synthesis_modules)
+        with torch.inference_mode(), explained_memory(size), progress.stage(SYNTHESISING, layers):
             x_hat = self.synthesise(planes(y_hat, self.torch_device), header.quality, options)
             return to_pixels(x_hat, cut, header)
+
+    def _layers(self, *parts: str) -> int:
+        """Return how many layers parts of the model have, and one step for what comes after them."""
+        owners = [owner for part in parts if isinstance(owner := getattr(self.loaded, part), nn.Module)]
+        modules = [module for owner in owners for module in owner.modules()]
+        return 1 + sum(not any(module.children()) for module in modules)
 
     def check(self, header: Header) -> None:
         """See `TiledCodec.check`."""
@@ -163,8 +171,13 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
-def pass_step(module: nn.Module, inputs: tuple[Any, ...]) -> None:
-    """Let whoever listens end the work before a layer; a hook, so that no transform has to."""
+def pass_layer(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+    """Count a layer, and let whoever listens end the work before it; a hook, so that no transform has to."""
+    progress.step()
+
+
+def pass_part(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+    """Let whoever listens end the work before a part that consists of others."""
     progress.check()
 
 

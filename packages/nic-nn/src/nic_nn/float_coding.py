@@ -6,6 +6,7 @@ A file coded so decodes only where the nets come out within the same rounding.
 import numpy as np
 import torch
 from nic_core.coding import EntropyDecoder, EntropyEncoder, Tables
+from nic_core.progress import Count
 from nic_latent.coding import checksum
 from nic_latent.context import Params, Scan, drive
 from torch import Tensor
@@ -31,6 +32,7 @@ class Encode:
     def __init__(self, y: Tensor, prior: GaussianPrior, tables: Tables, encoder: EntropyEncoder) -> None:
         self._y, self._prior, self._tables, self._encoder = y.float(), prior, tables, encoder
         self.checksum = 0
+        self._count = Count("coding latents", y.numel())
 
     def __call__(self, group: Params | Scan) -> Tensor:
         """Return the group of y_hat."""
@@ -48,15 +50,17 @@ class Encode:
         symbols = coded_symbols(chosen)
         self._encoder.push(symbols, as_symbols(rows), self._tables)
         self.checksum = checksum(symbols, self.checksum)
+        self._count.add(symbols.size)
         return rounded + (mean if inside is None else mean * inside)
 
 
 class Decode:
-    """Partner of a context that decodes: pulls the symbols that `Encode` pushed."""
+    """Partner of a context that decodes: pulls the symbols that `Encode` pushed; size: how many there are, 0 if unknown."""
 
-    def __init__(self, prior: GaussianPrior, tables: Tables, decoder: EntropyDecoder) -> None:
+    def __init__(self, prior: GaussianPrior, tables: Tables, decoder: EntropyDecoder, size: int = 0) -> None:
         self._prior, self._tables, self._decoder = prior, tables, decoder
         self.checksum = 0
+        self._count = Count("decoding latents", size)
 
     def __call__(self, group: Params | Scan) -> Tensor:
         """Return the group of y_hat."""
@@ -69,6 +73,7 @@ class Decode:
             rows = rows[..., inside]
         symbols = self._decoder.pull(as_symbols(rows), self._tables)
         self.checksum = checksum(symbols, self.checksum)
+        self._count.add(symbols.size)
         rounded = torch.from_numpy(symbols).to(mean.device, mean.dtype)
         if inside is None:
             return rounded.reshape(mean.shape) + mean

@@ -223,7 +223,7 @@ class LatentModel(nn.Module):
         y_count = self.channels[0] * z_shape[2] * z_shape[3] * (self.stride // self.y_stride) ** 2
         decoder = coder.decoder(stream, z_shape.numel() + y_count)
         symbols = decoder.pull(self._z_indexes(z_shape), tables["z"])
-        code = Decode(self.gaussian, tables["y"], decoder)
+        code = Decode(self.gaussian, tables["y"], decoder, y_count)
         code.checksum = checksum(symbols)
         parts = drive(self.context(self.h_s(self._z_hat(symbols, z_shape))), code)
         decoder.finish()

@@ -44,6 +44,6 @@ def sketches(
     def work(job: Job, _: Say) -> Done:
         assert draw
         image_files.write(draw(image_files.read(job.source)), job.target)
-        return Done(job.target.stat().st_size, 0)
+        return Done(Path(job.target).stat().st_size, 0)
 
     return run_jobs(todo, work, annotator)
