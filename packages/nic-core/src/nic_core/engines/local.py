@@ -210,6 +210,7 @@ def _serve(connection: Connection, make: Make) -> None:
             except Exception as error:  # a codec may raise anything
                 answer = "raised", portable(error)
             connection.send(answer)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it ends anyway
 
 
 def _stop(number: int, frame: object) -> None:
