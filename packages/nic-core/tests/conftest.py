@@ -17,7 +17,7 @@ from nic_core.hooks import hookimpl
 from nic_core.spec import CodecSpec, CommandSpec, ImporterSpec, Option, RecipeSpec
 from nic_core.weights import bundled
 
-api_version = 1
+api_version = "1.0"
 OPTIONS = (
     Option("level", int, 6, "Effort.", minimum=0, maximum=9, table="level-table"),
     Option("text", str, None, "A caption.", table="captions"),

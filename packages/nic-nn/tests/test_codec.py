@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from nic_core import plugins, progress, weights
-from nic_core.errors import BadWeights, DamagedFile, NicError, OutOfMemory, OutOfTime, UnsupportedFile
+from nic_core.errors import BadWeights, DamagedFile, NicError, OutOfMemory, OutOfTime, PluginFault, UnsupportedFile
 from nic_core.format.container import File, pack, unpack
 from nic_core.format.tiling import Area, Tiling
 from nic_core.pictures.picture import Picture
@@ -22,7 +22,7 @@ from nic_nn.export import export
 from nic_nn.model import Compressed
 from nic_nn.testing import Tiny, TinyConfig, tiny
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class TinyCodec(LatentCodec):
@@ -346,8 +346,62 @@ def test_other_errors_stay_what_they_are(install: Callable[..., Path], monkeypat
         raise RuntimeError("something else")
 
     monkeypatch.setattr(codec.model.g_a, "forward", fail)
-    with pytest.raises(RuntimeError, match="something else"):
+    with pytest.raises(PluginFault, match="RuntimeError: something else") as caught:  # not one of memory
         codec.encode(values(40, 70, 3))
+    assert isinstance(caught.value.__cause__, RuntimeError)
+
+
+class Finer(Tiny):
+    """y is 8 times smaller than the picture."""
+
+    def __init__(self, config: TinyConfig) -> None:
+        super().__init__(config)
+        self.g_a = nn.Conv2d(3, config.main, 8, 8)
+        self.g_s = nn.ConvTranspose2d(config.main, 3, 8, 8)
+        self.h_a = nn.Conv2d(config.main, config.hyper, 8, 8)
+        self.h_s = nn.ConvTranspose2d(config.hyper, 2 * config.main, 8, 8)
+
+
+class Stated(Finer):
+    y_stride = 8
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({}, "Finer has y_stride = 16, but its y of 128 x 64 pixels is 16 x 8 instead of 8 x 4: set y_stride"),
+        ({"y_stride": 8, "stride": 128}, "Finer has stride = 128, but its z of 256 x 128 pixels is 4 x 2 instead of 2"),
+        ({"y_stride": 8, "channels": (7, 4)}, r"Finer has channels = \(7, 4\), but its y and z have 6 and 4"),
+        ({"y_stride": 8, "g_s": nn.ConvTranspose2d(6, 3, 4, 4)}, r"Finer synthesises \(1, 3, 32, 64\) from y of a "),
+        ({"y_stride": 8, "g_s": nn.ConvTranspose2d(6, 1, 8, 8)}, r"Finer synthesises \(1, 1, 64, 128\) from y of a "),
+    ],
+)
+def test_a_model_that_is_not_as_large_as_it_says_is_not_exported(
+    tmp_path: Path, change: dict[str, Any], says: str
+) -> None:
+    model = Finer(TinyConfig())
+    for name, value in change.items():
+        setattr(model, name, value)
+    with pytest.raises(PluginFault, match=f"^the model {says}"):
+        export(model, tmp_path / "w.safetensors", WeightsInfo("tiny", "t", {}, "", ""))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_stride_of_y(install: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    monkeypatch.setattr(TinyCodec, "build", staticmethod(lambda config: Stated(TinyConfig(**config))))
+    install(Stated(TinyConfig()))
+    codec, picture = nic.load("tiny", device="cpu"), values(70, 130, 3)
+    data = codec.encode(picture)
+    assert codec.decode_picture(data).pixels.shape == picture.shape
+    monkeypatch.setattr(
+        codec.opened(codec.weights[0]), "y_stride", 16
+    )  # as of a codec that says another than its model
+    for call in (lambda: codec.encode(picture), lambda: codec.decode(data)):
+        with pytest.raises(
+            PluginFault, match=r"^the codec tiny has y_stride = 16, but its y of 192 x 128 pixels is 24 x"
+        ):
+            call()
 
 
 @pytest.mark.parametrize("name", ["nonsense", "cuda:99", "xla"])

@@ -24,7 +24,7 @@ from nic_core.hooks import hookimpl
 from nic_core.spec import CodecSpec, Option
 from nic_core.weights import bundled
 
-api_version = 1
+api_version = "1.0"
 OPTIONS = (
     Option("level", int, 6, "Effort.", minimum=0, maximum=9),
     Option("dies-at", int, 0, "Width of pictures at which the process ends."),

@@ -15,7 +15,7 @@ from nic_core.errors import BadOption, NicError
 from nic_eval.bench import benchmark, work
 from nic_eval.bench.benchmark import Benchmark
 from nic_eval.bench.choice import candidates
-from nic_eval.bench.machine import instructions, processor
+from nic_eval.bench.machine import FAST_BF16, instructions, processor
 from nic_eval.bench.picture import leaves, sides
 from nic_eval.bench.processes import in_process
 from nic_eval.bench.report import Direction, LeftOut, Machine, Report
@@ -38,8 +38,14 @@ def at_once(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Benchmark, "run", lambda self: report)
 
 
-def test_both_runtimes_are_measured(report: Report) -> None:
-    assert [one.runtime for one in report.runs] == ["torch", "onnxruntime"]
+def runtimes(report: Report) -> list[str]:
+    """Return what a machine should have measured mini by."""
+    lower = [] if FAST_BF16.isdisjoint(report.machine.instructions) else ["torch-bf16"]
+    return ["torch", *lower, "onnxruntime"]
+
+
+def test_every_runtime_is_measured(report: Report) -> None:
+    assert [one.runtime for one in report.runs] == runtimes(report)
     for one in report.runs:
         assert (one.codec, one.quality, one.tiles, one.random) == ("mini", 50.0, 1, False)
         assert one.bytes > 100 and one.symbols == report.runs[0].symbols
@@ -79,7 +85,7 @@ def test_tables(report: Report, at_once: None, capsys: pytest.CaptureFixture[str
     for heading in ("processor ", "float32 ", "encode  runtime", "analysis", "decode  runtime", "synthesis", "peak MB"):
         assert heading in told
     rows = [line.split() for line in told.splitlines() if line.startswith("mini ")]
-    assert [row[1] for row in rows] == ["torch", "onnxruntime"] * 2
+    assert [row[1] for row in rows] == runtimes(report) * 2
     assert rows[0][-2] == str(report.runs[0].bytes)
 
 

@@ -5,8 +5,9 @@ import math
 import pytest
 import torch
 from nic_core.errors import BadOption
-from nic_train import machine
-from nic_train.machine import Machine, chosen_precision, suits_bf16
+from nic_nn import bfloat16
+from nic_nn.bfloat16 import suits_bf16
+from nic_train.machine import Machine, chosen_precision
 
 
 @pytest.mark.parametrize(
@@ -22,7 +23,7 @@ from nic_train.machine import Machine, chosen_precision, suits_bf16
 )
 def test_a_processor_says_what_it_computes_in(text, suits, tmp_path, monkeypatch):
     (tmp_path / "cpuinfo").write_text(text)
-    monkeypatch.setattr(machine, "CPU_INFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(bfloat16, "CPU_INFO", tmp_path / "cpuinfo")
     assert suits_bf16("cpu") is suits
     precision, remark = chosen_precision("auto", "cpu")
     assert precision == ("bf16" if suits else "fp32")
@@ -34,7 +35,7 @@ def test_a_processor_says_what_it_computes_in(text, suits, tmp_path, monkeypatch
 
 
 def test_a_system_that_says_nothing_takes_fp32(tmp_path, monkeypatch):
-    monkeypatch.setattr(machine, "CPU_INFO", tmp_path / "missing")
+    monkeypatch.setattr(bfloat16, "CPU_INFO", tmp_path / "missing")
     assert chosen_precision("auto", "cpu")[0] == "fp32"
     assert Machine("cpu").kind == "cpu"
 

@@ -33,8 +33,9 @@ def load(
 
     weights: a path, URL, hf://owner/repository/file or a name from `nic weights`; None for whatever is installed.
     device: "auto", "cpu", "cuda", "cuda:1", "mps", "xpu".
-    runtime: what runs the transforms: "torch", "onnx" (onnxruntime, for weights that hold graphs), or "auto", which is
-    onnxruntime where it can, unless a GPU is named, or in sight of an installed torch.
+    runtime: what runs the transforms: "torch", "torch-bf16" (in bfloat16: faster on processors that multiply it, and
+    pixels differ a little), "onnx" (onnxruntime, for weights that hold graphs), or "auto", which is onnxruntime where
+    it can, unless a GPU is named, or in sight of an installed torch, and else torch.
     cache: where opened weights are kept, by default for all of this process; a `nic_core.host.cache.Cache` of your own
     for models that you change.
 

@@ -8,11 +8,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from nic_core.errors import DamagedFile, NicError
+from nic_core.errors import BadOption, DamagedFile, NicError
 from nic_core.format.container import File, Header
 from nic_core.format.tiling import Area, Tiling
 from nic_core.pictures.strips import Pixels
@@ -40,10 +40,22 @@ class Coded:
     symbols: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True)
+class Decoded:
+    """What `PixelCodec.decompress` may return instead of pixels alone.
+
+    checksum: CRC-32 over the decoded symbols, as `Coded.checksum`, which core compares with the file's.
+    """
+
+    pixels: np.ndarray
+    checksum: int
+
+
 class PixelCodec(ABC):
     """A codec with one set of weights in place.
 
-    path, info: the weights file and its record. device: "auto", "cpu", "cuda", "cuda:1", "mps".
+    path, info: the weights file and its record; of a codec without weights (`CodecSpec.weights`), None and a record
+    that says its quality and nothing else. device: "auto", "cpu", "cuda", "cuda:1", "mps".
     model: the torch module, or None where a codec has none. runtime: what runs its transforms, "" where it has none.
     tile: the longest side of a tile in pixels, 0 for a codec that codes pictures in one piece only; tile_step: what a
     tile's sides are multiples of. Pictures of more than tile x tile pixels are coded in tiles.
@@ -59,23 +71,31 @@ class PixelCodec(ABC):
         """Return the name of the place that a device's name means here: what is opened twice for two, once for one."""
         return device
 
-    def __init__(self, path: Path, info: WeightsInfo, device: str) -> None:
-        self.path, self.info, self.device = path, info, device
+    def __init__(self, path: Path | None, info: WeightsInfo, device: str) -> None:
+        self.path = cast(Path, path)  # whoever has no weights does not look
+        self.info, self.device = info, device
+
+    def compute_in_bfloat16(self) -> None:
+        """Let the transforms, and nothing that decides a symbol, compute in bfloat16 from now on.
+
+        Asked of codecs that were just opened, where the user wants it. BadOption from those that cannot.
+        """
+        raise BadOption(f"{self.info.codec} has nothing to compute in bfloat16: leave out --runtime torch-bf16")
 
     @abstractmethod
     def compress(self, pixels: np.ndarray, quality: float | None, options: dict[str, Any]) -> Coded:
         """Code pixels (H, W, C), uint8 or uint16, C = 1 or 3, any size from 1 x 1.
 
-        quality: 1 to 100 where the weights cover a range, otherwise None.
+        quality: 1 to 100 where the weights, or a codec without, cover a range, otherwise None.
         options: every encode option of the codec's spec, checked.
         """
 
     @abstractmethod
-    def decompress(self, units: tuple[bytes, ...], header: Header, options: dict[str, Any]) -> np.ndarray:
+    def decompress(self, units: tuple[bytes, ...], header: Header, options: dict[str, Any]) -> np.ndarray | Decoded:
         """Return pixels (H, W, C) of the size, channels and bit depth that the header states.
 
-        options: every decode option of the codec's spec, checked. Raises DamagedFile where the symbols do not have
-        the header's checksum.
+        options: every decode option of the codec's spec, checked. Where the symbols do not have the header's checksum
+        it raises DamagedFile, or leaves that to core, which compares what `Decoded` says.
         """
 
     def compress_tiles(self, pixels: Pixels, tiling: Tiling, quality: float | None, options: dict[str, Any]) -> Coded:
@@ -90,11 +110,10 @@ class PixelCodec(ABC):
     ) -> Iterator[np.ndarray]:
         """Yield the pixels of a part of the picture from top to bottom, (h, area.width, C) each time.
 
-        options: as in `decompress`, which codecs without tiles are asked instead.
+        A codec that does not say how is asked to `decompress` the whole. options: as there.
         on_damage: where given, a damaged tile is told to it and comes out gray; otherwise DamagedFile.
         """
-        pixels = self.decompress(file.units, file.header, options)
-        yield pixels[area.y : area.bottom, area.x : area.right]
+        raise NotImplementedError
 
     def parts(self, units: tuple[bytes, ...], header: Header, options: dict[str, Any]) -> dict[str, bytes]:
         """Return what a picture is coded by and a person can look at, such as a text: contents of files by suffix.

@@ -35,6 +35,13 @@ class BadOption(NicError):
     """An option or a value does not exist, has the wrong type or is out of range."""
 
 
+class PluginFault(NicError):
+    """A plugin breaks its contract: it raised what it may not, or gave what nobody can use.
+
+    The message names the plugin; what it raised is the cause.
+    """
+
+
 class TargetUnreachable(NicError):
     """No quality of a codec reaches the target rate or fidelity.
 

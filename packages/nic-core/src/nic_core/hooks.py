@@ -1,8 +1,8 @@
 """The six hooks of the plugin contract.
 
 A plugin is a distribution with an entry point in the group "nic". The entry point names a module that imports nothing
-heavy, defines `api_version = 1`, and implements any of these hooks with `@hookimpl`. Each yields frozen records; what
-they point to is imported when it is first used.
+heavy, defines `api_version = "1.0"`, and implements any of these hooks with `@hookimpl`. Each yields frozen records;
+what they point to is imported when it is first used.
 """
 
 from collections.abc import Iterable

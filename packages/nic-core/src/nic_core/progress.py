@@ -11,6 +11,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from nic_core import callers
+
 logger = logging.getLogger("nic")
 
 Item = TypeVar("Item")
@@ -45,7 +47,11 @@ def listener() -> Listener:
 
 def check() -> None:
     """Pass a step of long work: whoever listens may end the work here, by an exception."""
-    listener().check()
+    try:
+        listener().check()
+    except BaseException as error:  # a context manager would cost more, and this is done before every layer
+        callers.mark(error)
+        raise
 
 
 def report(what: str, done: int, total: int) -> None:
@@ -54,7 +60,8 @@ def report(what: str, done: int, total: int) -> None:
     what: in a few words: "inverting the prompt". At `done == total` the work is over.
     """
     check()
-    listener().step(what, done, total)
+    with callers.callers_own():
+        listener().step(what, done, total)
 
 
 def track(items: Iterable[Item], what: str, total: int = 0, done: int = 0) -> Iterator[Item]:
@@ -115,7 +122,8 @@ def step() -> None:
 
 def note(fact: str) -> None:
     """Say a fact about a result that its user wants to know; logged where nobody listens."""
-    listener().note(fact)
+    with callers.callers_own():
+        listener().note(fact)
 
 
 @contextmanager

@@ -12,13 +12,18 @@ from typing import Any, Literal
 
 from nic_core.errors import BadOption
 
-API_VERSION = 1
-"""Version of the hooks and records. A plugin states the one it was written for as `api_version` in its module."""
+API_VERSION = (1, 0)
+"""Major and minor version of the hooks and records: a minor adds, a major may change what is there.
+
+A plugin states the one it was written for, as `api_version = "1.0"` in its module; see docs/plugins.md.
+"""
 
 
 def resolve(target: str) -> Any:
-    """Import and return what "module:attribute" names."""
-    module, _, attribute = target.partition(":")
+    """Import and return what "module:attribute" names; ValueError for text of another form."""
+    module, colon, attribute = target.partition(":")
+    if not colon:
+        raise ValueError(f"{target!r} is not of the form module:attribute")
     return getattr(importlib.import_module(module), attribute)
 
 
@@ -157,8 +162,12 @@ class CodecSpec:
     `nic_core.weights.fingerprint` does; called with the file's record, returns (entropy_id, synthesis_id).
     upright: whether it codes what a picture shows, so that it must see it upright: an EXIF orientation is then applied
     to the pixels, which otherwise are coded as they lie in the file.
+    weights: False for a codec that needs no weights file, and so has no graphs and no fingerprints.
+    quality: of a codec without weights, the (lowest, highest) that it takes, None where it takes none; weights say
+    themselves what theirs is.
 
-    ValueError for an id or a name of an option or its table of another form, or a name that is taken.
+    ValueError for an id or a name of an option or its table of another form, or a name that is taken; and for what a
+    codec without weights, or one with them, cannot have.
     """
 
     id: str
@@ -170,9 +179,11 @@ class CodecSpec:
     upright: bool = False
     fingerprints: str = ""
     graphs: str = ""
+    weights: bool = True
+    quality: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        """Check the names."""
+        """Check the names, and what depends on weights."""
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", self.id):
             raise ValueError(f"a codec's id is lower-case letters, digits and hyphens, at most 63, not {self.id!r}")
         names = [name for option in self.options for name in (option.name, option.table)]
@@ -183,6 +194,12 @@ class CodecSpec:
                 raise ValueError(f"{self.id}: a table cannot be named {option.table!r}")
             if option.table and option.when != "encode":
                 raise ValueError(f"{self.id}: {option.name} cannot have a table, it is no encode option")
+        if self.weights and self.quality is not None:
+            raise ValueError(f"{self.id}: the quality of a codec with weights is stated by these")
+        if not self.weights and (self.graphs or self.fingerprints):
+            raise ValueError(f"{self.id}: a codec without weights has no graphs and no fingerprints")
+        if self.quality is not None and not 1 <= self.quality[0] < self.quality[1] <= 100:
+            raise ValueError(f"{self.id}: a quality ranges from 1 to 100, rising, not {self.quality}")
 
     def settings(self, when: Literal["encode", "decode"]) -> list[str]:
         """Return the names of all that can be set in one direction: options, each before its table."""
@@ -218,7 +235,8 @@ class WeightsSpec:
     """A set of trained weights that can be had.
 
     codec: the codec's id; name: unique among the codec's weights.
-    location: a file's path, an https URL, or "hf://owner/repository/file".
+    location: a file's path, an https URL, or "hf://owner/repository/file"; empty in the record that stands for what a
+    codec without weights needs, which is nothing.
     quality: the quality of single-rate weights, or the (lowest, highest) of those that cover a range; None if unknown.
     entropy_id, synthesis_id: the fingerprints (hexadecimal), empty where unknown before a download.
     rank: the default codec is the one whose weights have the highest; 0 never becomes the default.

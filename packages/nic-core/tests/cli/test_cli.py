@@ -126,7 +126,10 @@ def test_a_codec_that_raises_does_not_stop_the_others(
 
     monkeypatch.setattr(fake.ZipCodec, "compress", fail_once)
     assert run(["encode", "a.png", "b.jpg", "-o", "out"]) == 1
-    assert capsys.readouterr().err == "nic: unexpected RuntimeError: two lines (--debug shows where)\n"
+    assert capsys.readouterr().err == (
+        "nic: a.png: the codec zip failed in encoding: RuntimeError: two lines "
+        "(a fault of the plugin nic-fake 1.2; --debug shows where)\n"
+    )
     assert names(work / "out") == ["b.nic"]
 
 
@@ -542,7 +545,8 @@ def test_a_verb_that_cannot_be_imported(
     )
     install("nic-odd", {"odd_plugin.py": source}, "odd = odd_plugin")
     plugins.discovery._installed.cache_clear()
-    assert "unexpected ModuleNotFoundError: No module named 'nowhere'" in failed(capsys, ["odd"])
+    says = "the verb odd failed in its import: ModuleNotFoundError: No module named 'nowhere' (a fault of the plugin"
+    assert says in failed(capsys, ["odd"])
     assert run(["--help"]) == 0
     assert "Compress pictures" in capsys.readouterr().out
 

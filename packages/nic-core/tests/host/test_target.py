@@ -172,7 +172,7 @@ from nic_core.hooks import hookimpl
 from nic_core.spec import CodecSpec
 from nic_core.weights import bundled
 
-api_version = 1
+api_version = "1.0"
 
 @hookimpl
 def nic_codecs():

@@ -6,15 +6,16 @@ from types import ModuleType
 
 import pytest
 from nic_core import plugins
-from nic_core.errors import CodecNotFound
+from nic_core.errors import CodecNotFound, NicError
 from nic_core.plugins import Plugin
+from nic_core.plugins.versions import check_version
 
 Install = Callable[..., Path]
 
 HEAD = """
 from nic_core.hooks import hookimpl
 from nic_core.spec import CodecSpec, CommandSpec
-api_version = 1
+api_version = "1.0"
 """
 CODECS = HEAD + '@hookimpl\ndef nic_codecs():\n    yield CodecSpec("{id}", "nowhere:Codec", "Summary.")\n'
 
@@ -46,8 +47,14 @@ def test_what_a_plugin_brings(fake: ModuleType) -> None:
         ("raise SystemExit(3)", "SystemExit: 3"),
         ("raise ValueError('two\\nlines')", "ValueError: two lines"),
         ("raise ValueError", "ValueError: ValueError"),
-        ("", "was written for plugin API None, this nic-core has 1: install matching versions"),
-        (HEAD.replace("= 1", "= 2"), "was written for plugin API 2, this nic-core has 1: install matching versions"),
+        ("", 'states no api_version: its module says api_version = "1.0", or the version that it was written for'),
+        ("api_version = 2", "states api_version = 2, which is none"),
+        ("api_version = 1.1", "states api_version = 1.1, which is none"),
+        ("api_version = True", "states api_version = True, which is none"),
+        ("api_version = '1.0.0'", "states api_version = '1.0.0', which is none"),
+        ("api_version = '1.999'", "was written for plugin API 1.999, this nic-core has 1.0: upgrade nic-core"),
+        ("api_version = '2.0'", "was written for plugin API 2.0, this nic-core has 1.0: upgrade nic-core"),
+        ("api_version = '0.9'", "was written for plugin API 0.9, this nic-core has 1.0: upgrade nic-broken"),
         (HEAD + "@hookimpl\ndef nic_codecs():\n    return [1 / 0]", "ZeroDivisionError: division by zero"),
         (HEAD + "@hookimpl\ndef nic_codecs():\n    return 5", "TypeError"),
         (HEAD + "@hookimpl\ndef nic_codecs():\n    yield 'mini'", "nic_codecs yielded str instead of CodecSpec"),
@@ -65,6 +72,35 @@ def test_a_broken_plugin_is_a_report(install: Install, source: str, error: str) 
     assert plugins.codec_spec("sound").id == "sound"
     with pytest.raises(CodecNotFound, match="nic-broken failed to load, see 'nic plugins'"):
         plugins.codec_spec("broken")
+
+
+def test_a_plugin_of_before_states_a_whole_number(install: Install) -> None:
+    install("nic-old", {"old_plugin.py": CODECS.format(id="old").replace('"1.0"', "1")}, "old = old_plugin")
+    assert reports()["old"].error == ""
+
+
+@pytest.mark.parametrize("stated", [1, "1.0", "1.1", "1.3"])
+def test_a_plugin_runs_where_the_minor_has_grown(stated: object) -> None:
+    check_version(stated, "nic-x", (1, 3))
+
+
+@pytest.mark.parametrize(
+    ("stated", "own", "upgrade"),
+    [
+        ("1.4", (1, 3), "plugin API 1.4, this nic-core has 1.3: upgrade nic-core"),
+        ("2.0", (1, 3), "plugin API 2.0, this nic-core has 1.3: upgrade nic-core"),
+        ("1.3", (2, 0), "plugin API 1.3, this nic-core has 2.0: upgrade nic-x"),
+        (1, (2, 0), "plugin API 1.0, this nic-core has 2.0: upgrade nic-x"),
+        ("1.9", (1, 10), ""),
+        ("1.10", (1, 9), "plugin API 1.10, this nic-core has 1.9: upgrade nic-core"),
+    ],
+)
+def test_other_versions_say_what_to_upgrade(stated: object, own: tuple[int, int], upgrade: str) -> None:
+    if not upgrade:
+        check_version(stated, "nic-x", own)
+        return
+    with pytest.raises(NicError, match=f"{upgrade}$"):
+        check_version(stated, "nic-x", own)
 
 
 def test_a_hook_that_raises_halfway_keeps_what_it_yielded(install: Install) -> None:

@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 
-from nic_core.errors import DamagedFile
+from nic_core.errors import DamagedFile, PluginFault
 from nic_core.format.container import Header
 from nic_core.format.tiling import Area, Tiling
+
+Size = tuple[int, int]
+"""Height and width."""
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,25 @@ class Reach:
 
     halo: int
     local: bool = False
+
+
+def check_sizes(whose: str, picture: Size, y: Size, z: Size, y_stride: int, stride: int) -> None:
+    """Raise PluginFault where latents are not as much smaller than a picture as a model or a codec says.
+
+    whose: strides they are, "the model", in words. picture, y, z: heights and widths, the picture's with padding.
+    """
+    for latent, found, name, by in (("y", y, "y_stride", y_stride), ("z", z, "stride", stride)):
+        wanted = picture[0] // by, picture[1] // by
+        if found != wanted:
+            size, smaller = "{1} x {0}".format(*picture), "{:g} and {:g}".format(*_ratios(picture, found))
+            raise PluginFault(
+                f"{whose} has {name} = {by}, but its {latent} of {size} pixels is {found[1]} x {found[0]} instead of "
+                f"{wanted[1]} x {wanted[0]}: set {name} to how many times smaller {latent} is, here {smaller}"
+            )
+
+
+def _ratios(picture: Size, latent: Size) -> tuple[float, float]:
+    return picture[1] / max(latent[1], 1), picture[0] / max(latent[0], 1)
 
 
 @dataclass(frozen=True)

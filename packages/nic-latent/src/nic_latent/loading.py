@@ -69,7 +69,8 @@ def check(model: EntropyModel, y_channels: int, path: Path) -> None:
     try:
         model.check(y_channels)
     except ValueError as error:
-        raise BadWeights(f"{path.name} holds integer nets that do not fit: {error}") from error
+        sizes = f"with sides of y {model.ratio} times those of z, which is stride / y_stride"
+        raise BadWeights(f"{path.name} holds integer nets that do not fit, {sizes}: {error}") from error
 
 
 def nets_of(arrays: Arrays, path: Path) -> dict[str, Net]:

@@ -18,7 +18,7 @@ from nic_core.format.tiling import Area, Tiling
 from nic_core.pictures.strips import Pixels
 
 from nic_latent.edges import NO_EDGES, Edges
-from nic_latent.geometry import Geometry, Reach
+from nic_latent.geometry import Geometry, Reach, check_sizes
 from nic_latent.untiling import OTHER_SYMBOLS, Untiling
 
 
@@ -76,7 +76,7 @@ class TiledCodec(PixelCodec):
 
     def compress(self, pixels: np.ndarray, quality: float | None, options: dict[str, Any]) -> Coded:
         """See `PixelCodec.compress`."""
-        y, z = self.latents(pixels, quality, self.prepared(pixels, options))
+        y, z = self._latents(pixels, quality, self.prepared(pixels, options))
         stream, checksum = self.encode_latents(y, z)
         return Coded((stream,), checksum)
 
@@ -91,7 +91,7 @@ class TiledCodec(PixelCodec):
                 seen = area.grown(self.reach.halo).within(picture)
                 if area.x == 0:
                     rows = pixels[seen.y : seen.bottom]
-                found = self.latents(rows[:, seen.x : seen.right], quality, options)
+                found = self._latents(rows[:, seen.x : seen.right], quality, options)
                 padded = Area(area.x, area.y, *(side + -side % self.stride for side in (area.width, area.height)))
                 y, z = (_cut(latent, padded, seen, size) for latent, size in zip(found, self._sizes, strict=True))
                 yield y, z, Edges.of(area, picture)
@@ -115,12 +115,24 @@ class TiledCodec(PixelCodec):
 
         def decode(stream: bytes, tile: Area) -> tuple[np.ndarray, int]:
             z_size = tile.height // self.stride, tile.width // self.stride
-            return self.decode_latents(stream, z_size, head.coder, Edges.of(tile, geometry.padded))
+            y_hat, checksum = self.decode_latents(stream, z_size, head.coder, Edges.of(tile, geometry.padded))
+            self._check_sizes((tile.height, tile.width), y_hat.shape, (1, *z_size))
+            return y_hat, checksum
 
         def synthesise(y_hat: np.ndarray, cut: Area) -> np.ndarray:
             return self.synthesised(y_hat, cut, head, options)
 
         return Untiling(file, geometry, area, self.y_stride, decode, synthesise, on_damage, self.other_symbols).rows()
+
+    def _latents(self, pixels: np.ndarray, quality: float | None, options: dict[str, Any]) -> tuple[np.ndarray, ...]:
+        """Return `latents`, which are of the sizes that the strides say."""
+        y, z = self.latents(pixels, quality, options)
+        height, width = (side + -side % self.stride for side in pixels.shape[:2])
+        self._check_sizes((height, width), y.shape, z.shape)
+        return y, z
+
+    def _check_sizes(self, picture: tuple[int, int], y: tuple[int, ...], z: tuple[int, ...]) -> None:
+        check_sizes(f"the codec {self.info.codec}", picture, (y[1], y[2]), (z[1], z[2]), self.y_stride, self.stride)
 
     @property
     def _sizes(self) -> tuple[int, int]:

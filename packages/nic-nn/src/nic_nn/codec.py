@@ -1,5 +1,6 @@
 """From pixels to a latent model and back: the part of a codec that all latent models share."""
 
+import logging
 import os
 from contextlib import AbstractContextManager
 from functools import partial
@@ -20,6 +21,7 @@ from nic_latent.tiled import ANALYSING, SYNTHESISING, TiledCodec
 from nic_latent.untiling import OTHER_SYMBOLS
 from torch import Tensor, nn
 
+from nic_nn.bfloat16 import suits_bf16, to_bfloat16
 from nic_nn.coders import coder
 from nic_nn.config import no_larger_than
 from nic_nn.export import add_graphs, export
@@ -27,6 +29,8 @@ from nic_nn.latent import channels_last, planes
 from nic_nn.loading import fill_floats, load_model, scope_of
 from nic_nn.memory import explained
 from nic_nn.model import LatentModel
+
+logger = logging.getLogger("nic")
 
 OTHER_FLOATS = (
     f"{OTHER_SYMBOLS}: the file's content is intact, but this device computes the entropy model, which these weights "
@@ -75,6 +79,13 @@ class LatentCodec(TiledCodec):
             fill_floats(self.loaded, self.path)
             self._filled = True
         return self.loaded
+
+    def compute_in_bfloat16(self) -> None:
+        """See `PixelCodec.compute_in_bfloat16`; `nic_nn.bfloat16` says which layers do."""
+        if not suits_bf16(self.torch_device.type):
+            logger.warning("this %s only imitates bfloat16: --runtime torch is faster", self.torch_device.type)
+        to_bfloat16(self.loaded)
+        self.runtime = "torch-bf16"
 
     @classmethod
     def upgrade(cls, path: Path, info: WeightsInfo, output: Path, **making: Any) -> None:

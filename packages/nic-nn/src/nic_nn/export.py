@@ -17,6 +17,7 @@ from nic_latent.stored import to_tensors
 from safetensors.torch import save_file
 from torch import Tensor
 
+from nic_nn.geometry import check_shapes
 from nic_nn.graphs import graphs_of
 from nic_nn.loading import read_state, scope_of
 from nic_nn.model import LatentModel
@@ -51,9 +52,11 @@ def export(
     them out, which saves some seconds.
 
     BadWeights, and no file, for a value that is not finite, for a net that has no integer form, by its layer's name,
-    and for `integers_of` that do not fit. BadOption for `calibrate` without pictures, or with both.
+    and for `integers_of` that do not fit. BadOption for `calibrate` without pictures, or with both. PluginFault where
+    latents or pictures have other sizes or channels than the model says.
     """
     check_making(calibrate, integers_of)
+    check_shapes(model)
     state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     if half:
         exact = ("entropy_bottleneck.", "gaussian.")

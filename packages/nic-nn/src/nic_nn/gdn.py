@@ -33,7 +33,8 @@ class GDN(CompressaiGDN):
         beta, gamma = self.beta_reparam(self.beta), self.gamma_reparam(self.gamma)
         x = x.permute(0, 2, 3, 1).contiguous()
         # A graph must hold for any size, and the number of parts depends on it.
-        if x.device.type != "cpu" or torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling():
+        lower = torch.is_autocast_enabled("cpu")
+        if x.device.type != "cpu" or (lower and torch.is_grad_enabled()) or torch.compiler.is_compiling():
             return self._normalise(x, beta, gamma).permute(0, 3, 1, 2)
         if torch.is_grad_enabled():
             return _Normalise.apply(x, beta, gamma, self.inverse).permute(0, 3, 1, 2)

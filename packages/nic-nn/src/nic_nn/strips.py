@@ -32,12 +32,13 @@ def each(function: Callable[[Part], Made], parts: Iterable[Part], x: Tensor) -> 
     """Return what a function makes of parts of x; in strips by as many threads as torch has, each with one core."""
     parts = list(parts)
     threads = torch.get_num_threads() if in_strips(x) else 1
-    if threads < 2 or len(parts) < 2 or torch.is_autocast_enabled("cpu"):
+    if threads < 2 or len(parts) < 2:
         return [function(part) for part in parts]
     inference = torch.is_inference_mode_enabled()
+    lower, dtype = torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")
 
-    def run(part: Part) -> Made:
-        with torch.inference_mode() if inference else torch.no_grad():
+    def run(part: Part) -> Made:  # all three are a thread's own
+        with torch.inference_mode() if inference else torch.no_grad(), torch.autocast("cpu", dtype, enabled=lower):
             return function(part)
 
     return list(_cores(threads).map(lambda task: task[0].run(run, task[1]), [(copy_context(), part) for part in parts]))

@@ -78,6 +78,17 @@ def relative_positions(window: int) -> Tensor:
     return (row[:, None] - row + window - 1) * (2 * window - 1) + column[:, None] - column + window - 1
 
 
+def attention_by_products(q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor, scale: float | None) -> Tensor:
+    """Return what torch's attention does, of (B, heads, positions, C); in bfloat16 on CPUs in half the time for windows.
+
+    Its own computes there in float32 between conversions.
+    """
+    heads = q.shape[1]
+    q, k, v, attn_mask = (x.flatten(0, 1) for x in (q, k, v, attn_mask))
+    logits = torch.baddbmm(attn_mask, q, k.transpose(1, 2), alpha=q.shape[-1] ** -0.5 if scale is None else scale)
+    return torch.bmm(logits.softmax(-1), v).unflatten(0, (-1, heads))
+
+
 class WindowAttention(nn.Module):
     """Multi-head attention within windows, with a learned bias for each offset.
 
@@ -103,7 +114,8 @@ class WindowAttention(nn.Module):
         count, positions, width = x.shape
         q, k, v = self.qkv(x).view(count, positions, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
         bias = bias.to(q.dtype).expand(count, -1, -1, -1)
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=self.scale)
+        attend = attention_by_products if q.dtype == torch.bfloat16 and in_strips(x) else F.scaled_dot_product_attention
+        y = attend(q, k, v, attn_mask=bias, scale=self.scale)
         return self.proj(y.transpose(1, 2).reshape(x.shape))
 
 

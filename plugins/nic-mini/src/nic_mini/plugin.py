@@ -6,7 +6,7 @@ from nic_core.hooks import hookimpl
 from nic_core.spec import CodecSpec, RecipeSpec, WeightsSpec
 from nic_core.weights import bundled
 
-api_version = 1
+api_version = "1.0"
 
 
 @hookimpl

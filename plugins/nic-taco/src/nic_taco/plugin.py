@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from nic_core.hooks import hookimpl
 from nic_core.spec import CodecSpec, ImporterSpec, Option, RecipeSpec
 
-api_version = 1
+api_version = "1.0"
 
 OPTIONS = (
     Option("text", str, "", "What the picture shows; no text means the empty caption.", table="captions"),

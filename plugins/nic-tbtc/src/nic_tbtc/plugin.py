@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from nic_core.hooks import hookimpl
 from nic_core.spec import CodecSpec, ImporterSpec, RecipeSpec
 
-api_version = 1
+api_version = "1.0"
 
 PAPER = "Zhu, Yang, Cohen: Transformer-based Transform Coding, ICLR 2022"
 CODECS = {

@@ -7,7 +7,7 @@ from nic_core.hooks import hookimpl
 from nic_core.spec import CodecSpec, CommandSpec, ImporterSpec, Option, RecipeSpec, WeightsSpec
 from nic_core.weights import bundled
 
-api_version = 1
+api_version = "1.0"
 
 PAPER = "Lei et al.: Text + Sketch: Image Compression at Ultra Low Rates, ICML 2023 workshop"
 

@@ -5,7 +5,6 @@ import math
 import os
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import lightning
@@ -13,14 +12,12 @@ import torch
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.plugins.environments import SLURMEnvironment
 from nic_core.errors import BadOption
+from nic_nn.bfloat16 import suits_bf16
 from nic_nn.codec import pick_device
 
 from nic_train.checkpoints import AtomicCheckpoints
 
 PRECISIONS: dict[str, Any] = {"bf16": "bf16-mixed", "fp32": "32-true"}
-CPU_INFO = Path("/proc/cpuinfo")
-CPU_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
-"""Of processors that compute in bfloat16. Others imitate it, thirty times as slowly as they compute in float32."""
 
 
 @dataclass(frozen=True)
@@ -48,20 +45,6 @@ class Machine:
     def kind(self) -> str:
         """ "cpu", "cuda" or "mps"; NicError where there is no such device."""
         return pick_device(self.device).type
-
-
-def suits_bf16(kind: str) -> bool:
-    """Tell whether devices of a kind, "cpu", "cuda" or "mps", gain by computing in bfloat16 here."""
-    if kind == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    if kind == "mps":
-        return torch.backends.mps.is_macos_or_newer(14, 0)
-    try:
-        lines = CPU_INFO.read_text().splitlines()
-    except (OSError, ValueError):  # only Linux has it
-        return False
-    flags = next((line for line in lines if line.startswith("flags")), "")
-    return not CPU_FLAGS.isdisjoint(flags.split())
 
 
 def chosen_precision(precision: str, kind: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from nic_core.errors import BadOption, NicError
-from nic_core.plugins import codec_spec, records
+from nic_core.plugins import blamed, codec_spec, records
 from nic_core.spec import Option, RecipeSpec, resolve
 from nic_nn.recipe import Recipe, Stage
 
@@ -68,7 +68,8 @@ def choose(codec: str, name: str | None) -> Choice:
 def make_recipe(codec: str, choice: Choice) -> Recipe:
     """Return the recipe with its values set; BadOption names a wrong one, with what is expected and what was given."""
     spec = recipe_spec(codec, choice.name)
-    recipe = resolve(spec.target)(codec=codec, **spec.values)
+    with blamed(spec, "making the recipe"):
+        recipe = resolve(spec.target)(codec=codec, **spec.values)
     return dataclasses.replace(recipe, **checked_values(recipe, choice.values))
 
 

@@ -13,7 +13,7 @@ from nic_core import __version__
 from nic_core.cli.output import message
 from nic_core.cli.settings import LogLines, Settings, Suggesting, with_flags
 from nic_core.memory import keep_freed_memory
-from nic_core.plugins import records
+from nic_core.plugins import blamed, records
 from nic_core.printable import printable
 from nic_core.spec import CommandSpec, resolve
 
@@ -49,7 +49,10 @@ class Verbs(Suggesting):
         """Import and return one verb."""
         core = {spec.name: spec for spec in CORE}
         spec = core.get(cmd_name) or self.specs().get(cmd_name)
-        return with_flags(resolve(spec.target)) if spec else None
+        if spec is None:
+            return None
+        with blamed(spec, "its import"):
+            return with_flags(resolve(spec.target))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of verbs."""

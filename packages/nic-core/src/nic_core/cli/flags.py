@@ -178,7 +178,8 @@ with_engine = together(
         type=click.Choice(RUNTIMES),
         default="auto",
         show_default=True,
-        help="What runs the transforms; onnx starts faster, torch knows more devices.",
+        help="What runs the transforms; onnx starts faster, torch knows more devices, torch-bf16 computes in bfloat16, "
+        "nearly twice as fast on processors that have it.",
     ),
 )
 with_shards = click.option(

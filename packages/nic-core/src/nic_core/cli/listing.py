@@ -36,7 +36,8 @@ def codecs(as_json: bool) -> None:
         count = sum(weights.codec == spec.id for weights in found)
         options = ", ".join(dict.fromkeys([*spec.settings("encode"), *spec.settings("decode")]))
         name = spec.id + (" (default)" if spec.id == default else "")
-        rows.append((name, str(count or "none"), options, spec.summary))
+        needed = str(count or "none") if spec.weights else "none needed"
+        rows.append((name, needed, options, spec.summary))
     show_table(("codec", "weights", "options", "summary"), rows)
 
 

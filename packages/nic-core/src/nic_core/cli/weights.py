@@ -33,7 +33,7 @@ def weights(ctx: click.Context, as_json: bool) -> None:
 
 def show(as_json: bool) -> None:
     """Print the known weights."""
-    found = store.available()
+    found = [spec for spec in store.available() if spec.location]
     if as_json:
         show_json([dataclasses.asdict(spec) for spec in found])
         return
@@ -103,7 +103,8 @@ def import_(
     if not source.exists():
         raise NicError(f"cannot read {source}: there is no such file")
     if target := _free(output, store.store_folder() / codec / f"{source.stem}.safetensors", overwrite, skip_existing):
-        _make(resolve(importers[0].target), (codec, source, target), making)
+        with plugins.blamed(importers[0], "reading a checkpoint"):
+            _make(resolve(importers[0].target), (codec, source, target), making)
 
 
 @weights.command()
@@ -125,7 +126,9 @@ def upgrade(file: Path, output: Path | None, overwrite: bool, skip_existing: boo
     info = store.verified(file)
     name = f"{file.stem}-integers.safetensors"
     if target := _free(output, store.store_folder() / info.codec / name, overwrite, skip_existing):
-        _make(resolve(plugins.codec_spec(info.codec).target).upgrade, (file, info, target), making)
+        spec = plugins.codec_spec(info.codec)
+        with plugins.blamed(spec, "upgrading weights"):
+            _make(resolve(spec.target).upgrade, (file, info, target), making)
 
 
 def _free(output: Path | None, default: Path, overwrite: bool, skip_existing: bool) -> Path | None:

@@ -61,6 +61,10 @@ class Choice:
         for spec in fitting:
             if spec.synthesis_id == header.synthesis_id:
                 return spec
+        if not fitting and any(not spec.location for spec in self.known):
+            raise WeightsNotFound(
+                f"the file was made by another {self.codec}: one with weights, entropy model {header.entropy_id}"
+            )
         if not fitting:
             have = ", ".join(sorted({spec.entropy_id for spec in self.known if spec.entropy_id})) or "none"
             raise WeightsNotFound(

@@ -3,15 +3,13 @@
 import itertools
 import logging
 import math
-import os
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from nic_core import progress, weights
+from nic_core import progress
 from nic_core.ahead import THREADS, ahead
 from nic_core.codec import OnDamage, PixelCodec
 from nic_core.errors import BadOption, TargetUnreachable
@@ -19,12 +17,14 @@ from nic_core.format import chunks
 from nic_core.format.container import File, Header, pack, unpack
 from nic_core.format.sources import Source, data_of
 from nic_core.format.tiling import Region
+from nic_core.host import opening
+from nic_core.host.boundary import Boundary
 from nic_core.host.cache import Cache, cache
 from nic_core.host.choice import Choice, nearest_quality
 from nic_core.host.coding import compressed
 from nic_core.host.decoding import area_of, decoded
 from nic_core.host.limits import second_limit, time_limit
-from nic_core.host.runtimes import Runtime, target_of
+from nic_core.host.runtimes import Runtime
 from nic_core.host.target import Target, Trial, search
 from nic_core.pictures.picture import Picture, RowPicture
 from nic_core.pictures.scaling import divisor
@@ -42,7 +42,7 @@ class Codec:
     asked for. They are kept for all codecs of this process that ask for the same, see `nic_core.host.cache`. Any number
     of threads may use a codec. A pickle of one holds what it takes to open it again, not its weights.
 
-    spec: its record. device: where it runs. runtime: "auto", "torch" or "onnx", what runs its transforms.
+    spec: its record. device: where it runs. runtime: what runs its transforms, see `load`.
     cache: where opened weights are kept.
     """
 
@@ -78,7 +78,7 @@ class Codec:
     @property
     def model(self) -> Any:
         """The torch module with the default weights, or None where the codec has none; whatever codes pictures."""
-        return self.opened(self._choice.for_quality(None), "torch").model
+        return self._behind(self._choice.for_quality(None), "torch").model()
 
     @property
     def runtimes(self) -> str:
@@ -119,7 +119,7 @@ class Codec:
         strip: leave out ICC profile, EXIF and XMP; an EXIF orientation is then applied to the pixels.
         options: the codec's encode options.
 
-        Raises BadPicture, BadOption, TargetUnreachable, WeightsNotFound, OutOfMemory.
+        Raises BadPicture, BadOption, TargetUnreachable, WeightsNotFound, OutOfMemory, PluginFault.
         """
         picture = picture_of(picture)
         if strip:
@@ -183,7 +183,7 @@ class Codec:
         options: the codec's decode options.
 
         Raises DamagedFile, UnsupportedFile, WeightsNotFound (naming codec and fingerprint), BadOption, OutOfMemory,
-        OutOfTime; those of decoding when rows are taken.
+        OutOfTime, PluginFault; those of decoding when rows are taken.
         """
         checked, seconds = self.spec.options_for("decode", options), second_limit(max_seconds)
         by = divisor(scale)
@@ -215,33 +215,22 @@ class Codec:
         file = unpack(data_of(data), max_pixels)
         codec = self._opened_for(file)
         with time_limit(seconds):
-            return codec.parts(file.units, file.header, checked)
+            return codec.parts(file, checked)
 
-    def _opened_for(self, file: File) -> PixelCodec:
+    def _opened_for(self, file: File) -> Boundary:
         """Return the plugin's codec with a file's weights in place."""
         if file.header.codec != self.spec.id:
             raise BadOption(f"the file was made by the codec {file.header.codec!r}, not {self.spec.id!r}")
-        return self.opened(self._choice.for_file(file.header))
+        return self._behind(self._choice.for_file(file.header))
+
+    def _behind(self, spec: WeightsSpec, runtime: Runtime | None = None) -> Boundary:
+        return Boundary(self.spec, self.opened(spec, runtime))
 
     def opened(self, spec: WeightsSpec, runtime: Runtime | None = None) -> PixelCodec:
         """Return the plugin's codec with these weights in place; runtime: None for this codec's own."""
-        with progress.opening():
-            path = Path(weights.local(spec).location)
-            info = weights.verified(path)
-            target = target_of(self.spec, path, self.device, runtime or self.runtime)
-            found = path.stat()
-            file = os.path.realpath(path), found.st_size, found.st_mtime_ns
-            key = target, file, info.entropy_id, info.synthesis_id, target.place(self.device)
-
-            def make() -> PixelCodec:
-                made: PixelCodec = target(path, info, self.device)
-                if made.runtime:
-                    logger.info("%s runs by %s", info.name, made.runtime)
-                return made
-
-            opened = self._cache.get(key, found.st_size, make)
-            self._used[key] = opened.runtime
-            return opened
+        key, found = opening.opened(self.spec, spec, self.device, runtime or self.runtime, self._cache)
+        self._used[key] = found.runtime
+        return found
 
     def _file(
         self,
@@ -253,13 +242,15 @@ class Codec:
     ) -> bytes:
         """Return the file of a picture at one quality. extra: its chunks; options: checked."""
         spec = self._choice.for_quality(quality)
-        codec = self.opened(spec)
+        codec = self._behind(spec)
+        info = codec.codec.info
         taken = nearest_quality(spec, quality)
         if quality is not None and taken is None:
-            logger.warning("quality %g makes no difference: these weights of %s have but one", quality, self.spec.id)
+            have = "these weights of %s have but one" if spec.location else "%s takes none"
+            logger.warning(f"quality %g makes no difference: {have}", quality, self.spec.id)
         if quality is not None and taken is not None and abs(taken - quality) > 0.01:
             logger.warning("quality %g taken, the nearest to %g that %s has", taken, quality, self.spec.id)
-        coded = compressed(codec, picture.pixels, taken if codec.info.covers_range else None, options, tile)
+        coded = compressed(codec, picture.pixels, taken if info.covers_range else None, options, tile)
         header = Header(
             picture.width,
             picture.height,
@@ -267,8 +258,8 @@ class Codec:
             picture.bit_depth,
             self.spec.id,
             coded.coder,
-            codec.info.entropy_id,
-            codec.info.synthesis_id,
+            info.entropy_id,
+            info.synthesis_id,
             taken,
             coded.checksum & 0xFFFF,
             coded.params,
@@ -289,7 +280,7 @@ class Codec:
         self._choice.for_quality(None)  # says what to do where there are none
         ladder = self.ladder
         if len(ladder) < 2:
-            raise BadOption(f"{self.spec.id} has no ladder of qualities to search here: its weights have a single rate")
+            raise BadOption(f"{self.spec.id} has no ladder of qualities to search here: it has a single rate")
         numbers = itertools.count(1)
         decode = partial(self.decode_rows, max_pixels=picture.width * picture.height, max_seconds=math.inf)
 

@@ -3,32 +3,30 @@
 import logging
 from typing import Any
 
-import numpy as np
-
 from nic_core.codec import Coded, PixelCodec
 from nic_core.errors import BadOption
 from nic_core.format.tiling import Tiling
+from nic_core.host.boundary import Boundary
 from nic_core.pictures.strips import Pixels
 
 logger = logging.getLogger("nic")
 
 
 def compressed(
-    codec: PixelCodec, pixels: Pixels, quality: float | None, options: dict[str, Any], tile: int | None
+    codec: Boundary, pixels: Pixels, quality: float | None, options: dict[str, Any], tile: int | None
 ) -> Coded:
-    """Return a picture's coded units; BadOption for tiles of a codec that has none, or of no length.
+    """Return a picture's coded units; BadOption for tiles of a codec that has none, or of no length. PluginFault.
 
     quality, options: as `PixelCodec.compress` wants them. tile: longest side in pixels that the caller wants.
     """
     height, width = pixels.shape[:2]
-    tiling = tiling_of(codec, width, height, tile)
-    if tiling is None:
-        return codec.compress(np.asarray(pixels), quality, options)
-    logger.info(
-        "%d x %d tiles of %d x %d pixels",
-        *(tiling.columns(width), tiling.rows(height), tiling.width, tiling.height),
-    )
-    return codec.compress_tiles(pixels, tiling, quality, options)
+    tiling = tiling_of(codec.codec, width, height, tile)
+    if tiling is not None:
+        logger.info(
+            "%d x %d tiles of %d x %d pixels",
+            *(tiling.columns(width), tiling.rows(height), tiling.width, tiling.height),
+        )
+    return codec.compressed(pixels, tiling, quality, options)
 
 
 def tiling_of(codec: PixelCodec, width: int, height: int, tile: int | None) -> Tiling | None:

@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from nic_core.codec import OnDamage, PixelCodec
+from nic_core.codec import OnDamage
 from nic_core.errors import BadOption
 from nic_core.format import chunks
 from nic_core.format.container import File, Header
 from nic_core.format.tiling import Area, Region
+from nic_core.host.boundary import Boundary
 from nic_core.host.limits import limited
 from nic_core.pictures.picture import RowPicture
 from nic_core.pictures.scaling import reduced
@@ -28,7 +29,7 @@ def area_of(region: Region | None, head: Header) -> Area:
 
 
 def decoded(
-    codec: PixelCodec,
+    codec: Boundary,
     file: File,
     area: Area,
     by: int,

@@ -1,4 +1,4 @@
-"""What runs a codec's transforms: torch, or onnxruntime where weights hold graphs for it."""
+"""What runs a codec's transforms: torch, in bfloat16 if so wanted, or onnxruntime where weights hold graphs for it."""
 
 import os
 import platform
@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from nic_core.errors import BadOption, BadWeights, NicError
+from nic_core.plugins import blamed
 from nic_core.spec import CodecSpec, resolve
 from nic_core.weights.record import GRAPHS
 from nic_core.weights.tensors import read_head
 
-Runtime = Literal["auto", "torch", "onnx"]
+Runtime = Literal["auto", "torch", "torch-bf16", "onnx"]
 RUNTIMES: tuple[str, ...] = get_args(Runtime)
 NVIDIA = ("/dev/nvidiactl", "/proc/driver/nvidia")
 
@@ -25,29 +26,32 @@ def checked(runtime: str) -> Runtime:
     return runtime  # type: ignore[return-value]
 
 
-def target_of(spec: CodecSpec, path: Path, device: str, runtime: Runtime) -> Any:
-    """Return the class that opens a codec with the weights file `path` on a device.
+def target_of(spec: CodecSpec, path: Path | None, device: str, runtime: Runtime) -> Any:
+    """Return the class that opens a codec with the weights file `path`, if it has one, on a device.
 
     By itself ("auto") that is onnxruntime's where it is installed and the file has graphs, unless the device is one
     that torch is for: a GPU that is named, or in sight where torch is installed. BadWeights and NicError say what is
     missing for a runtime that was asked for, or for all.
     """
-    if spec.graphs and runtime != "torch" and (runtime == "onnx" or _prefers_graphs(path, device)):
+    by_graphs = runtime == "onnx" or (runtime == "auto" and path and spec.graphs and _prefers_graphs(path, device))
+    if path and spec.graphs and by_graphs:
         if not has_graphs(path):
             raise BadWeights(
                 f"{path.name} holds no graphs for onnxruntime: it was exported without; nic weights upgrade adds them"
             )
         if not find_spec("onnxruntime"):
             raise NicError("onnxruntime is not installed: pip install onnxruntime, or --runtime torch")
-        return resolve(spec.graphs)
+        with blamed(spec, "its import"):
+            return resolve(spec.graphs)
     if runtime == "onnx":
         raise BadOption(f"{spec.id} has no graphs for onnxruntime: --runtime torch")
-    try:
-        return resolve(spec.target)
-    except ModuleNotFoundError as error:
-        if error.name not in ("torch", "nic_nn"):
-            raise
-        raise NicError(_needs_torch(spec, path, runtime)) from error
+    with blamed(spec, "its import"):
+        try:
+            return resolve(spec.target)
+        except ModuleNotFoundError as error:
+            if error.name not in ("torch", "nic_nn"):
+                raise
+            raise NicError(_needs_torch(spec, path, runtime)) from error
 
 
 def has_graphs(path: Path) -> bool:
@@ -69,12 +73,12 @@ def _gpu_in_sight() -> bool:
     return apple or any(map(os.path.exists, NVIDIA)) or shutil.which("nvidia-smi") is not None
 
 
-def _needs_torch(spec: CodecSpec, path: Path, runtime: Runtime) -> str:
+def _needs_torch(spec: CodecSpec, path: Path | None, runtime: Runtime) -> str:
     package = spec.target.partition(":")[0].partition(".")[0].replace("_", "-")
-    if not spec.graphs:
+    if path is None or not spec.graphs:
         return f"{spec.id} needs torch, which is not installed: pip install {package}"
     if not has_graphs(path):
         return f"{path.name} holds no graphs for onnxruntime, and torch is not installed: pip install {package}[torch]"
-    if runtime == "torch":
+    if runtime.startswith("torch"):
         return f"torch is not installed: pip install {package}[torch], or leave the runtime to nic"
     return f"neither onnxruntime nor torch is installed: pip install onnxruntime, or {package}[torch]"

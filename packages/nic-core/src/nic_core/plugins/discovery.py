@@ -16,7 +16,8 @@ import pluggy
 from nic_core import hooks
 from nic_core.errors import CodecNotFound, NicError
 from nic_core.plugins.published import DISTRIBUTIONS
-from nic_core.spec import API_VERSION, CodecSpec, CommandSpec, EngineSpec, ImporterSpec, RecipeSpec, WeightsSpec
+from nic_core.plugins.versions import check_version
+from nic_core.spec import CodecSpec, CommandSpec, EngineSpec, ImporterSpec, RecipeSpec, WeightsSpec
 
 GROUP = "nic"
 RECORDS = {
@@ -42,6 +43,11 @@ class Plugin:
     version: str
     records: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     error: str = ""
+
+    @property
+    def everything(self) -> list[Any]:
+        """All records."""
+        return [record for records in self.records.values() for record in records]
 
 
 def installed() -> tuple[Plugin, ...]:
@@ -71,10 +77,7 @@ def load(point: EntryPoint) -> Plugin:
     records: dict[str, tuple[Any, ...]] = {}
     try:
         module = point.load()
-        if (api := getattr(module, "api_version", None)) != API_VERSION:
-            raise NicError(
-                f"was written for plugin API {api}, this nic-core has {API_VERSION}: install matching versions"
-            )
+        check_version(getattr(module, "api_version", None), distribution)
         manager = pluggy.PluginManager(GROUP)
         manager.add_hookspecs(hooks)
         manager.register(module)
@@ -91,7 +94,8 @@ def load(point: EntryPoint) -> Plugin:
                 records[hook] = tuple(kept)
     except (Exception, SystemExit) as error:  # a plugin may raise anything; that must not take the others down
         text = " ".join(str(error).split()) or type(error).__name__
-        return Plugin(point.name, distribution, version, records, f"{type(error).__name__}: {text}")
+        told = text if isinstance(error, NicError) else f"{type(error).__name__}: {text}"
+        return Plugin(point.name, distribution, version, records, told)
     return Plugin(point.name, distribution, version, records)
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from nic_core.errors import BadWeights, WeightsNotFound
 from nic_core.files.json_files import parse_json
-from nic_core.spec import WeightsSpec
+from nic_core.spec import CodecSpec, WeightsSpec
 from nic_core.weights.tensors import read_head
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ GRAPHS = "graphs"
 """The first part of the names of tensors that hold graphs of the transforms, see `nic_latent.graphs`."""
 FLOATS = "floats"
 """The first part of the names of parameters in floating point whose integers decide symbols, see `nic_nn.export`."""
+NOTHING = "00000000"
+"""The fingerprints in files of codecs without weights."""
 LONGEST_TEXT = 255
 HIGHEST_RANK = 1000
 
@@ -204,6 +206,11 @@ def spec_of(path: Path, info: WeightsInfo | None = None) -> WeightsSpec:
         info.licence,
         str(info.provenance.get("summary", "")),
     )
+
+
+def none_needed(codec: CodecSpec) -> WeightsSpec:
+    """Return the record that stands for the weights of a codec that has none; it has no location."""
+    return WeightsSpec(codec.id, "none needed", "", codec.quality, NOTHING, NOTHING)
 
 
 def bundled(package: str) -> Iterator[WeightsSpec]:

@@ -21,7 +21,7 @@ from nic_core.plugins import records
 from nic_core.plugins.published import DEFAULT, DISTRIBUTIONS
 from nic_core.spec import WeightsSpec
 from nic_core.weights.fetch import fetch, is_remote, shown
-from nic_core.weights.record import spec_of
+from nic_core.weights.record import none_needed, spec_of
 from nic_core.weights.verification import verified, verify
 
 logger = logging.getLogger("nic")
@@ -57,9 +57,19 @@ def stored() -> Iterator[WeightsSpec]:
 
 
 def available(codec: str | None = None) -> list[WeightsSpec]:
-    """Return all known weights, of one codec or of all, best rank first; those in the store before a plugin's."""
+    """Return all known weights, of one codec or of all, best rank first; those in the store before a plugin's.
+
+    For a codec without weights that is the record that says so, which has no location.
+    """
+    bare = _bare()
     found = [*stored(), *(spec for _, spec in records("nic_weights"))]
+    found = [*bare.values(), *(spec for spec in found if spec.codec not in bare)]
     return sorted((spec for spec in found if codec in (None, spec.codec)), key=lambda spec: -spec.rank)
+
+
+def _bare() -> dict[str, WeightsSpec]:
+    """Return what stands for the weights of the codecs that have none."""
+    return {spec.id: none_needed(spec) for _, spec in records("nic_codecs") if not spec.weights}
 
 
 def default_codec() -> str:
@@ -105,8 +115,13 @@ def remove(spec: WeightsSpec) -> None:
 
 
 def resolve(source: str | os.PathLike[str], codec: str) -> WeightsSpec:
-    """Return the record of explicitly named weights: a path, a URL, hf://owner/repository/file, or a known name."""
+    """Return the record of explicitly named weights: a path, a URL, hf://owner/repository/file, or a known name.
+
+    WeightsNotFound for none of these; BadOption where the codec needs none.
+    """
     text = os.fspath(source)
+    if codec in _bare():
+        raise BadOption(f"{codec} needs no weights: name none")
     if is_remote(text):
         return local(WeightsSpec(codec, Path(text).stem, text))
     if os.path.isfile(text):

@@ -18,7 +18,7 @@ from platformdirs import user_cache_path
 from nic_core.errors import BadWeights, CannotWrite, CodecNotFound, NicError, WeightsNotFound
 from nic_core.files.atomic import atomic_write, make_folder
 from nic_core.files.json_files import read_json
-from nic_core.plugins import codec_spec
+from nic_core.plugins import blamed, codec_spec
 from nic_core.spec import resolve
 from nic_core.weights.record import WeightsInfo, read_info
 from nic_core.weights.tensors import Entry, read_head
@@ -56,9 +56,8 @@ def verify(path: Path, name: str = "") -> WeightsInfo:
     """
     name = name or path.name
     info = read_info(path, name)
-    rule = _rule(info.codec)
     computed = fingerprints(path, info, name)
-    expected = resolve(rule)(info) if rule else computed
+    expected = _by_rule(info) or computed
     for what, found, said in zip(("entropy", "synthesis"), expected, (info.entropy_id, info.synthesis_id), strict=True):
         if found != said:
             raise BadWeights(
@@ -101,11 +100,17 @@ def _remembered() -> dict[str, Any]:
     return {}
 
 
-def _rule(codec: str) -> str | None:
+def _by_rule(info: WeightsInfo) -> tuple[str, str] | None:
+    """Return the fingerprints by the codec's own rule, None where it has none."""
     try:
-        return codec_spec(codec).fingerprints or None
+        spec = codec_spec(info.codec)
     except CodecNotFound:
         return None
+    if not spec.fingerprints:
+        return None
+    with blamed(spec, "computing fingerprints"):
+        entropy_id, synthesis_id = resolve(spec.fingerprints)(info)
+    return entropy_id, synthesis_id
 
 
 def fingerprints(path: Path, info: WeightsInfo, name: str = "") -> tuple[str, str]:

@@ -55,9 +55,10 @@ class Benchmark:
         """Return what a codec does by each runtime."""
         codec, runs = entry.candidate.spec.id, list[Run]()
         gmac: Mapping[str, float] = {}
-        if not entry.runtimes:
+        runtimes = entry.runtimes(here.instructions)
+        if not runtimes:
             self.left_out.append(LeftOut(codec, "", NO_RUNTIME))
-        for number, runtime in enumerate(entry.runtimes):
+        for number, runtime in enumerate(runtimes):
             job = _job(entry, runtime, folder)
             tell(f"{codec} by {runtime}", 0, 2)
             try:

@@ -12,6 +12,7 @@ from nic_core.host.choice import Choice, nearest_quality
 from nic_core.host.runtimes import Runtime, has_graphs
 from nic_core.spec import CodecSpec, WeightsSpec
 
+from nic_eval.bench.machine import FAST_BF16
 from nic_eval.bench.report import LeftOut
 
 
@@ -38,11 +39,12 @@ class Entry:
     random: bool
     quality: float | None
 
-    @property
-    def runtimes(self) -> tuple[Runtime, ...]:
-        """What can run the transforms here."""
+    def runtimes(self, instructions: Sequence[str]) -> tuple[Runtime, ...]:
+        """Return what can run the transforms on a processor with these instruction sets, named as in `machine`."""
         graphs = self.candidate.spec.graphs and find_spec("onnxruntime") and has_graphs(self.path)
-        found: list[tuple[Runtime, Any]] = [("torch", find_spec("torch")), ("onnx", graphs)]
+        torch = find_spec("torch")
+        lower = torch and not FAST_BF16.isdisjoint(instructions)
+        found: list[tuple[Runtime, Any]] = [("torch", torch), ("torch-bf16", lower), ("onnx", graphs)]
         return tuple(runtime for runtime, there in found if there)
 
 
@@ -88,6 +90,9 @@ def entries(
     """
     for candidate in candidates:
         codec = candidate.spec.id
+        if not candidate.spec.weights:
+            leave_out(LeftOut(codec, "", "it is no codec of latents, and has no stages to time"))
+            continue
         try:
             if candidate.weights is not None:
                 spec = weights.local(candidate.weights)

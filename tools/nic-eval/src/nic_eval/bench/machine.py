@@ -31,6 +31,8 @@ SETS = {
     "sve": "SVE",
 }
 """Instruction sets by what Linux calls them."""
+FAST_BF16 = frozenset({"AVX-512 bf16", "AMX bf16"})
+"""Those with which torch computes faster in bfloat16."""
 CPU_INFO = Path("/proc/cpuinfo")
 SIDE = 512
 """Of the matrices that are multiplied: some milliseconds, so that the best of many is undisturbed on a busy machine."""

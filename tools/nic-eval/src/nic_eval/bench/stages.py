@@ -23,6 +23,7 @@ METHODS = {
 """Of `nic_latent.tiled.TiledCodec`, and the stage that each is."""
 CONVERSIONS = {
     "torch": ("nic_nn.codec", {"to_tensor": ANALYSIS, "to_pixels": SYNTHESIS}),
+    "torch-bf16": ("nic_nn.codec", {"to_tensor": ANALYSIS, "to_pixels": SYNTHESIS}),
     "onnxruntime": ("nic_latent.graph_codec", {"to_numbers": ANALYSIS, "to_pixels": SYNTHESIS}),
 }
 """By runtime: the functions that convert pixels, and the stage within which each is called."""

@@ -139,7 +139,7 @@ class NicContestant:
 
     @cached_property
     def _hashes(self) -> dict[str, str]:
-        return {location: file_hash(Path(location)) for location in self._weights}
+        return {location: file_hash(Path(location)) if location else "" for location in self._weights}
 
     @cached_property
     def _distribution(self) -> str:

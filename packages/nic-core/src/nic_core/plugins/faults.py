@@ -1,0 +1,59 @@
+"""What goes wrong within a plugin's code becomes an error of nic's that names the plugin."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from nic_core import callers
+from nic_core.errors import NicError, OutOfMemory, PluginFault
+from nic_core.plugins import discovery
+from nic_core.spec import CodecSpec, CommandSpec, ImporterSpec, RecipeSpec, WeightsSpec
+
+Record = CodecSpec | WeightsSpec | ImporterSpec | RecipeSpec | CommandSpec
+
+
+@contextmanager
+def blamed(record: Record, doing: str) -> Iterator[None]:
+    """Turn what a plugin raises in this block into PluginFault: what it may not raise, exits of the program included.
+
+    NicErrors, KeyboardInterrupt and the like, and what the caller's own code raised within the plugin's (see
+    `nic_core.callers`) pass as they are. OutOfMemory for MemoryError.
+    record: of the plugin, whose code this is. doing: what it is used for, such as "encoding".
+    """
+    outer = sys.exc_info()[1]
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        if own := callers.within(error, outer):
+            if own is error:
+                raise
+            raise own from error
+        if isinstance(error, NicError):
+            raise
+        if isinstance(error, MemoryError):
+            raise OutOfMemory(f"{named(record)} needs more memory for {doing} than there is") from error
+        text = " ".join(str(error).split())
+        kind = type(error).__name__
+        raise fault(record, f"failed in {doing}: {kind}: {text}" if text else f"failed in {doing}: {kind}") from error
+
+
+def fault(record: Record, what: str) -> PluginFault:
+    """Return the error that says what a plugin did wrong: "failed in encoding"."""
+    plugin = next((plugin for plugin in discovery.installed() if record in plugin.everything), None)
+    whose = f"the plugin {plugin.distribution} {plugin.version}" if plugin else "its plugin"
+    return PluginFault(f"{named(record)} {what} (a fault of {whose}; --debug shows where)")
+
+
+def named(record: Record) -> str:
+    """Return what a record is called in errors: "the codec mini"."""
+    kinds: dict[type, tuple[str, str]] = {
+        CodecSpec: ("the codec", "id"),
+        WeightsSpec: ("the weights", "name"),
+        ImporterSpec: ("the importer of", "codec"),
+        RecipeSpec: ("the recipe", "name"),
+        CommandSpec: ("the verb", "name"),
+    }
+    kind, field = kinds[type(record)]
+    name: Any = getattr(record, field)
+    return f"{kind} {name}"
