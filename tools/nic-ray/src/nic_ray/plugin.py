@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from nic_core.hooks import hookimpl
 from nic_core.spec import EngineSpec
 
-api_version = 1
+api_version = "1.0"
 
 
 @hookimpl

@@ -109,7 +109,7 @@ def open_engine(name: str, wanted: Wanted) -> Engine:
     if name not in found:
         raise NoEngine(
             f"no installed package brings the engine {name!r}; installed: {', '.join(sorted(found))}. "
-            "Those of nic's own are in docs/scale.md, each with the package to install"
+            "docs/scale.md names the packages that bring others"
         )
     if wanted.address is not None and name == LOCAL.name:
         raise BadOption(f"the engine {name} runs on this machine and takes no address")
