@@ -9,7 +9,8 @@ cluster of so many nodes with a core each, all on this machine. Each has one thr
 first picture is finished, which is after all start-up, does not count. Rows are medians over the repeats; a percentage
 compares each repeat with the loops of the same round.
 
-The second encodes many pictures of 32 x 32 pixels and shows the resident memory of the process that gives them out.
+The second encodes many pictures of 32 x 32 pixels and shows the resident memory of the process that gives them out,
+and how long its processor works for each picture.
 """
 
 import argparse
@@ -32,7 +33,7 @@ os.environ.update({"OMP_NUM_THREADS": "1", "RAY_USAGE_STATS_ENABLED": "0"})
 from nic_core.cli import crew as crews
 from nic_core.cli.crew import Crew
 from nic_core.cli.encode import PICTURES, encoder
-from nic_core.cli.jobs import Job, Plan
+from nic_core.cli.jobs import Job, Plan, plan
 from nic_core.cli.running import Done, Say, Work
 from nic_core.pictures import image_files
 from nic_core.pictures.picture import Picture
@@ -71,11 +72,11 @@ def by_loops(codec: str, log: Path, jobs: Sequence[Job], workers: int) -> None:
         process.join()
 
 
-def by_engine(codec: str, log: Path, jobs: Sequence[Job], workers: int, engine: str, address: str | None) -> None:
+def by_engine(codec: str, log: Path, jobs: tuple[Job, ...], workers: int, engine: str, address: str | None) -> None:
     """Encode files as `nic encode --engine` does."""
     crew = Crew(workers, engine, address, 1)
     with redirect_stdout(StringIO()):
-        code = crews.run(Plan(tuple(jobs), "replace"), partial(make, codec, log), "encode", 1, crew, "cpu")
+        code = crews.run(Plan(jobs, "replace"), partial(make, codec, log), "encode", 1, crew, "cpu")
     if code:
         raise SystemExit("not all pictures could be encoded")
 
@@ -91,16 +92,14 @@ def figures(log: Path) -> tuple[float, float]:
     return count / sum(b[0] - a[0] for a, b, _ in ranges), sum(b[1] - a[1] for a, b, _ in ranges) / count
 
 
-def write_pictures(folder: Path, count: int, side: int) -> list[Job]:
-    """Write parts of a photograph as PNG files; return the jobs that encode them."""
+def write_pictures(folder: Path, count: int, side: int) -> tuple[Job, ...]:
+    """Write parts of a photograph as PNG files; return the jobs that encode them, as `nic encode` plans them."""
     photograph = data.astronaut()
-    jobs = []
     for number in range(count):
         row, column = (number * 37) % (513 - side), (number * 101) % (513 - side)
-        source = folder / f"{number}.png"
-        image_files.write(Picture(photograph[row : row + side, column : column + side].copy()), source)
-        jobs.append(Job(source, folder / f"{number}.nic"))
-    return jobs
+        part = Picture(photograph[row : row + side, column : column + side].copy())
+        image_files.write(part, folder / f"{number}.png")
+    return plan([folder], None, PICTURES, "replace").jobs
 
 
 def compare(codec: str, engines: Sequence[str], workers: int, count: int, side: int, repeats: int) -> None:
@@ -108,7 +107,7 @@ def compare(codec: str, engines: Sequence[str], workers: int, count: int, side: 
     with tempfile.TemporaryDirectory() as name, cluster(workers if "ray" in engines else 0) as address:
         folder = Path(name)
         jobs = write_pictures(folder, count, side)
-        ways: dict[str, Callable[[Path], None]] = {"loops": lambda log: by_loops(codec, log, jobs, workers)}
+        ways: dict[str, Callable[..., None]] = {"loops": partial(by_loops, codec, jobs=jobs, workers=workers)}
         for engine in engines:
             place = address if engine == "ray" else None
             ways[engine] = partial(by_engine, codec, jobs=jobs, workers=workers, engine=engine, address=place)
@@ -119,7 +118,11 @@ def compare(codec: str, engines: Sequence[str], workers: int, count: int, side: 
                 log = folder / f"{way}-{turn}.log"
                 ways[way](log=log)
                 found[way].append(figures(log))
-        print(f"{codec}, {count} pictures of {side} x {side}, {workers} workers of one thread, {repeats} repeats")
+        size = sum(Path(job.target).stat().st_size for job in jobs) / count
+        print(
+            f"{codec}, {count} pictures of {side} x {side}, {size:.0f} bytes each, "
+            f"{workers} workers of one thread, {repeats} repeats"
+        )
         print(f"{'':8}{'pictures/s a worker':>22}{'of the loops':>14}{'CPU s a picture':>18}{'of the loops':>14}")
         for way, values in found.items():
             pairs = list(zip(values, found["loops"], strict=True))
@@ -140,13 +143,14 @@ def watch(codec: str, engines: Sequence[str], workers: int, count: int) -> None:
         jobs = write_pictures(folder, count, 32)
         marks = [*range(count // 10, count, count // 10), count]
         print(f"{codec}, {count} pictures of 32 x 32, {workers} workers: MiB resident in who gives them out")
-        print(f"{'done':8}" + "".join(f"{mark:>8}" for mark in marks) + f"{'seconds':>9}")
+        print(f"{'done':8}" + "".join(f"{mark:>8}" for mark in marks) + f"{'seconds':>9}{'own CPU ms':>12}")
         for engine in engines:
-            log, begin = folder / f"{engine}.log", time.perf_counter()
+            log, begin, processor = folder / f"{engine}.log", time.perf_counter(), time.process_time()
             with watched(log, marks) as seen:
                 by_engine(codec, log, jobs, workers, engine, address if engine == "ray" else None)
             cells = "".join(f"{seen[mark]:8.1f}" if mark in seen else f"{'-':>8}" for mark in marks)
-            print(f"{engine:8}{cells}{time.perf_counter() - begin:9.0f}")
+            own = (time.process_time() - processor) / count * 1000
+            print(f"{engine:8}{cells}{time.perf_counter() - begin:9.0f}{own:12.2f}")
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import copy_context
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rich.progress import Progress
 
@@ -59,6 +59,8 @@ class Done:
         )
 
 
+NOTHING = Done(0, 0, files=0)
+
 Work = Callable[[Job, Say], Done]
 """Does one job, and may say how far it is. Called in several threads where several files are worked on at once."""
 
@@ -68,10 +70,11 @@ Hand = Callable[[], AbstractContextManager[Work]]
 
 @dataclass
 class Run:
-    """The state of a run, which its threads share.
+    """The state of a run, which its threads share; it does not grow with the number of jobs that succeed.
 
-    results: of finished jobs by their number; an error of any kind where one failed. startup: seconds that each thread
-    has spent on opening codecs. stop: set when the jobs shall end. late: whether failures are named at the end.
+    finished: how many jobs are. total: what they count together. failures: a line for each file that failed. error: of
+    a job that is the only one. startup: seconds that each thread has spent on opening codecs. stop: set when the jobs
+    shall end. late: whether failures are named at the end.
     """
 
     plan: Plan
@@ -79,11 +82,14 @@ class Run:
     bars: Progress
     quiet: bool = False
     verbose: bool = False
-    results: dict[int, Done | Exception] = field(default_factory=dict)
+    finished: int = 0
+    total: Done = NOTHING
     startup: defaultdict[int, float] = field(default_factory=lambda: defaultdict(float))
     stop: threading.Event = field(default_factory=threading.Event)
     late: bool = False
     failures: list[str] = field(default_factory=list)
+    error: Exception | None = None
+    counting: threading.Lock = field(default_factory=threading.Lock)
 
     def attempt(self, number: int, work: Work) -> None:
         """Do one job; whatever it raises is its result, and the other files are still done."""
@@ -98,14 +104,13 @@ class Run:
         except Exception as error:  # a codec may raise anything
             if isinstance(error, NicError) and str(job.source) not in str(error) and job.source != STREAM:
                 error.args = (f"{job.source}: {error}",)
-            self.results[number] = error
             logger.debug("%s", job.source, exc_info=True)
             if len(self.plan.jobs) > 1:
-                self._fail(message(error))
+                self._count(NOTHING, message(error))
+            else:
+                self.error = error
         else:
-            self.results[number] = done
-            for text in done.failed:
-                self._fail(text)
+            self._count(done, *done.failed)
             seconds = time.perf_counter() - start - self.startup[threading.get_ident()] + before
             if self.verbose:
                 self.line(f"{job.source} -> {job.target}: {_sizes(done.size, done.pixels)}, {seconds:.2f} s")
@@ -144,9 +149,12 @@ class Run:
         finally:
             row.remove()
 
-    def _fail(self, text: str) -> None:
-        self.failures.append(text)
-        if not self.late:
+    def _count(self, done: Done, *failures: str) -> None:
+        with self.counting:
+            self.finished += 1
+            self.total += replace(done, failed=())
+            self.failures += failures
+        for text in () if self.late else failures:
             self.line(f"nic: {text}")
 
     def _check(self) -> None:
@@ -181,20 +189,18 @@ def run_by(plan: Plan, hand: Hand, verb: str, at_once: int, late: bool = False) 
             _do(run, hand, min(at_once, len(plan.jobs)), advance)
         except KeyboardInterrupt:
             if len(plan.jobs) > 1:
-                run.line(f"nic: {len(run.results)} of {len(plan.jobs)} files were done; --skip-existing does the rest")
+                run.line(f"nic: {run.finished} of {len(plan.jobs)} files were done; --skip-existing does the rest")
             raise
-    results = [run.results[number] for number in range(len(plan.jobs))]
-    if len(results) == 1 and isinstance(results[0], Exception):
-        raise results[0]
+    if run.error:
+        raise run.error
     for note in plan.notes:
         say(note, err=True)
     if late and run.failures:
         show(f"nic: {len(run.failures)} failed:", err=True)
         for text in run.failures:
             show(f"nic: {text}", err=True)
-    say(_summary(plan, results, time.perf_counter() - start, max(run.startup.values(), default=0)), plan.to_stream)
-    failed = any(isinstance(result, Exception) or result.damaged or result.failed for result in results)
-    return 1 if failed else 0
+    say(_summary(run, time.perf_counter() - start), plan.to_stream)
+    return 1 if run.failures or run.total.damaged else 0
 
 
 def _do(run: Run, hand: Hand, at_once: int, advance: Callable[[], None]) -> None:
@@ -250,21 +256,21 @@ def _do(run: Run, hand: Hand, at_once: int, advance: Callable[[], None]) -> None
             thread.join(max(0.0, end - time.monotonic()))
 
 
-def _summary(plan: Plan, results: list[Done | Exception], seconds: float, startup: float) -> str:
+def _summary(run: Run, seconds: float) -> str:
     """Return what a run came to. Times are without start-up, which is named."""
-    done = [result for result in results if isinstance(result, Done)]
-    if not results:
-        return f"nothing to do: {_count(plan.there, 'output')} {'is' if plan.there == 1 else 'are'} there already"
-    sizes = _sizes(sum(item.size for item in done), sum(item.pixels for item in done))
-    text = f"{_count(sum(item.files for item in done), 'file')}, {sizes}, {max(seconds - startup, 0):.1f} s"
+    total, there = run.total, run.plan.there + run.total.there
+    if not run.plan.jobs:
+        return f"nothing to do: {_count(there, 'output')} {'is' if there == 1 else 'are'} there already"
+    startup = max(run.startup.values(), default=0.0)
+    text = f"{_count(total.files, 'file')}, {_sizes(total.size, total.pixels)}, {max(seconds - startup, 0):.1f} s"
     if startup >= 0.05:
         text += f" (and {startup:.1f} s to start)"
-    if there := plan.there + sum(item.there for item in done):
+    if there:
         text += f"; {there} there already"
-    if damaged := sum(item.damaged for item in done):
-        text += f"; {damaged} damaged"
-    if failed := len(results) - len(done) + sum(len(item.failed) for item in done):
-        text += f"; {failed} failed"
+    if total.damaged:
+        text += f"; {total.damaged} damaged"
+    if run.failures:
+        text += f"; {len(run.failures)} failed"
     return text
 
 

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from nic_core.cli.jobs import Existing, Job, Kind
 from nic_core.cli.output import message
-from nic_core.cli.running import Done, Say
+from nic_core.cli.running import NOTHING, Done, Say
 from nic_core.errors import NicError
 from nic_core.files.places import exists
 from nic_core.files.shards import Member, Names, inside, members, new_folder, new_shard
@@ -24,7 +24,7 @@ def recode(job: Job, kind: Kind, code: Code, say: Say, existing: Existing) -> Do
     not at all, and in a folder each file is: what is no whole tar file ends the job, as does an output that cannot be
     written.
     """
-    done, names, as_folder = Done(0, 0, files=0), Names(), job.shard == "folder"
+    done, names, as_folder = NOTHING, Names(), job.shard == "folder"
     for name in job.without:
         done += _failed(f"{job.source}/{name}", "a worker process died at it twice")
     target = (new_folder if as_folder else new_shard)(job.target, existing == "replace" or job.again)
@@ -38,14 +38,14 @@ def recode(job: Job, kind: Kind, code: Code, say: Say, existing: Existing) -> Do
                 if as_folder and exists(inside(job.target, name)) and (existing == "skip" or job.again):
                     done += Done(0, 0, files=0, there=int(wanted))
                     continue
-                data, one = code(member.data, shown, say) if wanted else (member.data, Done(0, 0, files=0))
+                data, one = code(member.data, shown, say) if wanted else (member.data, NOTHING)
             except Exception as error:  # a codec may raise anything; the other members are still done
                 logger.debug("%s", shown, exc_info=True)
                 done += _failed(shown, message(error))
                 continue
             add(Member(name, data, member.modified))
             done += one
-        if done == Done(0, 0, files=0):
+        if done == NOTHING:
             raise NicError(f"{job.source}: no {kind.called} in this tar file")
     return done
 
