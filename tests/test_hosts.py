@@ -12,6 +12,7 @@ from pathlib import Path
 import nic_core as nic
 import numpy as np
 import pytest
+from nic_core.host.cache import Cache
 from nic_core.host.runtimes import RUNTIMES
 from skimage import data
 
@@ -73,3 +74,21 @@ def test_imageio_reads_through_pillow(tmp_path: Path) -> None:
     path = tmp_path / "a.nic"
     path.write_bytes(nic.encode(PIXELS, 40))
     assert np.array_equal(imageio.imread(path, plugin="pillow"), nic.decode_picture(path).pixels)
+
+
+@pytest.mark.parametrize("size", [(192, 192), (130, 256)])
+def test_a_batch_gives_the_files_and_pictures_of_each(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of sizes for which torch computes a batch as it computes a picture; of others floats may round differently."""
+    monkeypatch.setattr("nic_nn.codec.BATCH_PIXELS", {"cpu": 1 << 20})
+    codec = nic.load("mini", device="cpu", runtime="torch", cache=Cache(1))
+    whole = data.coffee()
+    pictures = [whole[20 * n : 20 * n + size[0], 30 * n : 30 * n + size[1]] for n in range(5)]
+    calls: list[int] = []
+    opened = codec.opened(codec.weights[0])
+    latents = opened.latents
+    monkeypatch.setattr(opened, "latents", lambda x, *rest: (calls.append(len(x)), latents(x, *rest))[1])
+    files = list(codec.encode_batch([*pictures, pictures[0][..., 0]], quality=60))
+    assert sorted(calls) == [5, size[0]]  # one batch, and rows of the gray one
+    assert files == [codec.encode(picture, 60) for picture in [*pictures, pictures[0][..., 0]]]
+    for picture, file in zip(codec.decode_batch(files), files, strict=True):
+        assert np.abs(picture.pixels.astype(int) - codec.decode_picture(file).pixels).max() <= 1

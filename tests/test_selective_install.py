@@ -24,6 +24,7 @@ PROJECTS = [
     "plugins/nic-textsketch",
     "tools/nic-train",
     "tools/nic-eval",
+    "tools/nic-zarr",
 ]
 
 

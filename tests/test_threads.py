@@ -71,3 +71,56 @@ def test_a_fresh_process_decodes_in_several_threads(tmp_path: Path, quick_compre
     command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(quick_compressai)!r}){WORK}", str(file)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+MIXED = """
+import itertools, sys, threading
+import nic_core as nic
+from nic_core.host.cache import Cache
+from skimage import data
+
+def codec_of(kind, runtime):
+    if kind == "own":
+        return nic.load("mini", device="cpu", runtime=runtime, cache=Cache(1))
+    return shared[runtime] if kind == "shared" else nic.load("mini", device="cpu", runtime=runtime)
+
+def load(codec):
+    assert codec.opened(codec.weights[0]).info.codec == "mini"
+
+def encode(codec):
+    return codec.encode(pixels, 40)
+
+def decode(codec):
+    return codec.decode(file).tobytes()
+
+def run(number, work, kind, runtime):
+    barrier.wait()
+    try:
+        found[number] = work(codec_of(kind, runtime))
+    except BaseException as error:
+        errors.append(f"{work.__name__}, {kind}, {runtime}: {error!r}")
+
+pixels = data.coffee()[:100, :150]
+shared = {runtime: nic.load("mini", device="cpu", runtime=runtime) for runtime in ("torch", "onnx")}
+with open(sys.argv[1], "rb") as opened:
+    file = opened.read()
+mixes = list(itertools.product((load, encode, decode), ("shared", "cached", "own"), ("torch", "onnx")))
+for turn in range(2):
+    barrier, found, errors = threading.Barrier(len(mixes)), [None] * len(mixes), []
+    threads = [threading.Thread(target=run, args=(number, *mix)) for number, mix in enumerate(mixes)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    assert not errors, errors
+    for work in (encode, decode):
+        for runtime in ("torch", "onnx"):
+            made = {found[n] for n, mix in enumerate(mixes) if mix[0] is work and mix[2] == runtime}
+            assert made == {work(shared[runtime])}, (work, runtime, len(made))
+"""
+
+
+def test_loading_encoding_and_decoding_mix(tmp_path: Path) -> None:
+    """On one codec, on codecs that share what they open, and on ones that share nothing; both runtimes at once."""
+    file = tmp_path / "a.nic"
+    file.write_bytes(nic.encode(np.zeros((40, 60, 3), np.uint8), 40))
+    done = subprocess.run([sys.executable, "-c", MIXED, str(file)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

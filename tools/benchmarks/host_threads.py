@@ -4,10 +4,12 @@
 
 One thread for each call (OMP_NUM_THREADS=1), and a core for each of the two threads, which stay there: otherwise a
 system with other work to do runs both on one core for a while. Both ways run in turns, and the table has the median of
-their ratios: other work on the machine then slows both. Once with one codec for both threads, once with one for each.
+their ratios: other work on the machine then slows both. Once with one codec for both threads, once with one for each,
+and once by two processes, which share no lock of Python's: what the machine gives at the time.
 """
 
 import argparse
+import multiprocessing
 import os
 import statistics
 import threading
@@ -40,8 +42,8 @@ def main() -> None:
     print(f"{options.size[0]} x {options.size[1]}, quality {options.quality:g}; seconds, median of {options.repeats}")
     print(f"{'':<24}{'one after another':>20}{'by two threads':>18}{'ratio':>8}")
     for runtime in options.runtimes:
-        for shared in (True, False):
-            caches = [Cache(1 << 31)] * 2 if shared else [Cache(1 << 31), Cache(1 << 31)]
+        for kind in ("one codec", "a codec each", "two processes"):
+            caches = [Cache(1 << 31)] * 2 if kind == "one codec" else [Cache(1 << 31), Cache(1 << 31)]
             codecs = [nic.load(options.codec, options.weights, "cpu", runtime, cache) for cache in caches]
             files = [codec.encode(picture, options.quality) for codec, picture in zip(codecs, pictures, strict=True)]
             works: dict[str, Work] = {
@@ -49,15 +51,37 @@ def main() -> None:
                 "decode": lambda n, codecs=codecs, files=files: codecs[n].decode_picture(files[n]),
             }
             for verb, work in works.items():
-                alone, together, ratio = compared(work, options.repeats)
-                name = f"{runtime}, {verb}, {'one codec' if shared else 'a codec each'}"
-                print(f"{name:<32}{alone:>12.3f}{together:>18.3f}{ratio:>8.2f}")
+                pipes = [in_process(lambda n=n, work=work: work(n)) for n in range(2)] if "two" in kind else []
+                asked = (lambda n, pipes=pipes: pipes[n]()) if pipes else work
+                alone, together, ratio = compared(asked, options.repeats, bool(pipes))
+                print(f"{f'{runtime}, {verb}, {kind}':<32}{alone:>12.3f}{together:>18.3f}{ratio:>8.2f}", flush=True)
 
 
-def compared(work: Work, repeats: int = 9) -> tuple[float, float, float]:
-    """Return median seconds of work(0) and work(1) one after another, by two threads, and of the ratios."""
+def in_process(work: Callable[[], object]) -> Callable[[], object]:
+    """Return a function that has a process of its own do some work, which it inherits, and waits for it."""
+    ours, theirs = multiprocessing.Pipe()
+
+    def serve() -> None:
+        while theirs.recv():
+            work()
+            theirs.send(True)
+
+    multiprocessing.get_context("fork").Process(target=serve, daemon=True).start()
+
+    def ask() -> object:
+        ours.send(True)
+        return ours.recv()
+
+    return ask
+
+
+def compared(work: Work, repeats: int, elsewhere: bool = False) -> tuple[float, float, float]:
+    """Return median seconds of work(0) and work(1) one after another, by two threads, and of the ratios.
+
+    elsewhere: whether processes do the work, so that threads that wait for it need no core of their own.
+    """
     alone, together, barrier = [], [], threading.Barrier(2)
-    cores = iter(sorted(os.sched_getaffinity(0))) if hasattr(os, "sched_setaffinity") else None
+    cores = iter(sorted(os.sched_getaffinity(0))) if hasattr(os, "sched_setaffinity") and not elsewhere else None
 
     def stay() -> None:
         if cores:

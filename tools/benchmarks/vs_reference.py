@@ -33,8 +33,8 @@ import numpy as np
 import torch
 from nic_core.format.container import Header
 from nic_core.format.tiling import Area
-from nic_core.memory import keep_freed_memory
 from nic_core.host.runtimes import RUNTIMES
+from nic_core.memory import keep_freed_memory
 from nic_core.plugins import records
 from nic_core.spec import resolve
 from nic_eval.bench.machine import cores
@@ -140,9 +140,7 @@ def run_at_once(commands: list[list[str]], **variables: str) -> list[dict[str, l
 @click.option("--rounds", type=click.IntRange(1), default=3, show_default=True, help="Processes of each, in turns.")
 @click.option("--seconds", default=10.0, show_default=True, help="That each process measures for.")
 @click.option("--processes", type=click.IntRange(1), default=1, show_default=True, help="Of each, all at once if 2.")
-@click.option(
-    "--runtime", type=click.Choice(RUNTIMES[1:]), default="torch", show_default=True, help="Of ours."
-)
+@click.option("--runtime", type=click.Choice(RUNTIMES[1:]), default="torch", show_default=True, help="Of ours.")
 @click.option("--clock", type=click.Choice(list(CLOCKS)), default="wall", show_default=True, help="Which seconds.")
 @click.option("--side", type=click.Choice([*SIDES, "checkpoint", "weights"]), hidden=True)
 @click.option("--folder", type=click.Path(path_type=Path), help="Of a codec: keeps its weights between calls.")

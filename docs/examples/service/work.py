@@ -34,7 +34,7 @@ class Workers:
         self._seconds = seconds
 
     async def run(self, function: Callable[..., Made], *arguments: object) -> Made:
-        """Return what a function returns, called by a thread. Busy at once, TooSlow at the next step that nic passes."""
+        """Return what a function returns, called by a thread; Busy at once, TooSlow at the next step of the work."""
         if not self._free:
             raise Busy
         self._free -= 1

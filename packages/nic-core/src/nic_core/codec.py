@@ -5,7 +5,7 @@ Core does everything around it: pictures and their metadata, the file, choosing 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -59,12 +59,15 @@ class PixelCodec(ABC):
     model: the torch module, or None where a codec has none. runtime: what runs its transforms, "" where it has none.
     tile: the longest side of a tile in pixels, 0 for a codec that codes pictures in one piece only; tile_step: what a
     tile's sides are multiples of. Pictures of more than tile x tile pixels are coded in tiles.
+    batch_pixels: how many pixels pictures of one size have together, at most, where it is faster to code them as one
+    batch than one by one; 0 where it is not.
     """
 
     model: Any = None
     runtime = ""
     tile = 0
     tile_step = 64
+    batch_pixels = 0
 
     @classmethod
     def place(cls, device: str) -> str:
@@ -97,6 +100,16 @@ class PixelCodec(ABC):
         options: every decode option of the codec's spec, checked. Where the symbols do not have the header's checksum
         it raises DamagedFile, or leaves that to core, which compares what `Decoded` says.
         """
+
+    def compress_batch(
+        self, pictures: Sequence[np.ndarray], quality: float | None, options: dict[str, Any]
+    ) -> list[Coded]:
+        """Code pictures of one size, depth and number of channels; the rest as in `compress`."""
+        return [self.compress(pixels, quality, options) for pixels in pictures]
+
+    def decompress_batch(self, files: Sequence[File], options: dict[str, Any]) -> Sequence[np.ndarray | Decoded]:
+        """Return the pixels of files in one piece whose headers differ in their checksums only; as in `decompress`."""
+        return [self.decompress(file.units, file.header, options) for file in files]
 
     def compress_tiles(self, pixels: Pixels, tiling: Tiling, quality: float | None, options: dict[str, Any]) -> Coded:
         """Code pixels in tiles; the rest as in `compress`. Only called where `tile` is not 0.

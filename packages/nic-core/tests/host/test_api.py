@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -400,6 +401,53 @@ def test_many_pictures_keep_their_order(fake: ModuleType) -> None:
         assert next(broken).height == 2
         with pytest.raises(DamagedFile):
             next(broken)
+
+
+def test_equal_sizes_that_follow_one_another_are_a_batch(fake: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    batches: list[int] = []
+
+    class Batching(fake.ZipCodec):
+        batch_pixels = 4 * 6
+
+        def compress_batch(self, pictures: Any, quality: Any, options: Any) -> Any:
+            batches.append(len(pictures))
+            return super().compress_batch(pictures, quality, options)
+
+        def decompress_batch(self, files: Any, options: Any) -> Any:
+            batches.append(len(files))
+            return super().decompress_batch(files, options)
+
+    monkeypatch.setattr(fake, "ZipCodec", Batching)
+    codec = nic.load("zip")
+    pictures = [*(values(2, 3, 3) + number for number in range(6)), values(3, 2, 3), values(3, 2, 1), values(2, 3, 3)]
+    files = list(codec.encode_batch(pictures, quality=100, threads=1))
+    assert batches == [4, 2]  # and three by themselves
+    assert files == [codec.encode(picture, 100) for picture in pictures]
+    batches.clear()
+    assert all(map(np.array_equal, (p.pixels for p in codec.decode_batch(files, threads=1)), pictures))
+    assert batches == [4, 2]
+    assert len(list(codec.decode_batch(files, scale=1 / 2))) == len(list(codec.encode_batch(pictures, tile=None))) == 9
+    assert batches == [4, 2]
+
+
+def test_an_error_in_a_batch_comes_in_its_place(fake: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fake.ZipCodec, "batch_pixels", 10**6)
+    codec = nic.load("zip")
+    good = [codec.encode(values(2, 3, 3) + number, 100) for number in range(3)]
+    other = unpack(good[2])
+    bad = pack(replace(other, header=replace(other.header, checksum=other.header.checksum ^ 1)))
+    decoded = codec.decode_batch([*good[:2], bad, good[0]])
+    assert [next(decoded).pixels[0, 0, 0] for _ in range(2)] == [values(2, 3, 3)[0, 0, 0] + n for n in range(2)]
+    with pytest.raises(DamagedFile, match="not those that were coded"):
+        next(decoded)
+    decoded = codec.decode_batch([good[0], b"", good[1]])
+    assert next(decoded).height == 2
+    with pytest.raises(DamagedFile):
+        next(decoded)
+    encoded = codec.encode_batch([values(2, 3, 3), np.zeros((2, 3, 3)), values(2, 3, 3)], quality=100)
+    assert next(encoded) == good[0]
+    with pytest.raises(BadPicture, match="float arrays are refused"):
+        next(encoded)
 
 
 def test_core_imports_no_torch(fake: ModuleType, tmp_path: Path) -> None:

@@ -21,7 +21,6 @@ from nic_latent.edges import NO_EDGES, Edges
 from nic_latent.geometry import Geometry, Reach, check_sizes
 from nic_latent.untiling import OTHER_SYMBOLS, Untiling
 
-
 ANALYSING, SYNTHESISING = "analysing the picture", "synthesising the picture"
 """What the transforms report to `nic_core.progress`; coding latents is reported by whoever codes them."""
 

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 from nic_core import progress
-from nic_core.errors import BadWeights, NicError
-from nic_core.format.container import Header
+from nic_core.codec import Coded
+from nic_core.errors import BadWeights, DamagedFile, NicError
+from nic_core.format.container import File, Header
 from nic_core.format.tiling import Area
 from nic_core.host.runtimes import has_graphs
 from nic_core.weights import WeightsInfo
@@ -36,6 +38,10 @@ OTHER_FLOATS = (
     f"{OTHER_SYMBOLS}: the file's content is intact, but this device computes the entropy model, which these weights "
     "have in floating point, differently; decode it with --device cpu"
 )
+
+
+BATCH_PIXELS = {"cpu": 1 << 17, "cuda": 1 << 22}
+"""What `LatentCodec.batch_pixels` is, by the type of the device; none elsewhere."""
 
 
 class LatentCodec(TiledCodec):
@@ -71,6 +77,8 @@ class LatentCodec(TiledCodec):
         for module in self.loaded.modules():
             module.register_forward_pre_hook(pass_part if any(module.children()) else pass_layer)
         self._filled = False
+        # A picture alone may have too little work to keep a device busy; see docs/hosts.md.
+        self.batch_pixels = BATCH_PIXELS.get(self.torch_device.type, 0)
 
     @property
     def model(self) -> LatentModel:  # type: ignore[override]
@@ -114,17 +122,45 @@ class LatentCodec(TiledCodec):
         raise NotImplementedError
 
     def latents(self, pixels: np.ndarray, quality: float | None, options: dict[str, Any]) -> tuple[np.ndarray, ...]:
-        """See `TiledCodec.latents`; BadWeights for weights whose entropy model is in floating point."""
+        """See `TiledCodec.latents`; BadWeights for weights whose entropy model is in floating point.
+
+        Of pixels (N, H, W, C) it returns N latents.
+        """
         if self.loaded.integers is None and not self.loaded.codes_in_floats:
             raise BadWeights(
                 f"{self.path.name} codes in floating point, and what it writes may not decode elsewhere: it only reads "
                 "files that were made with it. To write, turn it into integers: nic weights upgrade"
             )
         layers = self._layers(*self.loaded.analysis_modules)
-        with torch.inference_mode(), explained_memory(pixels.shape), progress.stage(ANALYSING, layers):
+        with torch.inference_mode(), explained_memory(pixels.shape[-3:]), progress.stage(ANALYSING, layers):
             x = to_tensor(pixels, self.loaded.stride, self.torch_device, self.loaded.picture_channels)
             y = self.analyse(x, quality, options)
             return channels_last(y), channels_last(self.loaded.h_a(y))
+
+    def compress_batch(
+        self, pictures: Sequence[np.ndarray], quality: float | None, options: dict[str, Any]
+    ) -> list[Coded]:
+        """See `PixelCodec.compress_batch`: the transforms run once."""
+        y, z = self.latents(np.stack(pictures), quality, self.prepared(pictures[0], options))
+        coded = (self.encode_latents(y[one], z[one]) for one in each(len(pictures)))
+        return [Coded((stream,), checksum) for stream, checksum in coded]
+
+    def decompress_batch(self, files: Sequence[File], options: dict[str, Any]) -> list[np.ndarray]:
+        """See `PixelCodec.decompress_batch`: the transform runs once."""
+        head = files[0].header
+        self.check(head)
+        z_size = -(-head.height // self.stride), -(-head.width // self.stride)
+        decoded = []
+        for file in files:
+            y_hat, found = self.decode_latents(file.units[0], z_size, head.coder, NO_EDGES)
+            if found & 0xFFFF != file.header.checksum:
+                raise DamagedFile(self.other_symbols)
+            decoded.append(y_hat)
+        size, layers = (head.height, head.width), self._layers(*self.loaded.synthesis_modules)
+        with torch.inference_mode(), explained_memory(size), progress.stage(SYNTHESISING, layers):
+            x_hat = self.synthesise(planes(np.concatenate(decoded), self.torch_device), head.quality, options)
+            whole = Area(0, 0, head.width, head.height)
+            return [to_pixels(x_hat[one], whole, head) for one in each(len(files))]
 
     def encode_latents(self, y: np.ndarray, z: np.ndarray, edges: Edges = NO_EDGES) -> tuple[bytes, int]:
         """See `TiledCodec.encode_latents`."""
@@ -170,6 +206,11 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=partial(torch.set_num_threads, 1))
 
 
+def each(count: int) -> Iterator[slice]:
+    """Yield the slice of each of a batch's pictures."""
+    return (slice(number, number + 1) for number in range(count))
+
+
 def pick_device(name: str) -> torch.device:
     """Return the torch device of a name; "auto" is the best one present. NicError where it is not there."""
     if name == "auto":
@@ -198,14 +239,15 @@ def explained_memory(shape: tuple[int, ...]) -> AbstractContextManager[None]:
 
 
 def to_tensor(pixels: np.ndarray, stride: int, device: torch.device, channels: int = 3) -> Tensor:
-    """Return pixels (H, W, 1 or `channels`) as (1, channels, H', W') in [0, 1].
+    """Return pixels (H, W, 1 or `channels`), or (N, ...), as (1 or N, channels, H', W') in [0, 1].
 
     The edges are repeated to multiples of `stride`.
     """
-    height, width, _ = pixels.shape
-    padded = np.pad(pixels, ((0, -height % stride), (0, -width % stride), (0, 0)), "edge")
+    height, width, given = pixels.shape[-3:]
+    batch = pixels.reshape(-1, height, width, given)
+    padded = np.pad(batch, ((0, 0), (0, -height % stride), (0, -width % stride), (0, 0)), "edge")
     # int32, since torch's uint16 supports little more than being copied.
-    x = torch.from_numpy(padded.astype(np.int32)).to(device).permute(2, 0, 1)[None].float() / np.iinfo(pixels.dtype).max
+    x = torch.from_numpy(padded.astype(np.int32)).to(device).permute(0, 3, 1, 2).float() / np.iinfo(pixels.dtype).max
     return x.expand(-1, channels, -1, -1).contiguous(memory_format=torch.channels_last)
 
 

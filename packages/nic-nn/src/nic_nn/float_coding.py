@@ -55,7 +55,10 @@ class Encode:
 
 
 class Decode:
-    """Partner of a context that decodes: pulls the symbols that `Encode` pushed; size: how many there are, 0 if unknown."""
+    """Partner of a context that decodes: pulls the symbols that `Encode` pushed.
+
+    size: how many there are, 0 if unknown.
+    """
 
     def __init__(self, prior: GaussianPrior, tables: Tables, decoder: EntropyDecoder, size: int = 0) -> None:
         self._prior, self._tables, self._decoder = prior, tables, decoder

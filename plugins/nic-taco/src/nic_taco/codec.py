@@ -1,8 +1,10 @@
 """The codec `taco`: the shared latent codec, with a caption's features handed to the model's encoder."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from nic_core.codec import Coded, PixelCodec
 from nic_core.errors import BadOption
 from nic_core.pictures.scaling import reduced
 from nic_core.pictures.strips import Pixels
@@ -42,6 +44,12 @@ class TacoCodec(LatentCodec):
             large = pixels.shape[0] * pixels.shape[1] > self.tile**2
             text = self.describe(np.asarray(reduced(pixels, 8 if large else 1)))
         return {**options, "features": self.features(text, options["clip"])}
+
+    def compress_batch(
+        self, pictures: Sequence[np.ndarray], quality: float | None, options: dict[str, Any]
+    ) -> list[Coded]:
+        """See `PixelCodec.compress_batch`; one by one, since each may have a caption of its own."""
+        return PixelCodec.compress_batch(self, pictures, quality, options)
 
     def analyse(self, x: Tensor, quality: float | None, options: dict[str, Any]) -> Tensor:
         """Return y of a padded picture with its caption."""

@@ -1,7 +1,7 @@
 """A tile of an array to a .nic file and back; what both codecs here share."""
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import nic_core as nic
@@ -45,7 +45,7 @@ def decoded(data: Any, shape: Sequence[int] | None = None) -> np.ndarray:
     return tile.reshape(shape)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _loaded(codec: str | None) -> nic.Codec:
     """Return a codec, looked up once; what it opens is in nic's own cache."""
     return nic.load(codec)

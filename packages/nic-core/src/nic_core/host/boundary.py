@@ -6,7 +6,7 @@ error that names the plugin, `nic_core.errors.PluginFault`.
 
 import operator
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,7 +28,7 @@ from nic_core.weights import WeightsInfo
 OTHER_SYMBOLS = "the decoded symbols are not those that were coded"
 LARGEST_SUM = (1 << 32) - 1
 LONGEST_NAME = 255
-SAID = ("info", "device", "runtime", "tile", "tile_step")
+SAID = ("info", "device", "runtime", "tile", "tile_step", "batch_pixels")
 """What core asks a codec for that was opened."""
 
 
@@ -52,7 +52,7 @@ def made(spec: CodecSpec, target: type[PixelCodec], path: Path | None, info: Wei
         raise fault(spec, "has no info and device: its __init__ must call that of PixelCodec")
     if not isinstance(said["runtime"], str):
         raise fault(spec, f"has a runtime of {_short(said['runtime'])}, which is no text")
-    for name, least in (("tile", 0), ("tile_step", 1)):
+    for name, least in (("tile", 0), ("tile_step", 1), ("batch_pixels", 0)):
         if not (_is_whole(said[name]) and said[name] >= least):
             raise fault(spec, f"has a {name} of {_short(said[name])}, where a number of pixels from {least} on belongs")
     if codec.tile and target.compress_tiles is PixelCodec.compress_tiles:
@@ -85,6 +85,26 @@ class Boundary:
             with self._blamed("encoding"):
                 coded = self.codec.compress_tiles(_of_the_caller(pixels), tiling, quality, options)
         return self._coded(coded, width, height, tiling)
+
+    def compressed_batch(
+        self, pictures: list[np.ndarray], quality: float | None, options: dict[str, Any]
+    ) -> list[Coded]:
+        """Return what `PixelCodec.compress_batch` makes of pictures of one size."""
+        height, width = pictures[0].shape[:2]
+        with self._blamed("encoding"):
+            coded = self.codec.compress_batch(pictures, quality, options)
+        return [self._coded(one, width, height, None) for one in self._as_many(coded, pictures)]
+
+    def decompressed_batch(self, files: list[File], options: dict[str, Any]) -> list[np.ndarray]:
+        """Return what `PixelCodec.decompress_batch` makes of files of pictures of one size."""
+        with self._blamed("decoding"):
+            decoded = self.codec.decompress_batch(files, options)
+        return [self._picture(one, file.header) for one, file in zip(self._as_many(decoded, files), files, strict=True)]
+
+    def _as_many(self, made: Any, given: Sequence[Any]) -> list[Any]:
+        if not isinstance(made, list) or len(made) != len(given):
+            raise self._fault(f"returns {_kind(made)} for a batch of {len(given)}, not a list of as many")
+        return made
 
     def rows(self, file: File, area: Area, options: dict[str, Any], on_damage: OnDamage | None) -> Iterator[np.ndarray]:
         """Yield what `PixelCodec.rows` does, or the area of what `PixelCodec.decompress` returns."""

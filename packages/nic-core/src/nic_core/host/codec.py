@@ -4,24 +4,26 @@ import itertools
 import logging
 import math
 from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
-from nic_core import progress
 from nic_core.ahead import THREADS, ahead
 from nic_core.codec import OnDamage, PixelCodec
 from nic_core.errors import BadOption, TargetUnreachable
 from nic_core.format import chunks
-from nic_core.format.container import File, Header, pack, unpack
+from nic_core.format.container import File, unpack
 from nic_core.format.sources import Source, data_of
 from nic_core.format.tiling import Region
 from nic_core.host import opening
+from nic_core.host.batches import Batches, most_of
 from nic_core.host.boundary import Boundary
 from nic_core.host.cache import Cache, cache
 from nic_core.host.choice import Choice, nearest_quality
-from nic_core.host.coding import compressed
+from nic_core.host.coding import compressed, note_what_is_large, packed, prepared, tiling_of
 from nic_core.host.decoding import area_of, decoded
 from nic_core.host.limits import second_limit, time_limit
 from nic_core.host.runtimes import Runtime
@@ -29,7 +31,6 @@ from nic_core.host.target import Target, Trial, search
 from nic_core.pictures.picture import Picture, RowPicture
 from nic_core.pictures.scaling import divisor
 from nic_core.pictures.sources import Source as PictureSource
-from nic_core.pictures.sources import picture_of
 from nic_core.spec import QUALITY, CodecSpec, WeightsSpec
 
 logger = logging.getLogger("nic")
@@ -121,13 +122,7 @@ class Codec:
 
         Raises BadPicture, BadOption, TargetUnreachable, WeightsNotFound, OutOfMemory, PluginFault.
         """
-        picture = picture_of(picture)
-        if strip:
-            picture = picture.stripped()
-        if self.spec.upright:
-            picture = picture.upright()
-        if self.spec.gray:
-            picture = picture.to_gray()
+        picture = prepared(picture, self.spec, strip)
         checked = self.spec.options_for("encode", options)
         if quality is not None:
             quality = QUALITY.parse(quality)
@@ -138,11 +133,7 @@ class Codec:
             data = self._file_for(target, picture, extra, checked, tile, on_trial)
         else:
             raise BadOption("give a quality or a target, not both")
-        metadata, alpha = chunks.metadata_bytes(extra), len(extra.get(chunks.ALPHA, b""))
-        if 2 * metadata > len(data):
-            progress.note(f"{metadata} of {len(data)} bytes are metadata, which --strip leaves out")
-        if 2 * alpha > len(data):
-            progress.note(f"{alpha} of {len(data)} bytes are the alpha channel, which is kept losslessly")
+        note_what_is_large(extra, data)
         return data
 
     def decode(self, data: Source, **how: Any) -> Image.Image:
@@ -188,20 +179,51 @@ class Codec:
         checked, seconds = self.spec.options_for("decode", options), second_limit(max_seconds)
         by = divisor(scale)
         file = unpack(data_of(data), max_pixels, salvage=on_damage is not None)
-        area = area_of(region, file.header)
-        return decoded(self._opened_for(file), file, area, by, checked, seconds, on_damage)
+        return self._rows(file, checked, region, by, seconds, on_damage)
 
     def encode_batch(self, pictures: Iterable[PictureSource], *, threads: int = THREADS, **how: Any) -> Iterator[bytes]:
         """Yield the .nic files of pictures in their order; later ones are encoded while an earlier one is used.
 
         threads: that encode beside one another; each holds a picture. how: as of `encode`, the same for all. What one
-        raises comes in its place and ends the batch.
+        raises comes in its place and ends the batch. Pictures of one size that follow one another are coded as a batch
+        where the codec says that this is faster (`PixelCodec.batch_pixels`), of which a thread then holds the pictures.
         """
-        return ahead(lambda picture: self.encode(picture, **how), pictures, threads=threads)
+        quality, strip = how.get("quality"), how.get("strip", False)
+        quality = None if quality is None else QUALITY.parse(quality)
+        given = {key: value for key, value in how.items() if key not in ("quality", "strip")}
+        plain = not {"target", "on_trial", "tile"} & set(given)
+        most = self.opened(self._choice.for_quality(quality)).batch_pixels if plain else 0
+        if not most:
+            yield from ahead(lambda picture: self.encode(picture, **how), pictures, threads=threads)
+            return
+        batches: Batches[PictureSource, RowPicture, bytes] = Batches(
+            prepare=lambda picture: prepared(picture, self.spec, strip),
+            alike=lambda picture: (picture.pixels.shape, picture.bit_depth),
+            most=lambda picture: most_of(most, picture.width, picture.height),
+            one=lambda picture: self.encode(picture, quality, **given),
+            together=lambda group: self._files(group, quality, self.spec.options_for("encode", given)),
+        )
+        yield from batches.made(pictures, threads)
 
     def decode_batch(self, files: Iterable[Source], *, threads: int = THREADS, **how: Any) -> Iterator[Picture]:
-        """Yield the pictures of .nic files in their order, as `encode_batch` does; how: as of `decode_rows`."""
-        return ahead(lambda data: self.decode_picture(data, **how), files, threads=threads)
+        """Yield the pictures of .nic files in their order, as `encode_batch` does; how: as of `decode_rows`.
+
+        A limit of seconds is one for each picture, so that these are decoded one by one.
+        """
+        given = {key: value for key, value in how.items() if key != "max_pixels"}
+        seconds = second_limit(given.pop("max_seconds", None))
+        if {"region", "scale", "on_damage"} & set(given) or not math.isinf(seconds):
+            yield from ahead(lambda data: self.decode_picture(data, **how), files, threads=threads)
+            return
+        checked = self.spec.options_for("decode", given)
+        batches: Batches[Source, File, Picture] = Batches(
+            prepare=lambda data: unpack(data_of(data), how.get("max_pixels")),
+            alike=lambda file: None if file.header.tiling else replace(file.header, checksum=0),
+            most=lambda file: most_of(self._opened_for(file).codec.batch_pixels, file.header.width, file.header.height),
+            one=lambda file: self._rows(file, checked).whole(),
+            together=lambda group: self._pictures(group, checked),
+        )
+        yield from batches.made(files, threads)
 
     def parts(
         self, data: Source, *, max_pixels: int | None = None, max_seconds: float | None = None, **options: Any
@@ -216,6 +238,25 @@ class Codec:
         codec = self._opened_for(file)
         with time_limit(seconds):
             return codec.parts(file, checked)
+
+    def _rows(
+        self,
+        file: File,
+        options: dict[str, Any],
+        region: Region | None = None,
+        by: int = 1,
+        seconds: float = math.inf,
+        on_damage: OnDamage | None = None,
+    ) -> RowPicture:
+        """Return a file's picture as `decode_rows` does. by: sides are divided by it; options: checked."""
+        area = area_of(region, file.header)
+        return decoded(self._opened_for(file), file, area, by, options, seconds, on_damage)
+
+    def _pictures(self, files: list[File], options: dict[str, Any]) -> list[Picture]:
+        """Return the pictures of files in one piece that differ in their symbols only; options: checked."""
+        pixels = self._opened_for(files[0]).decompressed_batch(files, options)
+        parts = zip(pixels, files, strict=True)
+        return [chunks.to_picture(part, chunks.alpha_of(file), file.chunks).whole() for part, file in parts]
 
     def _opened_for(self, file: File) -> Boundary:
         """Return the plugin's codec with a file's weights in place."""
@@ -232,6 +273,32 @@ class Codec:
         self._used[key] = found.runtime
         return found
 
+    def _rate(self, quality: float | None) -> tuple[Boundary, float | None]:
+        """Return the codec that is opened for a quality, and the quality that it takes."""
+        spec = self._choice.for_quality(quality)
+        codec = self._behind(spec)
+        taken = nearest_quality(spec, quality)
+        if quality is not None and taken is None:
+            have = "these weights of %s have but one" if spec.location else "%s takes none"
+            logger.warning(f"quality %g makes no difference: {have}", quality, self.spec.id)
+        if quality is not None and taken is not None and abs(taken - quality) > 0.01:
+            logger.warning("quality %g taken, the nearest to %g that %s has", taken, quality, self.spec.id)
+        return codec, taken
+
+    def _files(self, pictures: list[RowPicture], quality: float | None, options: dict[str, Any]) -> list[bytes]:
+        """Return the files of pictures of one size, coded as a batch. options: checked."""
+        codec, taken = self._rate(quality)
+        info = codec.codec.info
+        assert tiling_of(codec.codec, pictures[0].width, pictures[0].height, None) is None
+        pixels = [np.asarray(picture.pixels) for picture in pictures]
+        coded = codec.compressed_batch(pixels, taken if info.covers_range else None, options)
+        files = []
+        for picture, part in zip(pictures, coded, strict=True):
+            extra = chunks.of_picture(picture)
+            files.append(packed(picture, extra, self.spec.id, info, taken, part))
+            note_what_is_large(extra, files[-1])
+        return files
+
     def _file(
         self,
         picture: RowPicture,
@@ -241,31 +308,9 @@ class Codec:
         tile: int | None,
     ) -> bytes:
         """Return the file of a picture at one quality. extra: its chunks; options: checked."""
-        spec = self._choice.for_quality(quality)
-        codec = self._behind(spec)
-        info = codec.codec.info
-        taken = nearest_quality(spec, quality)
-        if quality is not None and taken is None:
-            have = "these weights of %s have but one" if spec.location else "%s takes none"
-            logger.warning(f"quality %g makes no difference: {have}", quality, self.spec.id)
-        if quality is not None and taken is not None and abs(taken - quality) > 0.01:
-            logger.warning("quality %g taken, the nearest to %g that %s has", taken, quality, self.spec.id)
-        coded = compressed(codec, picture.pixels, taken if info.covers_range else None, options, tile)
-        header = Header(
-            picture.width,
-            picture.height,
-            picture.channels,
-            picture.bit_depth,
-            self.spec.id,
-            coded.coder,
-            info.entropy_id,
-            info.synthesis_id,
-            taken,
-            coded.checksum & 0xFFFF,
-            coded.params,
-            coded.tiling,
-        )
-        return pack(File(header, coded.units, extra, coded.symbols))
+        codec, taken = self._rate(quality)
+        coded = compressed(codec, picture.pixels, taken if codec.codec.info.covers_range else None, options, tile)
+        return packed(picture, extra, self.spec.id, codec.codec.info, taken, coded)
 
     def _file_for(
         self,
