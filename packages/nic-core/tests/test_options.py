@@ -138,3 +138,15 @@ def test_targets_are_imported_when_they_are_used() -> None:
     assert resolve("nic_core.spec:Option") is Option
     with pytest.raises(ImportError):
         resolve(SPEC.target)
+
+
+def test_two_options_of_one_name() -> None:
+    both = option(int), Option("some-name", str, None, "Help.", "decode")
+    assert CodecSpec("x", "a:B", "X.", options=both).settings("decode") == ["some-name"]
+    with pytest.raises(ValueError, match="x: two encode options have one name"):
+        CodecSpec("x", "a:B", "X.", options=(both[0], both[0]))
+
+
+def test_a_target_of_another_form() -> None:
+    with pytest.raises(ValueError, match=r"'math.sqrt' is not of the form module:attribute"):
+        resolve("math.sqrt")

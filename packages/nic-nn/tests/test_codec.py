@@ -351,6 +351,18 @@ def test_other_errors_stay_what_they_are(install: Callable[..., Path], monkeypat
     assert isinstance(caught.value.__cause__, RuntimeError)
 
 
+def test_tiles_without_checksums_of_their_own_have_one_together(install: Callable[..., Path]) -> None:
+    install()
+    codec, picture = nic.load("tiny", device="cpu"), values(70, 130, 3)
+    file = unpack(codec.encode(picture, tile=64))
+    assert len(file.units) == 6 and len(file.symbols) == 6
+    sound = codec.decode_picture(pack(File(file.header, file.units)))
+    np.testing.assert_array_equal(sound.pixels, codec.decode_picture(pack(file)).pixels)
+    other = replace(file.header, checksum=file.header.checksum ^ 1)
+    with pytest.raises(DamagedFile, match="the decoded symbols are not those that were coded"):
+        codec.decode(pack(File(other, file.units)))
+
+
 class Finer(Tiny):
     """y is 8 times smaller than the picture."""
 

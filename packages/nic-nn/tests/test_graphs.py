@@ -131,6 +131,13 @@ def test_weights_without_graphs_run_by_torch_and_get_them(
         TinyCodec.upgrade(upgraded, read_info(upgraded), tmp_path / "again.safetensors")
 
 
+def test_graphs_with_another_stride_of_y(put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
+    put()
+    monkeypatch.setattr(TinyGraphs, "y_stride", 8)
+    with pytest.raises(BadWeights, match="do not fit, with sides of y 8 times those of z, which is stride / y_stride"):
+        nic.load("tiny", device="cpu", runtime="onnx").encode(np.zeros((5, 5, 3), np.uint8))
+
+
 def cut(name: str) -> Callable[[dict[str, Any]], None]:
     def change(tensors: dict[str, Any]) -> None:
         tensors[name] = tensors[name][:-9].clone()

@@ -38,6 +38,7 @@ def nic_codecs():
     yield CodecSpec("zip", "nic_fake.codec:ZipCodec", "Deflated pixels, any quality.", options=OPTIONS)
     yield CodecSpec("zip-rate", "nic_fake.codec:ZipCodec", "Deflated pixels, two qualities.")
     yield CodecSpec("zip-bare", "nic_fake.codec:ZipCodec", "Deflated pixels, no weights.")
+    yield CodecSpec("zip-free", "nic_fake.codec:ZipCodec", "Needs none.", weights=False, quality=(1, 100))
 
 @hookimpl
 def nic_weights():
@@ -73,7 +74,7 @@ class ZipCodec(PixelCodec):
 
 @pytest.fixture
 def zip_codec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Install the codecs zip (quality 1 to 100), zip-rate (20 and 80) and zip-bare (no weights); return the folder."""
+    """Install the codecs zip (quality 1 to 100), zip-rate (20 and 80), zip-bare (no weights), zip-free (needs none)."""
     site = tmp_path / "site"
     (site / "nic_fake" / "weights").mkdir(parents=True)
     (site / "nic_fake" / "__init__.py").write_text(PLUGIN)

@@ -201,6 +201,15 @@ def test_bad_requests(run: Callable[..., Evaluated], here: Any, tmp_path: Path, 
     assert not here.calls
 
 
+def test_codecs_that_need_no_weights_are_measured(run: Callable[..., Evaluated]) -> None:
+    (curve,) = run("zip-free").results.curves
+    assert [point.label for point in curve.points] == ["quality 10", "quality 90"]
+    assert curve.points[0].bpp < curve.points[1].bpp
+    assert "weights none needed" in NicContestant("zip-free").description
+    with pytest.raises(BadOption, match="zip-free needs no weights: name none"):
+        NicContestant("zip-free@w.safetensors").settings()
+
+
 def test_contestants_are_checked_before_any_work(zip_codec: Path) -> None:
     with pytest.raises(BadOption, match=r"no option 'lvl'; it has level, dies-at, sleep, text, captions, invert"):
         NicContestant("zip:lvl=3").check()

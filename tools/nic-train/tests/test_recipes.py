@@ -4,8 +4,9 @@ import math
 
 import pytest
 from nic_core import cli
-from nic_core.errors import BadOption, NicError
+from nic_core.errors import BadOption, NicError, PluginFault
 from nic_core.plugins import records
+from nic_core.spec import RecipeSpec
 from nic_train.recipes import Choice, choose, make_recipe, make_stages
 from nic_train.request import Request
 
@@ -108,3 +109,10 @@ def test_a_crop_that_the_model_cannot_halve_is_refused(pictures, tmp_path, capsy
     assert cli.run([*run, "--set", "size=S", "--set", "crop=72"]) == 1
     assert "crop must be a multiple of 64" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+def test_a_recipe_that_cannot_be_made_is_its_plugins_fault(monkeypatch):
+    spec = RecipeSpec("r", "mini", "nic_mini.recipe:Absent", "Not there.")
+    monkeypatch.setattr("nic_train.recipes.recipe_spec", lambda codec, name: spec)
+    with pytest.raises(PluginFault, match="the recipe r failed in its start: AttributeError"):
+        make_recipe("mini", Choice("r"))

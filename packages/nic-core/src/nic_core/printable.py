@@ -9,6 +9,20 @@ def printable(text: str) -> str:
     return text if text.isprintable() else "".join(map(_shown, text))
 
 
+def line_of(error: BaseException) -> str:
+    """Return what an error says in one line, empty where that is nothing, or where its class fails to say it."""
+    try:
+        return " ".join(str(error).split())
+    except Exception:  # the class may be anyone's
+        return ""
+
+
+def kind_and_line(error: BaseException) -> str:
+    """Return an error's kind and what it says, in one line."""
+    text = line_of(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
 def _shown(character: str) -> str:
     if character.isprintable():
         return character

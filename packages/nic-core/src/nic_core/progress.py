@@ -131,7 +131,8 @@ def opening() -> Iterator[None]:
     """Measure a block that imports a codec or reads its weights, so that times of coding can do without."""
     start = time.perf_counter()
     yield
-    listener().opened(time.perf_counter() - start)
+    with callers.callers_own():
+        listener().opened(time.perf_counter() - start)
 
 
 @contextmanager

@@ -187,6 +187,10 @@ class CodecSpec:
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", self.id):
             raise ValueError(f"a codec's id is lower-case letters, digits and hyphens, at most 63, not {self.id!r}")
         names = [name for option in self.options for name in (option.name, option.table)]
+        for when in ("encode", "decode"):
+            own = [option.name for option in self.options if option.when == when]
+            if len(set(own)) < len(own):
+                raise ValueError(f"{self.id}: two {when} options have one name")
         for option in self.options:
             if not _is_free(option.name):
                 raise ValueError(f"{self.id}: an option cannot be named {option.name!r}")
@@ -228,6 +232,9 @@ def _plain(number: float) -> str:
 
 def _is_free(name: str) -> bool:
     return re.fullmatch(r"[a-z][a-z0-9-]*", name) is not None and name.replace("-", "_") not in TAKEN
+
+
+HIGHEST_RANK = 1000
 
 
 @dataclass(frozen=True)

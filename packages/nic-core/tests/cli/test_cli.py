@@ -551,6 +551,24 @@ def test_a_verb_that_cannot_be_imported(
     assert "Compress pictures" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [
+        ("lambda *given: {}[0]", "failed in reading a checkpoint: KeyError: 0"),
+        ("lambda: None", "failed in reading a checkpoint: TypeError: "),
+        ("5", "failed in reading a checkpoint: TypeError: "),
+    ],
+)
+def test_an_importer_that_fails_is_named(
+    work: Path, fake: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, target: str, says: str
+) -> None:
+    monkeypatch.setattr(fake, "take_over", eval(target))
+    err = failed(capsys, ["weights", "import", "zip", "a.png", "-o", "w.safetensors"])
+    assert err.startswith(f"nic: the importer of zip {says}")
+    assert "(a fault of the plugin nic-fake 1.2; --debug shows where)" in err
+    assert not (work / "w.safetensors").exists()
+
+
 def test_the_demo_with_a_picture(work: Path, capsys: pytest.CaptureFixture) -> None:
     assert run(["demo", "a.png", "-o", "made/here"]) == 0
     assert names(work / "made" / "here") == ["a.decoded.png", "a.nic", "a.side-by-side.png"]

@@ -30,7 +30,9 @@ from nic_core.format.container import File, pack, unpack
 from nic_core.host.cache import cache
 from nic_core.pictures import image_files
 from nic_core.pictures.picture import Picture
-from nic_core.weights import store
+from nic_core.user_config import put
+from nic_core.weights import preferred
+from nic_core.weights.preferred import Default
 from PIL import Image, ImageCms
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -217,14 +219,75 @@ def test_the_default_codec_ranks_highest(
 
 
 def test_a_strangers_codec_becomes_the_default_aloud(
-    fake: ModuleType, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    fake: ModuleType,
+    install: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(store, "DISTRIBUTIONS", {"zip-rate": "nic-fake"})
+    monkeypatch.setattr(preferred, "DISTRIBUTIONS", {"zip-rate": "nic-fake"})
+    monkeypatch.setenv("NIC_CONFIG", str(tmp_path / "config.json"))
+    assert nic.load().spec.id == "zip"
+    assert caplog.messages == []
+    install(
+        "nic-stranger",
+        {
+            "stranger.py": "from nic_core.hooks import hookimpl\nfrom nic_core.spec import CodecSpec, WeightsSpec\n"
+            "api_version = '1.0'\n"
+            "@hookimpl\ndef nic_codecs():\n    yield CodecSpec('other', 'nic_fake.codec:ZipCodec', 'Other.')\n"
+            "@hookimpl\ndef nic_weights():\n    yield WeightsSpec('other', 'w', 'nowhere', rank=99)\n"
+        },
+        "stranger = stranger",
+    )
     for _ in range(2):
-        assert nic.load().spec.id == "zip"
+        assert nic.load().spec.id == "other"
     assert caplog.messages == [
-        "the default codec is zip, whose weights outrank zip-rate: NIC_CODEC=zip-rate keeps that"
+        "the default codec is other of nic-stranger, whose weights outrank zip: 'nic config default zip' keeps that, "
+        "'nic config default other' ends this line"
     ]
+    for chosen in ("zip", "other"):
+        caplog.clear()
+        preferred._said.clear()
+        put("default", chosen)
+        assert nic.load().spec.id == chosen
+        assert caplog.messages == []
+
+
+def test_a_strangers_weights_of_an_own_codec_are_taken_aloud(
+    fake: ModuleType, install: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(preferred, "DISTRIBUTIONS", {"zip": "nic-fake"})
+    source = (
+        "from nic_core.hooks import hookimpl\nfrom nic_core.spec import WeightsSpec\napi_version = '1.0'\n"
+        "@hookimpl\ndef nic_weights():\n    yield WeightsSpec('zip', 'theirs', 'nowhere', rank=99)\n"
+    )
+    install("nic-stranger", {"stranger.py": source}, "stranger = stranger")
+    assert nic.load().spec.id == "zip"
+    assert caplog.messages == [
+        "the weights of zip that rank highest are theirs of nic-stranger: '--weights any' takes nic's own, "
+        "'nic config default zip' ends this line"
+    ]
+
+
+def test_what_is_said_wins_over_rank(fake: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("NIC_CONFIG", str(tmp_path / "config.json"))
+    assert weights.default() == Default("zip", "the highest rank of weights")
+    put("default", "zip-rate")
+    assert weights.default() == Default("zip-rate", "nic config default")
+    monkeypatch.setenv("NIC_CODEC", "zip-bare")
+    assert weights.default() == Default("zip-bare", "NIC_CODEC")
+    monkeypatch.delenv("NIC_CODEC")
+    put("default", "gone")
+    with pytest.raises(CodecNotFound, match=r"^the default by nic config default: no .*\. Installed: zip,"):
+        nic.load()
+    assert nic.load("zip").spec.id == "zip"
+
+
+def test_weights_of_a_codec_that_is_not_there_are_no_default(
+    fake: ModuleType, make_weights: Make, tmp_path: Path
+) -> None:
+    weights.add(make_weights(tmp_path / "w", "absent", "w", quality=50.0, rank=99))
+    assert nic.load().spec.id == "zip"
 
 
 def test_files_of_other_codecs(fake: ModuleType) -> None:

@@ -57,6 +57,7 @@ class Odd:
         (replace(GOOD, tiling=(64, 64)), r"codes with the tiling \(64, 64\), which is none"),
         (replace(GOOD, tiling=Tiling(0, 64)), r"codes with the tiling Tiling\(width=0.*, which is none"),
         (replace(GOOD, tiling=Tiling(4, 6)), "returns 1 units, where the picture has 3"),
+        (replace(GOOD, symbols=None), "returns nothing as symbols, not a tuple of checksums"),
         (replace(GOOD, symbols=(1,)), "returns checksums of 1 units, where the picture has 1 in tiles"),
         (
             replace(GOOD, tiling=Tiling(16, 16), symbols=(7,)),

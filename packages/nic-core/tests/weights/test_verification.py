@@ -13,7 +13,7 @@ import nic_core as nic
 import numpy as np
 import pytest
 from nic_core import plugins, weights
-from nic_core.errors import BadWeights, WeightsNotFound
+from nic_core.errors import BadWeights, PluginFault, WeightsNotFound
 from nic_core.weights import Scope, WeightsInfo, fingerprint, verification
 from nic_core.weights.tensors import read_head
 from safetensors.numpy import load_file, save_file
@@ -167,6 +167,25 @@ def test_a_codec_may_have_fingerprints_of_its_own(
     save_file({}, tmp_path / "w.safetensors", replace(info, synthesis_id="0" * 8).to_metadata())
     with pytest.raises(BadWeights, match="has the synthesis fingerprint 01234567, its record says 00000000"):
         weights.verify(tmp_path / "w.safetensors")
+
+
+def test_a_rule_that_fails_is_its_plugins_fault(
+    tmp_path: Path, fake: ModuleType, store: Path, make_weights: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights.add(make_weights(tmp_path / "z.safetensors", "zip-rate", "mine", quality=50.0))
+    path = make_weights(tmp_path / "w.safetensors", "zip", "w", quality=50.0)
+    weights.add(path)
+    verification._found.clear()
+    verification._cache().unlink()
+    zip_spec, codec_spec = plugins.codec_spec("zip"), plugins.codec_spec
+    for rule in (lambda info: 1 / 0, lambda info: None, lambda info: ("1", "2", "3")):
+        monkeypatch.setattr(fake, "ids", rule, raising=False)
+        spec = replace(zip_spec, fingerprints="nic_fake.codec:ids")
+        monkeypatch.setattr(verification, "codec_spec", lambda codec, spec=spec: spec)
+        with pytest.raises(PluginFault, match="the codec zip failed in computing fingerprints: "):
+            weights.verify(path)
+    monkeypatch.setattr(verification, "codec_spec", lambda codec: spec if codec == "zip" else codec_spec(codec))
+    assert [found.name for found in weights.stored()] == ["mine"]  # and the others can be used
 
 
 def test_sound_files_are_remembered(

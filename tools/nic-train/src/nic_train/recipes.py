@@ -68,7 +68,7 @@ def choose(codec: str, name: str | None) -> Choice:
 def make_recipe(codec: str, choice: Choice) -> Recipe:
     """Return the recipe with its values set; BadOption names a wrong one, with what is expected and what was given."""
     spec = recipe_spec(codec, choice.name)
-    with blamed(spec, "making the recipe"):
+    with blamed(spec, "its start"):
         recipe = resolve(spec.target)(codec=codec, **spec.values)
     return dataclasses.replace(recipe, **checked_values(recipe, choice.values))
 

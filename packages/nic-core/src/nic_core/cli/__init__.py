@@ -12,8 +12,10 @@ import click
 from nic_core import __version__
 from nic_core.cli.output import message
 from nic_core.cli.settings import LogLines, Settings, Suggesting, with_flags
+from nic_core.errors import NicError
 from nic_core.memory import keep_freed_memory
-from nic_core.plugins import blamed, records
+from nic_core.plugins import Plugin, blamed, records
+from nic_core.plugins.discovery import brought_twice
 from nic_core.printable import printable
 from nic_core.spec import CommandSpec, resolve
 
@@ -21,9 +23,10 @@ CORE = (
     CommandSpec("encode", "nic_core.cli.encode:encode", "Compress pictures into .nic files."),
     CommandSpec("decode", "nic_core.cli.decode:decode", "Turn .nic files back into pictures."),
     CommandSpec("info", "nic_core.cli.info:info", "Show what a .nic file says of itself."),
-    CommandSpec("codecs", "nic_core.cli.listing:codecs", "List the installed codecs and their options."),
-    CommandSpec("plugins", "nic_core.cli.listing:plugins", "List the installed plugins, broken ones included."),
-    CommandSpec("weights", "nic_core.cli.weights:weights", "List, add, remove or import trained weights."),
+    CommandSpec("codecs", "nic_core.cli.installed.listing:codecs", "List the installed codecs and their options."),
+    CommandSpec("plugins", "nic_core.cli.installed.listing:plugins", "List the installed plugins, broken ones too."),
+    CommandSpec("weights", "nic_core.cli.installed.weights:weights", "List, add, remove or import trained weights."),
+    CommandSpec("config", "nic_core.cli.installed.config:config", "Set the default codec, or show it."),
     CommandSpec("demo", "nic_core.cli.demo:demo", "Compress a photograph and show what came out."),
 )
 
@@ -38,8 +41,11 @@ class Verbs(Suggesting):
 
     def specs(self) -> dict[str, CommandSpec]:
         """Return core's verbs and the plugins'; core's cannot be replaced."""
-        brought = {spec.name: spec for _, spec in records("nic_commands")}
-        return {spec.name: spec for spec in CORE} | {k: v for k, v in sorted(brought.items()) if k not in _core_names()}
+        brought = {spec.name: spec for _, spec in self._brought()}
+        return {spec.name: spec for spec in CORE} | dict(sorted(brought.items()))
+
+    def _brought(self) -> list[tuple[Plugin, CommandSpec]]:
+        return [(plugin, spec) for plugin, spec in records("nic_commands") if spec.name not in _core_names()]
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all verbs."""
@@ -47,10 +53,15 @@ class Verbs(Suggesting):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return one verb."""
-        core = {spec.name: spec for spec in CORE}
-        spec = core.get(cmd_name) or self.specs().get(cmd_name)
-        if spec is None:
+        core = [spec for spec in CORE if spec.name == cmd_name]
+        found = [(plugin, spec) for plugin, spec in self._brought() if spec.name == cmd_name]
+        if not core and len(found) > 1:
+            both = brought_twice([plugin for plugin, _ in found], f"a verb {cmd_name!r}")
+            raise NicError(f"{both}; uninstall one, or set NIC_DISABLE_PLUGINS to its plugin's name")
+        specs = core or [spec for _, spec in found]
+        if not specs:
             return None
+        (spec,) = specs
         with blamed(spec, "its import"):
             return with_flags(resolve(spec.target))
 

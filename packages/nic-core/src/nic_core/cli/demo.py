@@ -19,7 +19,7 @@ from nic_core.pictures.picture import Picture
 @click.argument("picture", required=False, type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder. [default: demo, replaced each time]")
 @click.option("-q", "--quality", type=click.FloatRange(1, 100), default=50, show_default=True)
-@click.option("--codec", help="Default: the installed codec whose weights rank highest.")
+@click.option("--codec", help="[default: the one that 'nic codecs' marks]")
 @click.option("--overwrite", is_flag=True, help="Replace what is there in a folder given with -o.")
 def demo(picture: Path | None, output: Path | None, quality: float, codec: str | None, overwrite: bool) -> None:
     """Compress and decode a photograph (scikit-image's cup of coffee, or yours) and print what it cost.

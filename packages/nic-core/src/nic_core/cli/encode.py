@@ -62,7 +62,9 @@ with_rate = together(
 )
 @with_files
 @with_rate
-@click.option("--codec", metavar="ID[@WEIGHTS][:KEY=VALUE,...]", help="Which codec; default: see 'nic codecs'.")
+@click.option(
+    "--codec", metavar="ID[@WEIGHTS][:KEY=VALUE,...]", help="Which codec [default: the one that 'nic codecs' marks]."
+)
 @with_existing
 @with_parallel
 @with_crew

@@ -16,7 +16,7 @@ from nic_core.cli.settings import settings
 from nic_core.errors import CannotWrite, NicError
 from nic_core.files import places
 from nic_core.files.atomic import atomic_write
-from nic_core.printable import printable
+from nic_core.printable import line_of, printable
 
 NARROWEST = 8
 """Characters of a table's column that is folded."""
@@ -26,7 +26,7 @@ as_json = click.option("--json", "as_json", is_flag=True, help="For programs: JS
 
 def message(error: BaseException) -> str:
     """Return what an error says to a user, in one printable line."""
-    text = printable(" ".join(str(error).split()))
+    text = printable(line_of(error))
     if isinstance(error, NicError):
         return text
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EFBIG, errno.EIO) and not error.filename:

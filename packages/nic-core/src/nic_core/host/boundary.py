@@ -45,7 +45,7 @@ def place_of(spec: CodecSpec, target: Any, device: str) -> str:
 
 def made(spec: CodecSpec, target: type[PixelCodec], path: Path | None, info: WeightsInfo, device: str) -> PixelCodec:
     """Return a codec, opened with its weights, that says of itself what core asks it for."""
-    with blamed(spec, "opening its weights" if path else "starting"):
+    with blamed(spec, "opening its weights" if path else "its start"):
         codec = target(path, info, device)
         said: dict[str, Any] = {name: getattr(codec, name, None) for name in SAID}
     if said["info"] is not info or said["device"] is None:
@@ -177,6 +177,8 @@ class Boundary:
             raise self._fault(f"names its coder {_short(coded.coder)}; names are 1 to {LONGEST_NAME} ASCII characters")
         if not isinstance(coded.params, bytes):
             raise self._fault(f"returns {_kind(coded.params)} as params, not bytes")
+        if not isinstance(coded.symbols, (tuple, list)):
+            raise self._fault(f"returns {_kind(coded.symbols)} as symbols, not a tuple of checksums")
         checksum, symbols = self._sum(coded.checksum), tuple(map(self._sum, coded.symbols))
         if symbols and (tiling is None or len(symbols) != count):
             raise self._fault(f"returns checksums of {len(symbols)} units, where the picture has {count} in tiles")

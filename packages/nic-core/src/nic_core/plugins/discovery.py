@@ -4,8 +4,9 @@
 """
 
 import difflib
+import inspect
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -15,8 +16,10 @@ import pluggy
 
 from nic_core import hooks
 from nic_core.errors import CodecNotFound, NicError
+from nic_core.plugins.checks import problem
 from nic_core.plugins.published import DISTRIBUTIONS
 from nic_core.plugins.versions import check_version
+from nic_core.printable import kind_and_line, line_of
 from nic_core.spec import CodecSpec, CommandSpec, EngineSpec, ImporterSpec, RecipeSpec, WeightsSpec
 
 GROUP = "nic"
@@ -89,14 +92,27 @@ def load(point: EntryPoint) -> Plugin:
                     for record in yielded:
                         if not isinstance(record, kind):
                             raise TypeError(f"{hook} yielded {type(record).__name__} instead of {kind.__name__}")
+                        if wrong := problem(record):
+                            raise TypeError(f"{hook} yielded a {wrong}")
                         kept.append(record)
             finally:
                 records[hook] = tuple(kept)
     except (Exception, SystemExit) as error:  # a plugin may raise anything; that must not take the others down
-        text = " ".join(str(error).split()) or type(error).__name__
-        told = text if isinstance(error, NicError) else f"{type(error).__name__}: {text}"
+        told = line_of(error) if isinstance(error, NicError) else kind_and_line(error)
         return Plugin(point.name, distribution, version, records, told)
-    return Plugin(point.name, distribution, version, records)
+    return Plugin(point.name, distribution, version, records, _unmarked(manager, module))
+
+
+def _unmarked(manager: pluggy.PluginManager, module: Any) -> str:
+    """Return which hooks of a module are never called; empty where all are, and one is there."""
+    functions = [name for name, value in vars(module).items() if name.startswith("nic_") and inspect.isfunction(value)]
+    forgotten = [name for name in functions if manager.parse_hookimpl_opts(module, name) is None]
+    marked = len(forgotten) < len(functions)
+    if marked:
+        forgotten = [name for name in forgotten if name in RECORDS]
+    if forgotten:
+        return f"{', '.join(forgotten)} without @hookimpl {'is' if len(forgotten) == 1 else 'are'} not used"
+    return "" if marked else f"it brings nothing: its module has none of the hooks {', '.join(RECORDS)}"
 
 
 def records(hook: str) -> Iterator[tuple[Plugin, Any]]:
@@ -104,6 +120,14 @@ def records(hook: str) -> Iterator[tuple[Plugin, Any]]:
     for plugin in installed():
         for record in plugin.records.get(hook, ()):
             yield plugin, record
+
+
+def brought_twice(plugins: Sequence[Plugin], what: str) -> str:
+    """Return who brings something that only one can bring: "nic-one and nic-two both bring a codec 'same'"."""
+    names = sorted({plugin.distribution for plugin in plugins})
+    if len(names) == 1:
+        return f"{names[0]} brings {what} twice"
+    return f"{' and '.join(names)} {'both ' if len(names) == 2 else ''}bring {what}"
 
 
 def list_codecs() -> list[CodecSpec]:
@@ -115,9 +139,9 @@ def codec_spec(codec: str) -> CodecSpec:
     """Return the record of one codec; CodecNotFound where none or two plugins bring it."""
     found = [(plugin, spec) for plugin, spec in records("nic_codecs") if spec.id == codec]
     if len(found) > 1:
-        names = " and ".join(plugin.distribution for plugin, _ in found)
         raise CodecNotFound(
-            f"{names} both bring a codec {codec!r}; uninstall one, or set NIC_DISABLE_PLUGINS to its plugin's name"
+            f"{brought_twice([plugin for plugin, _ in found], f'a codec {codec!r}')}; uninstall one, or set "
+            "NIC_DISABLE_PLUGINS to its plugin's name"
         )
     if found:
         return found[0][1]

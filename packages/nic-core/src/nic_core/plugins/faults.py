@@ -8,6 +8,7 @@ from typing import Any
 from nic_core import callers
 from nic_core.errors import NicError, OutOfMemory, PluginFault
 from nic_core.plugins import discovery
+from nic_core.printable import kind_and_line
 from nic_core.spec import CodecSpec, CommandSpec, ImporterSpec, RecipeSpec, WeightsSpec
 
 Record = CodecSpec | WeightsSpec | ImporterSpec | RecipeSpec | CommandSpec
@@ -33,9 +34,7 @@ def blamed(record: Record, doing: str) -> Iterator[None]:
             raise
         if isinstance(error, MemoryError):
             raise OutOfMemory(f"{named(record)} needs more memory for {doing} than there is") from error
-        text = " ".join(str(error).split())
-        kind = type(error).__name__
-        raise fault(record, f"failed in {doing}: {kind}: {text}" if text else f"failed in {doing}: {kind}") from error
+        raise fault(record, f"failed in {doing}: {kind_and_line(error)}") from error
 
 
 def fault(record: Record, what: str) -> PluginFault:

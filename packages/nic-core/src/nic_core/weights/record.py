@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from nic_core.errors import BadWeights, WeightsNotFound
 from nic_core.files.json_files import parse_json
-from nic_core.spec import CodecSpec, WeightsSpec
+from nic_core.spec import HIGHEST_RANK, CodecSpec, WeightsSpec
 from nic_core.weights.tensors import read_head
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ FLOATS = "floats"
 NOTHING = "00000000"
 """The fingerprints in files of codecs without weights."""
 LONGEST_TEXT = 255
-HIGHEST_RANK = 1000
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,10 @@ from pathlib import Path
 from platformdirs import user_data_path
 
 from nic_core import progress
-from nic_core.errors import BadOption, BadWeights, CannotWrite, NicError, WeightsNotFound
+from nic_core.errors import BadOption, BadWeights, CannotWrite, NicError, PluginFault, WeightsNotFound
 from nic_core.files.atomic import atomic_path, atomic_write, make_folder
 from nic_core.files.json_files import read_json
 from nic_core.plugins import records
-from nic_core.plugins.published import DEFAULT, DISTRIBUTIONS
 from nic_core.spec import WeightsSpec
 from nic_core.weights.fetch import fetch, is_remote, shown
 from nic_core.weights.record import none_needed, spec_of
@@ -27,7 +26,7 @@ from nic_core.weights.verification import verified, verify
 logger = logging.getLogger("nic")
 
 _passed_over: set[str] = set()
-"""What was already said of: files in the store, and default codecs."""
+"""What was already said of files in the store."""
 
 
 def store_folder() -> Path:
@@ -50,7 +49,7 @@ def stored() -> Iterator[WeightsSpec]:
     for path in sorted(store_folder().glob("*/*.safetensors")):
         try:
             yield replace(spec_of(path, verified(path)), sha256=_source(path).get("sha256", ""))
-        except (BadWeights, WeightsNotFound) as error:
+        except (BadWeights, WeightsNotFound, PluginFault) as error:
             if str(error) not in _passed_over:
                 _passed_over.add(str(error))
                 logger.warning("passing over a file in %s: %s", path.parent, error)
@@ -70,25 +69,6 @@ def available(codec: str | None = None) -> list[WeightsSpec]:
 def _bare() -> dict[str, WeightsSpec]:
     """Return what stands for the weights of the codecs that have none."""
     return {spec.id: none_needed(spec) for _, spec in records("nic_codecs") if not spec.weights}
-
-
-def default_codec() -> str:
-    """Return the id of the codec that is used where none is named: NIC_CODEC, or that whose weights rank highest.
-
-    Says so once where a codec of another's package outranks one of nic's own. WeightsNotFound where none has a rank.
-    """
-    if named := os.environ.get("NIC_CODEC"):
-        return named
-    ranked = list(dict.fromkeys(spec.codec for spec in available() if spec.rank > 0))
-    if not ranked:
-        raise WeightsNotFound(f"no default codec is installed: pip install {DEFAULT}, or name a codec with --codec")
-    first, own = ranked[0], [codec for codec in ranked if codec in DISTRIBUTIONS]
-    if own and first not in DISTRIBUTIONS and first not in _passed_over:
-        _passed_over.add(first)
-        logger.warning(
-            "the default codec is %s, whose weights outrank %s: NIC_CODEC=%s keeps that", first, own[0], own[0]
-        )
-    return first
 
 
 def add(path: Path) -> WeightsSpec:

@@ -21,7 +21,7 @@ def recipe_of(codec: str, size: str | None = None) -> Any:
     recipes = [spec for _, spec in plugins.records("nic_recipes") if spec.codec == codec]
     if not recipes:
         raise BadOption(f"{codec} has no training recipe, from which random weights could be made")
-    with plugins.blamed(recipes[0], "making the recipe"):
+    with plugins.blamed(recipes[0], "its start"):
         recipe = resolve(recipes[0].target)(codec=codec, **recipes[0].values)
     if size is None:
         return recipe

@@ -95,14 +95,15 @@ class NicContestant:
         return rgb(self._codec(setting).decode_picture(data, **self._options[1]).pixels)
 
     def fingerprint(self, setting: Setting, path: Path) -> str:
-        """Versions, options, device and the weights file's hash: its own ids leave out the encoder's tensors.
+        """Versions, options, device, runtime and the weights file's hash: its own ids leave out the encoder's tensors.
 
         BadOption where a table of the options does not list the picture.
         """
         encode_options, decode_options = self._options
         used = (*encode_options.of(path).items(), *decode_options.items())
         options = sorted((key, str(value)) for key, value in used)
-        return f"{self._distribution} {self._parsed[0]} {options} {self.device} {self._hashes[setting.weights]}"
+        where = f"{self.device} {self.runtime}"
+        return f"{self._distribution} {self._parsed[0]} {options} {where} {self._hashes[setting.weights]}"
 
     def gmacs(self, picture: FilePicture, setting: Setting) -> dict[str, float]:
         """See `Contestant`; counted by torch's FlopCounterMode: convolutions, matrix products and attention."""

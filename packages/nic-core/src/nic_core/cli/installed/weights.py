@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from nic_core.cli.settings import Suggesting
 from nic_core.errors import BadOption, NicError
 from nic_core.files.atomic import check_writable, make_folder
 from nic_core.spec import WeightsSpec, resolve
+from nic_core.weights.preferred import RANK
 
 
 @click.group(cls=Suggesting, invoke_without_command=True)
@@ -62,8 +64,15 @@ def add(file: Path) -> None:
     """Copy a weights file into your store, so that files made with it decode without --weights."""
     spec = store.add(file)
     say(f"added {spec.codec} {spec.name} (entropy {spec.entropy_id}, synthesis {spec.synthesis_id})")
-    if spec.rank > 0 and store.available()[0].location == spec.location:
+    if spec.rank > 0 and store.available()[0].location == spec.location and _by_rank():
         say(f"their rank, {spec.rank}, is the highest: from now on they are what 'nic encode' takes by default")
+
+
+def _by_rank() -> bool:
+    """Return whether the default codec is found by rank."""
+    with suppress(NicError):
+        return store.default().by == RANK
+    return False
 
 
 @weights.command()
