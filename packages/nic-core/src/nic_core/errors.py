@@ -62,7 +62,7 @@ class OutOfTime(NicError):
 
 
 class NoEngine(NicError):
-    """No installed package brings the engine that shall run workers."""
+    """No installed package brings the engine that shall run workers, or two do."""
 
 
 class CannotStart(NicError):

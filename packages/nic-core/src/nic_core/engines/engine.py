@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from nic_core.errors import BadOption, NicError, NoEngine
-from nic_core.plugins import records
+from nic_core.plugins import blamed, records
+from nic_core.plugins.discovery import brought_twice
 from nic_core.spec import EngineSpec, resolve
 
 LOCAL = EngineSpec("local", "nic_core.engines.local:LocalEngine", "Processes of this machine.")
@@ -98,14 +99,17 @@ class Wanted:
     address: str | None = None
 
 
-def list_engines() -> dict[str, EngineSpec]:
-    """Return the installed engines by name."""
-    return {spec.name: spec for _, spec in records("nic_engines")} | {LOCAL.name: LOCAL}
-
-
 def open_engine(name: str, wanted: Wanted) -> Engine:
-    """Return an engine by name; NoEngine where no installed package brings it, BadOption for what it does not take."""
-    found = list_engines()
+    """Return an engine by name; BadOption for what it does not take.
+
+    NoEngine where no installed package brings it, or two do.
+    """
+    brought = list(records("nic_engines"))
+    found = {LOCAL.name: LOCAL} | {spec.name: spec for _, spec in brought if spec.name != LOCAL.name}
+    who = [plugin for plugin, spec in brought if spec.name == name != LOCAL.name]
+    if len(who) > 1:
+        both = brought_twice(who, f"an engine {name!r}")
+        raise NoEngine(f"{both}; uninstall one, or set NIC_DISABLE_PLUGINS to its plugin's name")
     if name not in found:
         raise NoEngine(
             f"no installed package brings the engine {name!r}; installed: {', '.join(sorted(found))}. "
@@ -113,7 +117,8 @@ def open_engine(name: str, wanted: Wanted) -> Engine:
         )
     if wanted.address is not None and name == LOCAL.name:
         raise BadOption(f"the engine {name} runs on this machine and takes no address")
-    engine: Engine = resolve(found[name].target)(wanted)
+    with blamed(found[name], "its start"):
+        engine: Engine = resolve(found[name].target)(wanted)
     return engine
 
 
