@@ -12,7 +12,7 @@ import pytest
 from nic_core import plugins
 from nic_core.cli import CORE, run
 from nic_core.engines.engine import Wanted, open_engine
-from nic_core.errors import NoEngine
+from nic_core.errors import NoEngine, PluginFault
 from nic_core.plugins.conflicts import conflicts
 from PIL import Image
 
@@ -212,3 +212,10 @@ def test_two_engines_of_one_name(two: Callable[..., list[str]]) -> None:
         open_engine("many", Wanted())
     with pytest.raises(NoEngine, match="no installed package brings the engine 'few'; installed: local, many"):
         open_engine("few", Wanted())
+
+
+def test_an_engine_that_cannot_be_imported_is_its_plugins_fault(two: Callable[..., list[str]]) -> None:
+    source = "from nic_core.spec import EngineSpec\n" + bringing("nic_engines", 'EngineSpec("many", "nowhere:B", "S.")')
+    two(source, HEAD)
+    with pytest.raises(PluginFault, match=r"the engine many .*failed in its start: .*nowhere"):
+        open_engine("many", Wanted())
