@@ -28,7 +28,7 @@ from io import StringIO
 from pathlib import Path
 from statistics import median
 
-os.environ.update({"OMP_NUM_THREADS": "1", "RAY_USAGE_STATS_ENABLED": "0"})
+os.environ.update({"OMP_NUM_THREADS": "1", "RAY_USAGE_STATS_ENABLED": "0", "RAY_raylet_start_wait_time_s": "120"})
 
 from nic_core.cli import crew as crews
 from nic_core.cli.crew import Crew

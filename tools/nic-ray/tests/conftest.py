@@ -96,7 +96,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def two_nodes(site: Path) -> Iterator[Callable[[], str]]:
     """Return a function that gives the address of a cluster of two nodes with a core each."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_raylet_start_wait_time_s": "120"}
     from ray.cluster_utils import Cluster
 
     cluster = Cluster()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when a cluster starts; who wants it says 1
+os.environ.setdefault("RAY_raylet_start_wait_time_s", "120")  # a machine that has other work takes longer than 30
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else Ray warns of it at every start
 
 import nic_core
