@@ -75,7 +75,7 @@ def main() -> int:
     old = PAGE.read_text()
     new = PLACE.sub(
         lambda found: (
-            found[1] + mermaid(distributions() if found[2] == "distributions" else rooms(found[2])) + found[3]
+            f"{found[1]}\n{mermaid(distributions() if found[2] == 'distributions' else rooms(found[2]))}\n{found[3]}"
         ),
         old,
     )

@@ -20,7 +20,9 @@ print(json.dumps([code, [name for name in json.loads(sys.argv[1]) if name in sys
 """
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["codecs"], ["plugins"], ["info", "a.nic"]])
+@pytest.mark.parametrize(
+    "arguments", [["--version"], ["--completion", "bash"], ["codecs"], ["plugins"], ["info", "a.nic"]]
+)
 def test_nothing_slow_is_imported(
     arguments: list[str], fake: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

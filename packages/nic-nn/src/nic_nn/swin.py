@@ -79,7 +79,7 @@ def relative_positions(window: int) -> Tensor:
 
 
 def attention_by_products(q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor, scale: float | None) -> Tensor:
-    """Return what torch's attention does, of (B, heads, positions, C); in bfloat16 on CPUs half the time for windows.
+    """Return what torch's attention does, of (B, heads, positions, C); windows in bfloat16 on CPUs in half the time.
 
     Its own computes there in float32 between conversions.
     """

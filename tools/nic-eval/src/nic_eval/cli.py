@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 from nic_core.cli.crew import Crew, with_crew
+from nic_core.cli.system.completion import CodecName
 from nic_core.errors import BadOption
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ BASELINES = "jpeg, webp, avif, jpeg2000, jxl, heic; bpg, vtm, x265 where their p
 codec_option = click.option(
     "--codec",
     "codecs",
+    type=CodecName(),
     multiple=True,
     metavar="ID[@WEIGHTS][:KEY=VALUE,...]",
     help="An installed codec; repeatable.",

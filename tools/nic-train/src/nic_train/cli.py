@@ -7,6 +7,7 @@ from typing import Any
 import click
 from nic_core.cli.bars import working
 from nic_core.cli.flags import with_making
+from nic_core.cli.system.completion import CodecName
 from nic_core.errors import BadOption, NicError
 from nic_core.plugins import records
 
@@ -37,7 +38,7 @@ class Sections(click.Command):
 
 
 @click.command(cls=Sections)
-@click.argument("codec", required=False)
+@click.argument("codec", required=False, type=CodecName())
 @click.option("--data", metavar="DIR", help="Folder tree of training pictures, or tar shards ('set-{000..099}.tar').")
 @click.option("--val", metavar="DIR", help="Folder tree of held-out pictures.")
 @click.option("--captions", metavar="FILE", help="Captions: COCO JSON, or JSON of {file: text}.")

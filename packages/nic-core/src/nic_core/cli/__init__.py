@@ -8,10 +8,12 @@ import threading
 import traceback
 
 import click
+from click.shell_completion import CompletionItem
 
-from nic_core import __version__
 from nic_core.cli.output import message
 from nic_core.cli.settings import LogLines, Settings, Suggesting, with_flags
+from nic_core.cli.system.completion import with_completion
+from nic_core.cli.system.versions import with_version
 from nic_core.errors import NicError
 from nic_core.memory import keep_freed_memory
 from nic_core.plugins import Plugin, blamed, records
@@ -28,6 +30,13 @@ CORE = (
     CommandSpec("weights", "nic_core.cli.installed.weights:weights", "List, add, remove or import trained weights."),
     CommandSpec("config", "nic_core.cli.installed.config:config", "Set the default codec, or show it."),
     CommandSpec("demo", "nic_core.cli.demo:demo", "Compress a photograph and show what came out."),
+    CommandSpec("doctor", "nic_core.cli.system.doctor:doctor", "Check what is installed and whether it runs."),
+    CommandSpec(
+        "desktop", "nic_core.cli.system.desktop:desktop", "Tell a Linux desktop about .nic files, or no longer."
+    ),
+    CommandSpec(
+        "thumbnail", "nic_core.cli.system.thumbnail:thumbnail", "Write a small PNG of a .nic file, for file managers."
+    ),
 )
 
 INTERRUPTED = 130
@@ -65,6 +74,12 @@ class Verbs(Suggesting):
         with blamed(spec, "its import"):
             return with_flags(resolve(spec.target))
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the verbs and flags that begin so; imports none of the verbs, which click's own does."""
+        verbs = [CompletionItem(name, help=spec.summary) for name, spec in self.specs().items()]
+        found = [item for item in verbs if item.value.startswith(incomplete)]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of verbs."""
         with formatter.section("Verbs"):
@@ -80,7 +95,8 @@ def _core_names() -> set[str]:
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Start with: nic demo, or: nic encode photo.jpg && nic decode photo.nic",
 )
-@click.version_option(__version__, prog_name="nic")
+@with_version
+@with_completion
 def cli() -> None:
     """Neural image compression: picture -> .nic file -> picture.
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from nic_core import api
 from nic_core.cli.output import say
+from nic_core.cli.system.completion import CodecName
 from nic_core.errors import NicError
 from nic_core.files.atomic import atomic_write, check_writable, make_folder
 from nic_core.host.target import psnr
@@ -19,7 +20,7 @@ from nic_core.pictures.picture import Picture
 @click.argument("picture", required=False, type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder. [default: demo, replaced each time]")
 @click.option("-q", "--quality", type=click.FloatRange(1, 100), default=50, show_default=True)
-@click.option("--codec", help="[default: the one that 'nic codecs' marks]")
+@click.option("--codec", type=CodecName(), help="[default: the one that 'nic codecs' marks]")
 @click.option("--overwrite", is_flag=True, help="Replace what is there in a folder given with -o.")
 def demo(picture: Path | None, output: Path | None, quality: float, codec: str | None, overwrite: bool) -> None:
     """Compress and decode a photograph (scikit-image's cup of coffee, or yours) and print what it cost.

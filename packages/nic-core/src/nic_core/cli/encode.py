@@ -26,6 +26,7 @@ from nic_core.cli.flags import (
 from nic_core.cli.jobs import STREAM, Existing, Job, Kind, Shards, plan
 from nic_core.cli.output import write
 from nic_core.cli.running import Done, Say, Work
+from nic_core.cli.system.completion import CodecName
 from nic_core.host.runtimes import Runtime
 from nic_core.host.tables import EncodeOptions
 from nic_core.host.target import Target
@@ -63,7 +64,10 @@ with_rate = together(
 @with_files
 @with_rate
 @click.option(
-    "--codec", metavar="ID[@WEIGHTS][:KEY=VALUE,...]", help="Which codec [default: the one that 'nic codecs' marks]."
+    "--codec",
+    type=CodecName(),
+    metavar="ID[@WEIGHTS][:KEY=VALUE,...]",
+    help="Which codec [default: the one that 'nic codecs' marks].",
 )
 @with_existing
 @with_parallel

@@ -11,6 +11,7 @@ import click
 
 from nic_core.api import parse_codec
 from nic_core.cli.jobs import Existing, PlaceType
+from nic_core.cli.system.completion import WeightsName
 from nic_core.errors import BadOption
 from nic_core.format.tiling import Region
 from nic_core.host.runtimes import RUNTIMES
@@ -171,7 +172,9 @@ with_making = together(
     ),
 )
 with_engine = together(
-    click.option("--weights", metavar="WEIGHTS", help="A weights file, URL, or a name from 'nic weights'."),
+    click.option(
+        "--weights", type=WeightsName(), metavar="WEIGHTS", help="A weights file, URL, or a name from 'nic weights'."
+    ),
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps."),
     click.option(
         "--runtime",

@@ -20,3 +20,9 @@ DISTRIBUTIONS = {
 
 DEFAULT = "nic-mini"
 """The distribution of the codec to begin with."""
+
+BASE = ("nic-core", "nic-native", "nic-latent", "nic-nn")
+"""The distributions that bring no codec."""
+
+TOOLS = ("nic-train", "nic-eval")
+"""Those that bring verbs of the command."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 from nic_core.cli.output import as_json, show_json
+from nic_core.cli.system.completion import CodecName
 from nic_core.errors import BadOption
 from nic_core.spec import QUALITY
 
@@ -12,7 +13,7 @@ SIZE = "768x512"
 
 
 @click.command()
-@click.argument("codecs", nargs=-1, metavar="[CODEC[@WEIGHTS]]...")
+@click.argument("codecs", nargs=-1, type=CodecName(), metavar="[CODEC[@WEIGHTS]]...")
 @click.option("--size", metavar="WxH", help=f"Of the picture that is coded, which is drawn. [default: {SIZE}]")
 @click.option("--picture", type=click.Path(path_type=Path), help="A picture of yours instead.")
 @click.option("-q", "--quality", help="1 to 100, for weights that cover a range. [default: 50]")

@@ -7,6 +7,7 @@ import click
 from nic_core import plugins, user_config, weights
 from nic_core.cli.output import as_json, say, show, show_json
 from nic_core.cli.settings import Suggesting
+from nic_core.cli.system.completion import CodecName
 from nic_core.errors import NicError
 from nic_core.weights.preferred import VARIABLE, Default
 
@@ -33,7 +34,7 @@ def config(ctx: click.Context, as_json: bool) -> None:
 
 
 @config.command()
-@click.argument("codec", required=False)
+@click.argument("codec", required=False, type=CodecName())
 @click.option("--unset", is_flag=True, help="Forget what was set.")
 def default(codec: str | None, unset: bool) -> None:
     """Set the codec that is used where none is named, or show it.

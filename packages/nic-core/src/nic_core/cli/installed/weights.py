@@ -15,6 +15,7 @@ from nic_core.cli.bars import working
 from nic_core.cli.flags import existing, with_existing, with_making
 from nic_core.cli.output import as_json, say, show_json, show_table
 from nic_core.cli.settings import Suggesting
+from nic_core.cli.system.completion import CodecName, WeightsName
 from nic_core.errors import BadOption, NicError
 from nic_core.files.atomic import check_writable, make_folder
 from nic_core.spec import WeightsSpec, resolve
@@ -76,8 +77,8 @@ def _by_rank() -> bool:
 
 
 @weights.command()
-@click.argument("codec")
-@click.argument("name")
+@click.argument("codec", type=CodecName())
+@click.argument("name", type=WeightsName())
 def remove(codec: str, name: str) -> None:
     """Delete weights from your store, by codec and name."""
     for spec in store.stored():
@@ -89,7 +90,7 @@ def remove(codec: str, name: str) -> None:
 
 
 @weights.command(name="import")
-@click.argument("codec")
+@click.argument("codec", type=CodecName())
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Weights file to write; default: into your store."
