@@ -262,7 +262,8 @@ def test_what_workers_cannot_do(slow: Path, work: Path, capsys: pytest.CaptureFi
         ("--workers", "2", "-j", "2"): (2, "--jobs is for threads of one process"),
         ("--address", "x:1"): (2, "--address and --threads are for workers"),
         ("--workers", "2", "--address", "x:1"): (1, "nic: the engine local runs on this machine and takes no address"),
-        ("--engine", "nowhere"): (1, "nic: no installed package brings the engine 'nowhere'; installed: local."),
+        ("--engine", "nowhere"): (1, "nic: no installed package brings the engine 'nowhere'; installed: local\n"),
+        ("--engine", "ray"): (1, "nic: the engine 'ray' is not installed: pip install nic-ray; installed: local\n"),
         ("--workers", "2", "--codec", "nowhere"): (1, "nic: no installed package brings the codec 'nowhere'"),
     }
     for flags, (code, says) in cases.items():

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from nic_core.errors import BadOption, NicError, NoEngine
 from nic_core.plugins import blamed, records
 from nic_core.plugins.discovery import brought_twice
+from nic_core.plugins.published import ENGINES
 from nic_core.spec import EngineSpec, resolve
 
 LOCAL = EngineSpec("local", "nic_core.engines.local:LocalEngine", "Processes of this machine.")
@@ -111,10 +112,10 @@ def open_engine(name: str, wanted: Wanted) -> Engine:
         both = brought_twice(who, f"an engine {name!r}")
         raise NoEngine(f"{both}; uninstall one, or set NIC_DISABLE_PLUGINS to its plugin's name")
     if name not in found:
-        raise NoEngine(
-            f"no installed package brings the engine {name!r}; installed: {', '.join(sorted(found))}. "
-            "docs/scale.md names the packages that bring others"
-        )
+        missing = f"no installed package brings the engine {name!r}"
+        if distribution := ENGINES.get(name):
+            missing = f"the engine {name!r} is not installed: pip install {distribution}"
+        raise NoEngine(f"{missing}; installed: {', '.join(sorted(found))}")
     if wanted.address is not None and name == LOCAL.name:
         raise BadOption(f"the engine {name} runs on this machine and takes no address")
     with blamed(found[name], "its start"):
