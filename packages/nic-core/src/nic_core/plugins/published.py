@@ -27,5 +27,5 @@ BASE = ("nic-core", "nic-native", "nic-latent", "nic-nn")
 ENGINES = {"ray": "nic-ray"}
 """Distributions by the engines that they bring."""
 
-TOOLS = ("nic-train", "nic-eval", *ENGINES.values())
-"""Those that bring verbs of the command, or engines for them."""
+TOOLS = ("nic-train", "nic-eval", "nic-zarr", *ENGINES.values())
+"""Those that bring verbs of the command, engines for them, or codecs to other programs."""
