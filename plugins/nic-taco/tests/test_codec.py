@@ -6,7 +6,7 @@ import sys
 import nic_core as nic
 import numpy as np
 import pytest
-from nic_core.errors import BadOption, NicError
+from nic_core.errors import BadOption, NicError, PluginFault
 from nic_core.pictures.picture import Picture
 from nic_core.weights import WeightsInfo
 from nic_nn.export import export
@@ -66,7 +66,7 @@ def test_decoding_needs_no_text_encoder(codec, weights, monkeypatch):
         monkeypatch.setitem(sys.modules, name, None)  # importing it now fails
     fresh = nic.load("taco", weights=weights, device="cpu")
     assert np.array_equal(fresh.decode_picture(data).pixels, expected)
-    with pytest.raises(ImportError):
+    with pytest.raises(PluginFault, match=r"ModuleNotFoundError: import of nic_taco\.text halted"):
         fresh.encode(values(70, 60, 3))
 
 
