@@ -16,7 +16,10 @@ import grimp
 
 PAGE = Path(__file__).with_name("architecture.md")
 PLACE = re.compile(r"(<!-- imports of (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
-DISTRIBUTIONS = ("core", "native", "nn", "tbtc", "cca", "taco", "egic", "textsketch", "mini", "train", "eval", "zarr")
+DISTRIBUTIONS = (
+    *("core", "native", "nn", "tbtc", "cca", "taco", "egic", "textsketch", "mini"),
+    *("train", "eval", "ray", "zarr"),
+)
 
 Arrows = dict[str, set[str]]
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 from nic_core import plugins
+from nic_core.engines.engine import Engine
 from nic_core.host.target import Target
 from nic_core.weights import WeightsInfo, fingerprint
 from nic_eval.contestants.contestant import Contestant, Setting
@@ -142,8 +143,8 @@ class Here:
     calls: ClassVar[Counter[str]] = Counter()
     stop_after: ClassVar[int | None] = None
 
-    def __init__(self, threads: int | None = None) -> None:
-        del threads
+    def __init__(self, engine: Engine) -> None:
+        del engine
 
     def enter(self, contestant: Contestant) -> None:
         self.coder = Coder(contestant)

@@ -10,6 +10,8 @@ from typing import Any
 import nic_core
 import numpy as np
 import pytest
+from nic_core.engines.engine import Wanted
+from nic_core.engines.local import LocalEngine
 from nic_core.errors import BadOption, NicError, WeightsNotFound
 from nic_core.pictures.picture import Picture
 from nic_eval.contestants import baselines
@@ -352,7 +354,8 @@ def test_a_dead_worker_names_its_picture_and_the_rest_goes_on(run: Callable[...,
 
 
 def test_lanes_use_processes_of_their_own(zip_codec: Path, pictures: Path, tmp_path: Path) -> None:
-    lane = Lane(1)
+    engine = LocalEngine(Wanted(workers=1))
+    lane = Lane(engine)
     try:
         contestant = NicContestant("zip", "cpu")
         lane.enter(contestant)

@@ -61,6 +61,22 @@ class OutOfTime(NicError):
     """Decoding takes longer than the limit that its caller set."""
 
 
+class NoEngine(NicError):
+    """No installed package brings the engine that shall run workers, or two do."""
+
+
+class CannotStart(NicError):
+    """A worker cannot open what its work needs; others could not either."""
+
+
+class WorkerDied(NicError):
+    """A worker process ended without an answer: killed, out of memory, or crashed in native code."""
+
+
+class MachineLost(WorkerDied):
+    """A worker's machine is gone, by no fault of what the worker did."""
+
+
 class CannotRead(NicError):
     """A file is not there, or may not be read."""
 

@@ -1,4 +1,4 @@
-"""The five hooks of the plugin contract.
+"""The six hooks of the plugin contract.
 
 A plugin is a distribution with an entry point in the group "nic". The entry point names a module that imports nothing
 heavy, defines `api_version = "1.0"`, and implements any of these hooks with `@hookimpl`. Each yields frozen records;
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import pluggy
 
-from nic_core.spec import CodecSpec, CommandSpec, ImporterSpec, RecipeSpec, WeightsSpec
+from nic_core.spec import CodecSpec, CommandSpec, EngineSpec, ImporterSpec, RecipeSpec, WeightsSpec
 
 hookspec = pluggy.HookspecMarker("nic")
 hookimpl = pluggy.HookimplMarker("nic")
@@ -38,3 +38,8 @@ def nic_recipes() -> Iterable[RecipeSpec]:  # type: ignore[empty-body]
 @hookspec
 def nic_commands() -> Iterable[CommandSpec]:  # type: ignore[empty-body]
     """Yield verbs for the `nic` command."""
+
+
+@hookspec
+def nic_engines() -> Iterable[EngineSpec]:  # type: ignore[empty-body]
+    """Yield what runs `--engine NAME`: workers on other machines."""

@@ -134,6 +134,11 @@ TAKEN = frozenset(
         "overwrite",
         "skip_existing",
         "jobs",
+        "workers",
+        "engine",
+        "address",
+        "threads",
+        "shards",
         "help",
         "debug",
         "verbose",
@@ -291,6 +296,18 @@ class RecipeSpec:
 @dataclass(frozen=True)
 class CommandSpec:
     """A verb for the `nic` command. target: "module:attribute" of a click command."""
+
+    name: str
+    target: str
+    summary: str
+
+
+@dataclass(frozen=True)
+class EngineSpec:
+    """A way to do many pieces of work at once, for `--engine NAME`.
+
+    target: "module:attribute", called with a `nic_core.engines.engine.Wanted`, returns an `Engine` as defined there.
+    """
 
     name: str
     target: str

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from nic_core import plugins
 from nic_core.cli import CORE, run
+from nic_core.engines.engine import Wanted, open_engine
+from nic_core.errors import NoEngine, PluginFault
 from nic_core.plugins.conflicts import conflicts
 from PIL import Image
 
@@ -198,3 +200,22 @@ def test_records_hold_what_their_fields_say(
     (report,) = [plugin for plugin in plugins.installed() if plugin.name == "new"]
     assert error in report.error and report.everything == []
     assert nic.decode(nic.encode(np.zeros((2, 3, 3), np.uint8))).size == (3, 2)
+
+
+def test_two_engines_of_one_name(two: Callable[..., list[str]]) -> None:
+    source = "from nic_core.spec import EngineSpec\n" + bringing("nic_engines", 'EngineSpec("many", "a:B", "S.")')
+    assert two(source, source) == [
+        "nic-one and nic-two both bring the engine 'many'; it cannot be used before one is uninstalled or disabled "
+        "(plugins one, two)"
+    ]
+    with pytest.raises(NoEngine, match="nic-one and nic-two both bring an engine 'many'; uninstall one, or set NIC_"):
+        open_engine("many", Wanted())
+    with pytest.raises(NoEngine, match="no installed package brings the engine 'few'; installed: local, many"):
+        open_engine("few", Wanted())
+
+
+def test_an_engine_that_cannot_be_imported_is_its_plugins_fault(two: Callable[..., list[str]]) -> None:
+    source = "from nic_core.spec import EngineSpec\n" + bringing("nic_engines", 'EngineSpec("many", "nowhere:B", "S.")')
+    two(source, HEAD)
+    with pytest.raises(PluginFault, match=r"the engine many .*failed in its start: .*nowhere"):
+        open_engine("many", Wanted())

@@ -34,6 +34,7 @@ def test_what_a_plugin_brings(fake: ModuleType) -> None:
         "nic_importers": 1,
         "nic_recipes": 1,
         "nic_commands": 1,
+        "nic_engines": 0,
     }
     assert [spec.id for spec in plugins.list_codecs()] == ["zip", "zip-bare", "zip-rate"]
     assert plugins.codec_spec("zip").target == "nic_fake.codec:ZipCodec"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 import numpy as np
+from nic_core.cli.crew import Crew, with_crew
 from nic_core.cli.system.completion import CodecName
 from nic_core.errors import BadOption
 
@@ -63,7 +64,7 @@ published_option = click.option(
 @published_option
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the report.")
 @embed_option
-@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Pictures at once; times need 1.")
+@with_crew
 @device_option
 def evaluate(
     data: Path,
@@ -75,7 +76,7 @@ def evaluate(
     published: str,
     out: Path,
     embed: "Embed",
-    workers: int,
+    crew: Crew,
     device: str,
 ) -> int:
     """Measure codecs on a folder of pictures, from real files, and write a report.
@@ -86,7 +87,7 @@ def evaluate(
         --metrics psnr,ms-ssim,lpips --anchor published:vtm --out report
 
     Open report/report.html. Run again after Ctrl-C, or with more codecs or metrics: only what is missing is measured.
-    docs/evaluate.md says how each figure is defined.
+    Times can be compared where one worker measures, as by default. docs/evaluate.md says how each figure is defined.
     """
     from nic_eval.contestants.codecs import QUALITIES  # slow to import; --help can do without
     from nic_eval.measuring.evaluation import evaluate as run
@@ -102,7 +103,7 @@ def evaluate(
         tuple(catalogue.find(names_of(metrics))),
         anchors,
         tuple(names_of(published)),
-        workers,
+        *crew.chosen(device, 1),
     )
     evaluated = run(request)
     originals = {source.name: source.path for source in evaluated.sources}

@@ -2,9 +2,12 @@
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from nic_core.engines.engine import Wanted
+from nic_core.engines.local import LocalEngine
 from nic_core.errors import NicError
 from nic_core.files.atomic import atomic_write
 from nic_core.host.target import Target
@@ -47,7 +50,11 @@ def compare(
     log = Log()
     curves: list[Curve] = []
     console = Console(stderr=True)
-    with open_lanes(1) as (lane,), tempfile.TemporaryDirectory() as name:
+    with (
+        closing(LocalEngine(Wanted(workers=1))) as engine,
+        open_lanes(engine) as (lane,),
+        tempfile.TemporaryDirectory() as name,
+    ):
         folder = Path(name)
         image_files.write(Picture(rgb(original.pixels)), folder / "original.webp")
         picture = Original(printable(source.name), original.width, original.height, "original.webp")

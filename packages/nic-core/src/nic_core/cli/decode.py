@@ -1,12 +1,18 @@
 """`nic decode`: .nic files in, pictures out."""
 
+import io
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path, PurePath
 from typing import Any
 
 import click
 
 from nic_core import api, progress
+from nic_core.cli import crew as crews
+from nic_core.cli import shards as shard_jobs
+from nic_core.cli.crew import Crew, with_crew
 from nic_core.cli.flags import (
     CodingCommand,
     RegionType,
@@ -15,15 +21,16 @@ from nic_core.cli.flags import (
     with_existing,
     with_files,
     with_parallel,
+    with_shards,
 )
-from nic_core.cli.jobs import STREAM, Existing, Job, Kind, PlaceType, Plan, plan
+from nic_core.cli.jobs import STREAM, Existing, Job, Kind, PlaceType, Shards, plan
 from nic_core.cli.output import read, write
-from nic_core.cli.running import Done, Say, run_jobs
+from nic_core.cli.running import Done, Say, Work
 from nic_core.errors import BadPicture, DamagedFile
 from nic_core.files.atomic import atomic_path, check_writable, is_device, make_folder
 from nic_core.files.places import exists
 from nic_core.format import chunks
-from nic_core.format.container import unpack
+from nic_core.format.container import File, unpack
 from nic_core.format.tiling import Area, Region
 from nic_core.host.runtimes import Runtime
 from nic_core.pictures import image_files
@@ -51,6 +58,7 @@ def _listed(formats: frozenset[str]) -> str:
         "overwrite",
         "skip_existing",
         "jobs",
+        "workers",
         "help",
     ),
 )
@@ -77,6 +85,8 @@ def _listed(formats: frozenset[str]) -> str:
 @click.option("--scale", type=click.Choice(list(SCALES)), help="A smaller picture, or region; for previews.")
 @with_existing
 @with_parallel
+@with_crew
+@with_shards
 @with_engine
 @click.option(
     "--dump",
@@ -105,6 +115,8 @@ def decode(
     overwrite: bool,
     skip_existing: bool,
     jobs: int,
+    crew: Crew,
+    shards: Shards | None,
     weights: str | None,
     device: str,
     runtime: Runtime,
@@ -129,49 +141,121 @@ def decode(
     if ending not in image_files.SUFFIXES:
         raise click.UsageError(f"--format {suffix}: choose one of {FORMATS}")
     how = existing(overwrite, skip_existing)
-    kind = Kind(frozenset({".nic"}), ".nic files", ending, image_files.SUFFIXES, check=image_files.format_of)
+    kind = Kind(
+        frozenset({".nic"}),
+        ".nic files",
+        ending,
+        image_files.SUFFIXES,
+        check=image_files.format_of,
+        shards=shards or "",
+    )
     todo = plan(inputs, output, kind, how)
     given = {key: value for key, value in options.items() if value is not None}
+    for job in todo.jobs:
+        if not job.problem:
+            format = format_of(job, ending)
+            image_files.check_settings(format, quality, subsampling)
+            if package := needed_package(format):
+                raise BadPicture(f"{format} is written with a package that is not installed: pip install {package}")
+            if job.shard and dump:
+                raise click.UsageError(f"--dump is for .nic files, not for those in {job.source}")
+    make = partial(
+        decoder,
+        ending,
+        quality,
+        subsampling,
+        region,
+        scale,
+        weights,
+        device,
+        runtime,
+        dump,
+        todo.folder,
+        salvage,
+        max_pixels,
+        max_seconds,
+        given,
+        kind,
+        how,
+    )
+    return crews.run(todo, make, "decode", jobs, crew, device)
+
+
+def format_of(job: Job, ending: str) -> str:
+    """Return the format of the pictures that a job writes. ending: of names, where the target's does not say it."""
+    nameless = job.shard or job.target == STREAM or is_device(job.target)
+    return image_files.format_of(f"picture{ending}" if nameless else job.target)
+
+
+def decoder(
+    ending: str,
+    quality: int | None,
+    subsampling: str | None,
+    region: Region | None,
+    scale: str | None,
+    weights: str | None,
+    device: str,
+    runtime: Runtime,
+    dump: PurePath | None,
+    folder: PurePath,
+    salvage: bool,
+    max_pixels: int | None,
+    max_seconds: float | None,
+    given: dict[str, Any],
+    kind: Kind,
+    how: Existing,
+) -> Work:
+    """Return what decodes a file. Parameters: the flags, and the folder that all outputs lie below."""
     limits: dict[str, Any] = {"max_pixels": max_pixels, "max_seconds": max_seconds}
     loaded: dict[str, api.Codec] = {}
 
-    def format_of(job: Job) -> str:
-        nameless = job.target == STREAM or is_device(job.target)
-        return image_files.format_of(f"picture{ending}" if nameless else job.target)
+    def opened(file: File) -> api.Codec:
+        return loaded.setdefault(file.header.codec, api.load(file.header.codec, weights, device, runtime))
 
-    for job in todo.jobs:
-        if not job.problem:
-            image_files.check_settings(format_of(job), quality, subsampling)
-            if package := needed_package(format_of(job)):
-                raise BadPicture(
-                    f"{format_of(job)} is written with a package that is not installed: pip install {package}"
-                )
-
-    def work(job: Job, _: Say) -> Done:
-        data = read(job.source)
-        file = unpack(data, max_pixels, salvage)
-        image_files.check_alpha(format_of(job), chunks.ALPHA in file.chunks)
-        codec = loaded.setdefault(file.header.codec, api.load(file.header.codec, weights, device, runtime))
-        if dump:
-            parts = codec.parts(data, **limits, **given)
-            if parts:
-                _dump(parts, _dump_stem(job.target, todo, dump), how)
-            else:
-                progress.note(f"nothing to dump: {codec.spec.id} codes a picture by nothing that can be looked at")
+    def code(data: bytes, file: File, format: str, save: Callable[[RowPicture], None]) -> Done:
+        image_files.check_alpha(format, chunks.ALPHA in file.chunks)
         lost: list[str] = []
 
         def on_damage(tile: Area, error: DamagedFile) -> None:
             lost.append(f"the tile of {tile} is gray: {error}")
 
+        codec = opened(file)
         picture = codec.decode_rows(
             data, region=region, scale=scale or 1, on_damage=on_damage if salvage else None, **limits, **given
         )
-        _save(picture, job.target, format_of(job), quality, subsampling, overwrite)
+        save(picture)
         for loss in lost:
             progress.note(loss)
         return Done(len(data), file.header.width * file.header.height, bool(lost))
 
-    return run_jobs(todo, work, "decode", jobs)
+    def member(data: bytes, shown: str, _: Say) -> tuple[bytes, Done]:
+        format, made = image_files.format_of(f"picture{ending}"), io.BytesIO()
+        done = code(
+            data,
+            unpack(data, max_pixels, salvage),
+            format,
+            lambda picture: image_files.save(picture, made, format, quality, subsampling),
+        )
+        return made.getvalue(), done
+
+    def work(job: Job, say: Say) -> Done:
+        if job.shard:
+            return shard_jobs.recode(job, kind, member, say, how)
+        data = read(job.source)
+        file, format, replace = unpack(data, max_pixels, salvage), format_of(job, ending), how == "replace" or job.again
+        image_files.check_alpha(format, chunks.ALPHA in file.chunks)
+        if dump:
+            codec = opened(file)
+            parts = codec.parts(data, **limits, **given)
+            if parts:
+                _dump(parts, _dump_stem(job.target, folder, dump), "replace" if replace else how)
+            else:
+                progress.note(f"nothing to dump: {codec.spec.id} codes a picture by nothing that can be looked at")
+        return code(
+            data, file, format, lambda picture: _save(picture, job.target, format, quality, subsampling, replace)
+        )
+
+    return work
 
 
 def _save(
@@ -195,8 +279,8 @@ def _dump(parts: dict[str, bytes], stem: PurePath, how: Existing) -> None:
             write(path, content, how == "replace")
 
 
-def _dump_stem(target: PurePath, todo: Plan, folder: PurePath) -> PurePath:
-    """Return the path that the parts behind a target are named by: as the targets lie, below a folder."""
+def _dump_stem(target: PurePath, folder: PurePath, dump: PurePath) -> PurePath:
+    """Return the path that the parts behind a target are named by: as targets lie below a folder, below another."""
     if target == STREAM:
-        return folder / "picture"
-    return folder / Path(os.path.abspath(target)).relative_to(todo.folder).with_suffix("")
+        return dump / "picture"
+    return dump / Path(os.path.abspath(target)).relative_to(folder).with_suffix("")

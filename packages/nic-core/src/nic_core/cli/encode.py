@@ -1,12 +1,17 @@
 """`nic encode`: pictures in, .nic files out."""
 
 import sys
+from dataclasses import replace
+from functools import partial
 from pathlib import PurePath
 from typing import Any
 
 import click
 
 from nic_core import api
+from nic_core.cli import crew as crews
+from nic_core.cli import shards as shard_jobs
+from nic_core.cli.crew import Crew, with_crew
 from nic_core.cli.flags import (
     CodingCommand,
     TargetType,
@@ -16,10 +21,11 @@ from nic_core.cli.flags import (
     with_existing,
     with_files,
     with_parallel,
+    with_shards,
 )
-from nic_core.cli.jobs import STREAM, Job, Kind, plan
+from nic_core.cli.jobs import STREAM, Existing, Job, Kind, Shards, plan
 from nic_core.cli.output import write
-from nic_core.cli.running import Done, Say, run_jobs
+from nic_core.cli.running import Done, Say, Work
 from nic_core.cli.system.completion import CodecName
 from nic_core.host.runtimes import Runtime
 from nic_core.host.tables import EncodeOptions
@@ -52,7 +58,7 @@ with_rate = together(
     when="encode",
     first=(
         *("output", "quality", "target_bpp", "target_size", "target_psnr", "codec"),
-        *("overwrite", "skip_existing", "jobs", "help"),
+        *("overwrite", "skip_existing", "jobs", "workers", "help"),
     ),
 )
 @with_files
@@ -65,6 +71,8 @@ with_rate = together(
 )
 @with_existing
 @with_parallel
+@with_crew
+@with_shards
 @with_engine
 @click.option(
     "--tile",
@@ -86,6 +94,8 @@ def encode(
     overwrite: bool,
     skip_existing: bool,
     jobs: int,
+    crew: Crew,
+    shards: Shards | None,
     weights: str | None,
     device: str,
     runtime: Runtime,
@@ -101,6 +111,7 @@ def encode(
     nic encode photo.jpg -o small.nic -q 20   smaller and worse
     nic encode a.jpg b.png holiday/ -o out/   files and folders
     nic encode holiday/ -o out/ --skip-existing   goes on where it was interrupted
+    nic encode holiday/ -o out/ --workers 8   by eight processes; docs/scale.md: by many machines
     nic encode photo.jpg --target-size 40kB   the best file of at most 40 000 bytes
     nic encode - -o - < photo.png > out.nic   a pipe
     nic encode s3://bucket/in/ -o s3://bucket/out/   any URL of fsspec (pip install nic-core[fsspec])
@@ -108,28 +119,57 @@ def encode(
     targets = [target for target in (target_bpp, target_size, target_psnr) if target]
     if len(targets) + (quality is not None) > 1:
         raise click.UsageError("--quality, --target-bpp, --target-size and --target-psnr exclude one another")
-    todo = plan(inputs, output, PICTURES, existing(overwrite, skip_existing))
+    how, kind = existing(overwrite, skip_existing), replace(PICTURES, shards=shards or "")
+    todo = plan(inputs, output, kind, how)
+    given = {key: value for key, value in options.items() if value is not None}
+    target = targets[0] if targets else None
+    make = partial(encoder, codec, weights, device, runtime, given, quality, target, strip, tile, max_pixels, kind, how)
+    return crews.run(todo, make, "encode", jobs, crew, device)
+
+
+def encoder(
+    codec: str | None,
+    weights: str | None,
+    device: str,
+    runtime: Runtime,
+    options: dict[str, Any],
+    quality: float | None,
+    target: Target | None,
+    strip: bool,
+    tile: int | None,
+    max_pixels: int | None,
+    kind: Kind,
+    how: Existing,
+) -> Work:
+    """Return what encodes a file; NicError where codec, weights or options do not fit. Parameters: the flags."""
     name, chosen, settings = api.parse_codec(codec) if codec else (None, None, {})
     loaded = api.load(name, weights or chosen, device, runtime)
-    given = {**settings, **{key: value for key, value in options.items() if value is not None}}
-    encode_options = EncodeOptions(loaded.spec, given)
+    encode_options = EncodeOptions(loaded.spec, {**settings, **options})
 
-    def work(job: Job, say: Say) -> Done:
-        own = encode_options.of(job.source)
-        picture = _read(job.source, max_pixels)
+    def code(picture: RowPicture, source: PurePath, say: Say) -> tuple[bytes, Done]:
+        own = encode_options.of(source)
         data = loaded.encode(
             picture,
             quality,
-            target=targets[0] if targets else None,
+            target=target,
             on_trial=lambda number: say(f"trial {number}"),
             strip=strip,
             tile=tile,
             **own,
         )
-        write(job.target, data, overwrite)
-        return Done(len(data), picture.width * picture.height)
+        return data, Done(len(data), picture.width * picture.height)
 
-    return run_jobs(todo, work, "encode", jobs)
+    def member(data: bytes, shown: str, _: Say) -> tuple[bytes, Done]:
+        return code(image_files.read_bytes(data, shown, max_pixels), PurePath(shown), lambda stage: None)
+
+    def work(job: Job, say: Say) -> Done:
+        if job.shard:
+            return shard_jobs.recode(job, kind, member, say, how)
+        data, done = code(_read(job.source, max_pixels), job.source, say)
+        write(job.target, data, how == "replace" or job.again)
+        return done
+
+    return work
 
 
 def _read(source: PurePath, max_pixels: int | None) -> RowPicture:

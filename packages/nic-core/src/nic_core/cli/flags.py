@@ -185,6 +185,12 @@ with_engine = together(
         "nearly twice as fast on processors that have it.",
     ),
 )
+with_shards = click.option(
+    "--shards",
+    type=click.Choice(["tar", "folder"]),
+    help="Read the .tar files in folders, too, and make of each one a .tar file or a folder. [default: only those that "
+    "are named, into .tar files]",
+)
 with_parallel = click.option(
     "-j",
     "--jobs",

@@ -4,7 +4,7 @@ import os
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import Any, Literal
 
@@ -14,12 +14,17 @@ from nic_core.cli.output import refuse_terminals
 from nic_core.errors import NicError
 from nic_core.files.atomic import is_device
 from nic_core.files.places import exists, is_folder, is_url, place_of, walk
+from nic_core.files.shards import SUFFIX as SHARD
+from nic_core.files.shards import is_shard
 
 STREAM = Path("-")
 """Standard input, or standard output."""
 
 Existing = Literal["refuse", "replace", "skip"]
 """What becomes of outputs that are there already."""
+
+Shards = Literal["", "tar", "folder"]
+"""What is made of a .tar file: a .tar file, or a folder; empty for what is none."""
 
 
 class PlaceType(click.ParamType):
@@ -32,6 +37,14 @@ class PlaceType(click.ParamType):
         return value if isinstance(value, PurePath) else place_of(value)
 
 
+def _no_package(suffix: str) -> str | None:  # a function with a name can be pickled
+    return None
+
+
+def _any_name(path: PurePath) -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class Kind:
     """What a verb reads and makes.
@@ -39,15 +52,25 @@ class Kind:
     reads: what the names end in that are looked for in folders, in lower case. called: what the files are called.
     makes: what the outputs' names end in. unmentioned: endings of files in folders that nobody expects to be read.
     package: says for another ending which package it takes to read it, or None. check: raises an error of nic's or a
-    UsageError for an output's name that does not fit.
+    UsageError for an output's name that does not fit. shards: what becomes of .tar files of what it reads, which are
+    looked for in folders, too; where it is empty, those that are named become shards again; None where none are read.
     """
 
     reads: frozenset[str]
     called: str
     makes: str
     unmentioned: frozenset[str] = frozenset()
-    package: Callable[[str], str | None] = lambda suffix: None
-    check: Callable[[PurePath], object] = lambda path: None
+    package: Callable[[str], str | None] = _no_package
+    check: Callable[[PurePath], object] = _any_name
+    shards: Shards | None = None
+
+    def shard(self, source: PurePath) -> Shards:
+        """Return what becomes of a source that is a shard, empty for other files."""
+        return "" if self.shards is None or not is_shard(source) else self.shards or "tar"
+
+    def ending(self, source: PurePath) -> str:
+        """Return what the output's name ends in."""
+        return {"": self.makes, "tar": SHARD, "folder": ""}[self.shard(source)]
 
 
 @dataclass(frozen=True)
@@ -55,12 +78,17 @@ class Job:
     """One input and where its output goes: paths, or `nic_core.files.places.Url`s.
 
     make_folder: whether the target's folder is made where it is missing. problem: why it cannot be done, or empty.
+    shard: what is made of a source that is one. again: whether it was tried before in this run, so that what lies at
+    the target may be its own. without: members of the shard to leave out.
     """
 
     source: PurePath
     target: PurePath
     make_folder: bool = False
     problem: str = ""
+    shard: Shards = ""
+    again: bool = False
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,12 +131,19 @@ def plan(inputs: Sequence[PurePath], output: str | None, kind: Kind, existing: E
     Raises NicError where outputs are there already, UsageError where inputs and output do not fit together.
     """
     found = find(inputs, kind)
-    into_folder = _into_folder(inputs, output, len(found.files))
+    shards = [kind.shard(source) for source, _ in found.files]
+    into_folder = _into_folder(inputs, output, len(found.files), "folder" in shards)
     place = None if output is None else place_of(output)
     if place not in (None, STREAM) and not into_folder and not is_device(place):
-        kind.check(place)
-    targets, renamed = _targets(found.files, place, into_folder, kind.makes)
-    jobs = [Job(source, target, into_folder) for (source, _), target in zip(found.files, targets, strict=True)]
+        if shards != ["tar"]:
+            kind.check(place)
+        elif not is_shard(place):
+            raise click.UsageError(f"-o {place} does not end in {SHARD}; a folder that is not there yet is {place}/")
+    targets, renamed = _targets(found.files, place, into_folder, kind.ending)
+    jobs = [
+        Job(source, target, into_folder, shard=shard)
+        for (source, _), target, shard in zip(found.files, targets, shards, strict=True)
+    ]
     jobs = _without_clashes(list(dict.fromkeys(jobs)))
     refuse_terminals(any(job.source == STREAM for job in jobs), any(job.target == STREAM for job in jobs))
     sources = {os.path.realpath(job.source): job.source for job in jobs if job.source != STREAM}
@@ -118,7 +153,8 @@ def plan(inputs: Sequence[PurePath], output: str | None, kind: Kind, existing: E
     there = [job for job in jobs if job.target != STREAM and exists(job.target) and not is_device(job.target)]
     if there and existing == "refuse":
         raise NicError(_refusal(there, len(jobs)))
-    left = jobs if existing == "replace" else [job for job in jobs if job not in set(there)]
+    whole = {job for job in there if job.shard != "folder"}  # of a folder each file may be there or not
+    left = jobs if existing == "replace" else [job for job in jobs if job not in whole]
     notes = [_renaming(renamed)] if renamed else []
     notes += [passed_over(found.passed_over, kind)] if found.passed_over else []
     folders = [os.path.dirname(os.path.abspath(job.target)) for job in jobs]
@@ -156,7 +192,8 @@ def _walk(folder: PurePath, kind: Kind, found: Found) -> None:
             suffix = path.suffix.lower()
             if name.startswith(".nic-") or suffix in kind.unmentioned:
                 continue
-            if suffix in kind.reads and not name.startswith(".") and (is_url(path) or os.path.isfile(path)):
+            read = suffix in kind.reads or bool(kind.shards and kind.shard(path))
+            if read and not name.startswith(".") and (is_url(path) or os.path.isfile(path)):
                 found.files.append((path, path.relative_to(folder)))
             else:
                 found.passed_over["hidden" if name.startswith(".") else suffix or "without an ending"] += 1
@@ -172,12 +209,12 @@ def passed_over(counts: Counter[str], kind: Kind) -> str:
     return f"{total} {'file' if total == 1 else 'files'} passed over: {', '.join(parts)}"
 
 
-def _into_folder(inputs: Sequence[PurePath], output: str | None, count: int) -> bool:
+def _into_folder(inputs: Sequence[PurePath], output: str | None, count: int, unpacks: bool) -> bool:
     if output is None or output == str(STREAM):
-        if output is not None and (count > 1 or any(map(is_folder, inputs))):
+        if output is not None and (unpacks or count > 1 or any(map(is_folder, inputs))):
             raise click.UsageError("several inputs cannot go to standard output; give a folder with -o")
         return False
-    several = count > 1 or any(map(is_folder, inputs))
+    several = unpacks or count > 1 or any(map(is_folder, inputs))
     into = several or output.endswith((os.sep, os.altsep or os.sep)) or is_folder(output)
     if into and exists(output) and not is_folder(output):
         raise click.UsageError(f"-o {output} is a file; several inputs need a folder")
@@ -185,7 +222,7 @@ def _into_folder(inputs: Sequence[PurePath], output: str | None, count: int) -> 
 
 
 def _targets(
-    files: list[tuple[PurePath, PurePath]], place: PurePath | None, into_folder: bool, suffix: str
+    files: list[tuple[PurePath, PurePath]], place: PurePath | None, into_folder: bool, ending: Callable[[PurePath], str]
 ) -> tuple[list[PurePath], list[PurePath]]:
     """Return where each file goes, and the targets that keep their inputs' endings."""
     if place is not None and not into_folder:
@@ -197,7 +234,7 @@ def _targets(
         path = at[number]
         if path == STREAM:
             return STREAM
-        return path.with_name((path.name if number in whole else path.stem) + suffix)
+        return path.with_name((path.name if number in whole else path.stem) + ending(files[number][0]))
 
     while True:
         groups = _sharing([name(number) for number in range(len(at))])
@@ -225,7 +262,7 @@ def _without_clashes(jobs: list[Job]) -> list[Job]:
         for number in group:
             job = jobs[number]
             problem = f"{names} would all be written to {job.target}: do them in separate runs"
-            jobs[number] = Job(job.source, job.target, job.make_folder, problem)
+            jobs[number] = replace(job, problem=problem)
     return jobs
 
 

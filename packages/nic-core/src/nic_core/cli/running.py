@@ -6,9 +6,9 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import copy_context
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rich.progress import Progress
 
@@ -16,9 +16,10 @@ from nic_core import progress
 from nic_core.cli import JOB
 from nic_core.cli.bars import Row, bars
 from nic_core.cli.jobs import STREAM, Job, Plan
-from nic_core.cli.output import message, say
+from nic_core.cli.output import message, say, show
 from nic_core.cli.settings import settings
-from nic_core.errors import NicError
+from nic_core.engines.engine import Stopped
+from nic_core.errors import CannotStart, NicError
 from nic_core.files.atomic import check_writable, make_folder
 from nic_core.printable import printable
 
@@ -33,56 +34,83 @@ PATIENCE = 1.0
 
 @dataclass(frozen=True)
 class Done:
-    """What one finished job counts: bytes of the .nic file and pixels; whether a part of it is damaged."""
+    """What finished files count.
+
+    size: bytes of the .nic files. damaged: how many have parts that are. files: how many they are; more, or none, where
+    the job is a shard. failed: of a shard, a line for each member that could not be done. there: how many were.
+    """
 
     size: int
     pixels: int
-    damaged: bool = False
+    damaged: int = 0
+    files: int = 1
+    failed: tuple[str, ...] = ()
+    there: int = 0
 
+    def __add__(self, other: "Done") -> "Done":
+        """Return what both count."""
+        return Done(
+            self.size + other.size,
+            self.pixels + other.pixels,
+            self.damaged + other.damaged,
+            self.files + other.files,
+            self.failed + other.failed,
+            self.there + other.there,
+        )
+
+
+NOTHING = Done(0, 0, files=0)
 
 Work = Callable[[Job, Say], Done]
 """Does one job, and may say how far it is. Called in several threads where several files are worked on at once."""
 
-
-class Stopped(BaseException):
-    """Ends a job after Ctrl-C, at the next step that it reports; not to be caught."""
+Hand = Callable[[], AbstractContextManager[Work]]
+"""Makes what does one job after another; each of those that work at once has its own."""
 
 
 @dataclass
 class Run:
-    """The state of a run, which its threads share.
+    """The state of a run, which its threads share; it does not grow with the number of jobs that succeed.
 
-    results: of finished jobs by their number; an error of any kind where one failed. startup: seconds that each thread
-    has spent on opening codecs. stop: set when the jobs shall end.
+    finished: how many jobs are. total: what they count together. failures: a line for each file that failed. error: of
+    a job that is the only one. startup: seconds that each thread has spent on opening codecs. stop: set when the jobs
+    shall end. late: whether failures are named at the end.
     """
 
     plan: Plan
-    work: Work
     verb: str
     bars: Progress
     quiet: bool = False
     verbose: bool = False
-    results: dict[int, Done | Exception] = field(default_factory=dict)
+    finished: int = 0
+    total: Done = NOTHING
     startup: defaultdict[int, float] = field(default_factory=lambda: defaultdict(float))
     stop: threading.Event = field(default_factory=threading.Event)
+    late: bool = False
+    failures: list[str] = field(default_factory=list)
+    error: Exception | None = None
+    counting: threading.Lock = field(default_factory=threading.Lock)
 
-    def attempt(self, number: int) -> None:
+    def attempt(self, number: int, work: Work) -> None:
         """Do one job; whatever it raises is its result, and the other files are still done."""
         job = self.plan.jobs[number]
         start, before = time.perf_counter(), self.startup[threading.get_ident()]
         try:
             self._prepare(job)
             with self._shown(job) as say:
-                done = self.work(job, say)
+                done = work(job, say)
+        except CannotStart:  # nor can another worker
+            raise
         except Exception as error:  # a codec may raise anything
             if isinstance(error, NicError) and str(job.source) not in str(error) and job.source != STREAM:
                 error.args = (f"{job.source}: {error}",)
-            self.results[number] = error
             logger.debug("%s", job.source, exc_info=True)
             if len(self.plan.jobs) > 1:
-                self.line(f"nic: {message(error)}")
+                self._count(NOTHING, message(error))
+            else:
+                self.error = error
         else:
-            self.results[number] = done
+            self._count(done, *done.failed)
             seconds = time.perf_counter() - start - self.startup[threading.get_ident()] + before
             if self.verbose:
                 self.line(f"{job.source} -> {job.target}: {_sizes(done.size, done.pixels)}, {seconds:.2f} s")
@@ -95,7 +123,8 @@ class Run:
             return
         if job.make_folder:
             make_folder(job.target.parent)
-        check_writable(job.target)
+        if job.shard != "folder":
+            check_writable(job.target)
 
     @contextmanager
     def _shown(self, job: Job) -> Iterator[Say]:
@@ -120,6 +149,14 @@ class Run:
         finally:
             row.remove()
 
+    def _count(self, done: Done, *failures: str) -> None:
+        with self.counting:
+            self.finished += 1
+            self.total += replace(done, failed=())
+            self.failures += failures
+        for text in () if self.late else failures:
+            self.line(f"nic: {text}")
+
     def _check(self) -> None:
         if self.stop.is_set():
             raise Stopped
@@ -134,31 +171,45 @@ def run_jobs(plan: Plan, work: Work, verb: str, at_once: int = 1) -> int:
 
     at_once: how many are worked on at the same time, by threads.
     """
+    return run_by(plan, lambda: nullcontext(work), verb, at_once)
+
+
+def run_by(plan: Plan, hand: Hand, verb: str, at_once: int, late: bool = False) -> int:
+    """Do the jobs of a plan as `run_jobs` does, by so many hands at once. late: name what failed at the end."""
     chosen, start = settings(), time.perf_counter()
     with bars() as shown:
-        run = Run(plan, work, verb, shown, chosen.quiet, chosen.verbose)
+        run = Run(plan, verb, shown, chosen.quiet, chosen.verbose, late=late)
         overall = shown.add_task(verb, total=len(plan.jobs), visible=len(plan.jobs) > 1)
+
+        def advance() -> None:
+            failed = f", {len(run.failures)} failed" if late and run.failures else ""
+            shown.update(overall, advance=1, description=verb + failed)
+
         try:
-            _do(run, min(at_once, len(plan.jobs)), lambda: shown.advance(overall))
+            _do(run, hand, min(at_once, len(plan.jobs)), advance)
         except KeyboardInterrupt:
             if len(plan.jobs) > 1:
-                run.line(f"nic: {len(run.results)} of {len(plan.jobs)} files were done; --skip-existing does the rest")
+                run.line(f"nic: {run.finished} of {len(plan.jobs)} files were done; --skip-existing does the rest")
             raise
-    results = [run.results[number] for number in range(len(plan.jobs))]
-    if len(results) == 1 and isinstance(results[0], Exception):
-        raise results[0]
+    if run.error:
+        raise run.error
     for note in plan.notes:
         say(note, err=True)
-    say(_summary(plan, results, time.perf_counter() - start, max(run.startup.values(), default=0)), plan.to_stream)
-    return 1 if any(isinstance(result, Exception) or result.damaged for result in results) else 0
+    if late and run.failures:
+        show(f"nic: {len(run.failures)} failed:", err=True)
+        for text in run.failures:
+            show(f"nic: {text}", err=True)
+    say(_summary(run, time.perf_counter() - start), plan.to_stream)
+    return 1 if run.failures or run.total.damaged else 0
 
 
-def _do(run: Run, at_once: int, advance: Callable[[], None]) -> None:
+def _do(run: Run, hand: Hand, at_once: int, advance: Callable[[], None]) -> None:
     """Do the jobs of a run, and call `advance` after each."""
     if at_once <= 1:
-        for number in range(len(run.plan.jobs)):
-            run.attempt(number)
-            advance()
+        with hand() as work:
+            for number in range(len(run.plan.jobs)):
+                run.attempt(number, work)
+                advance()
         return
     numbers = iter(range(len(run.plan.jobs)))
     taking = threading.Lock()
@@ -166,13 +217,14 @@ def _do(run: Run, at_once: int, advance: Callable[[], None]) -> None:
 
     def serve() -> None:
         try:
-            while not run.stop.is_set():
-                with taking:
-                    number = next(numbers, None)
-                if number is None:
-                    break
-                run.attempt(number)
-                events.put(True)
+            with hand() as work:
+                while not run.stop.is_set():
+                    with taking:
+                        number = next(numbers, None)
+                    if number is None:
+                        break
+                    run.attempt(number, work)
+                    events.put(True)
             events.put(False)
         except BaseException as error:
             events.put(error)
@@ -204,21 +256,21 @@ def _do(run: Run, at_once: int, advance: Callable[[], None]) -> None:
             thread.join(max(0.0, end - time.monotonic()))
 
 
-def _summary(plan: Plan, results: list[Done | Exception], seconds: float, startup: float) -> str:
+def _summary(run: Run, seconds: float) -> str:
     """Return what a run came to. Times are without start-up, which is named."""
-    done = [result for result in results if isinstance(result, Done)]
-    if not results:
-        return f"nothing to do: {_count(plan.there, 'output')} {'is' if plan.there == 1 else 'are'} there already"
-    sizes = _sizes(sum(item.size for item in done), sum(item.pixels for item in done))
-    text = f"{_count(len(done), 'file')}, {sizes}, {max(seconds - startup, 0):.1f} s"
+    total, there = run.total, run.plan.there + run.total.there
+    if not run.plan.jobs:
+        return f"nothing to do: {_count(there, 'output')} {'is' if there == 1 else 'are'} there already"
+    startup = max(run.startup.values(), default=0.0)
+    text = f"{_count(total.files, 'file')}, {_sizes(total.size, total.pixels)}, {max(seconds - startup, 0):.1f} s"
     if startup >= 0.05:
         text += f" (and {startup:.1f} s to start)"
-    if plan.there:
-        text += f"; {plan.there} there already"
-    if damaged := sum(item.damaged for item in done):
-        text += f"; {damaged} damaged"
-    if failed := len(results) - len(done):
-        text += f"; {failed} failed"
+    if there:
+        text += f"; {there} there already"
+    if total.damaged:
+        text += f"; {total.damaged} damaged"
+    if run.failures:
+        text += f"; {len(run.failures)} failed"
     return text
 
 

@@ -31,6 +31,7 @@ KINDS = {
     "nic_importers": Kind("importer of", lambda spec: spec.codec, FIRST),
     "nic_recipes": Kind("recipe", lambda spec: f"{spec.codec} {spec.name}", FIRST),
     "nic_commands": Kind("verb", lambda spec: spec.name, UNUSED),
+    "nic_engines": Kind("engine", lambda spec: spec.name, UNUSED),
 }
 
 
@@ -39,7 +40,7 @@ class Conflict:
     """One name that two plugins bring, or one and core.
 
     hook: by which. name: of a codec, verb, importer's codec, "codec@weights", "codec recipe". codec: whose, empty for
-    verbs. plugins: names of the plugins, as NIC_DISABLE_PLUGINS takes them. text: all of it, in one line.
+    verbs and engines. plugins: names of the plugins, as NIC_DISABLE_PLUGINS takes them. text: all of it, in one line.
     """
 
     hook: str
@@ -79,5 +80,5 @@ def _conflict(hook: str, kind: Kind, group: Sequence[tuple[Plugin | None, str]])
         text = f"{brought_twice(plugins, what)}; {kind.then.format(first=plugins[0].distribution)}"
         if len(names) > 1:
             text += f" (plugins {', '.join(names)})"
-    codec = "" if hook == "nic_commands" else spellings[0].partition("@")[0].partition(" ")[0]
+    codec = "" if hook in ("nic_commands", "nic_engines") else spellings[0].partition("@")[0].partition(" ")[0]
     return Conflict(hook, spellings[0], codec, names, text)

@@ -20,7 +20,7 @@ from nic_core.plugins.checks import problem
 from nic_core.plugins.published import DISTRIBUTIONS
 from nic_core.plugins.versions import check_version
 from nic_core.printable import kind_and_line, line_of
-from nic_core.spec import CodecSpec, CommandSpec, ImporterSpec, RecipeSpec, WeightsSpec
+from nic_core.spec import CodecSpec, CommandSpec, EngineSpec, ImporterSpec, RecipeSpec, WeightsSpec
 
 GROUP = "nic"
 RECORDS = {
@@ -29,6 +29,7 @@ RECORDS = {
     "nic_importers": ImporterSpec,
     "nic_recipes": RecipeSpec,
     "nic_commands": CommandSpec,
+    "nic_engines": EngineSpec,
 }
 
 

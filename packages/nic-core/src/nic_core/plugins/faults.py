@@ -9,9 +9,9 @@ from nic_core import callers
 from nic_core.errors import NicError, OutOfMemory, PluginFault
 from nic_core.plugins import discovery
 from nic_core.printable import kind_and_line
-from nic_core.spec import CodecSpec, CommandSpec, ImporterSpec, RecipeSpec, WeightsSpec
+from nic_core.spec import CodecSpec, CommandSpec, EngineSpec, ImporterSpec, RecipeSpec, WeightsSpec
 
-Record = CodecSpec | WeightsSpec | ImporterSpec | RecipeSpec | CommandSpec
+Record = CodecSpec | WeightsSpec | ImporterSpec | RecipeSpec | CommandSpec | EngineSpec
 
 
 @contextmanager
@@ -52,6 +52,7 @@ def named(record: Record) -> str:
         ImporterSpec: ("the importer of", "codec"),
         RecipeSpec: ("the recipe", "name"),
         CommandSpec: ("the verb", "name"),
+        EngineSpec: ("the engine", "name"),
     }
     kind, field = kinds[type(record)]
     name: Any = getattr(record, field)

@@ -24,5 +24,8 @@ DEFAULT = "nic-mini"
 BASE = ("nic-core", "nic-native", "nic-latent", "nic-nn")
 """The distributions that bring no codec."""
 
-TOOLS = ("nic-train", "nic-eval", "nic-zarr")
-"""Those that bring verbs of the command, or codecs to other programs."""
+ENGINES = {"ray": "nic-ray"}
+"""Distributions by the engines that they bring."""
+
+TOOLS = ("nic-train", "nic-eval", "nic-zarr", *ENGINES.values())
+"""Those that bring verbs of the command, engines for them, or codecs to other programs."""

@@ -1,12 +1,16 @@
 """An evaluation: every contestant at every setting on every picture, resumable, into one folder."""
 
 import queue
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nic_core.errors import NicError
+from nic_core import progress as steps
+from nic_core.engines.engine import Stopped, open_engine
+from nic_core.errors import CannotStart, NicError
 from rich.console import Console
 
 from nic_eval.contestants.contestant import Contestant, Setting
@@ -16,7 +20,7 @@ from nic_eval.files import find_pictures
 from nic_eval.measuring import sets
 from nic_eval.measuring.averages import Entry, average
 from nic_eval.measuring.cache import Cache
-from nic_eval.measuring.lanes import Lane, end_workers, open_lanes
+from nic_eval.measuring.lanes import Lane, open_lanes
 from nic_eval.measuring.request import Log, Request
 from nic_eval.measuring.sources import Source, survey
 from nic_eval.measuring.task import Bench, Done, Task
@@ -49,10 +53,10 @@ def evaluate(request: Request) -> Evaluated:
     """
     request.check()
     paths = find_pictures(request.data, request.out)
-    bench = Bench(request.out, Cache(request.out / "cache.jsonl"), request.workers)
     log = Log()
     console = Console(stderr=True)
-    with open_lanes(request.workers) as lanes:
+    with closing(open_engine(request.engine, request.wanted)) as engine, open_lanes(engine) as lanes:
+        bench = Bench(request.out, Cache(request.out / "cache.jsonl"), engine.slots)
         sources = survey(request.data, paths, bench.cache, log, console)
         metrics = _available(request.metrics, sources, lanes[0], log, console)
         entries = _measure_all(request.contestants, sources, metrics, bench, lanes, log, console)
@@ -127,11 +131,17 @@ def _measure(
     free: queue.SimpleQueue[Lane] = queue.SimpleQueue()
     for lane in lanes:
         free.put(lane)
+    stop = threading.Event()
+
+    def check() -> None:
+        if stop.is_set():
+            raise Stopped
 
     def work(task: Task) -> Done:
         lane = free.get()
         try:
-            return bench.measure(task, metrics, lane)
+            with steps.listening(replace(steps.listener(), check=check)):
+                return bench.measure(task, metrics, lane)
         finally:
             free.put(lane)
 
@@ -143,12 +153,14 @@ def _measure(
             task = jobs[job]
             try:
                 done[task.setting, task.source.name] = job.result()
+            except CannotStart:  # nor could any other worker
+                raise
             except Exception as error:  # a codec may raise anything; the other pictures are still measured
                 log.fail(f"{task.contestant.name}, {task.setting.label}: {task.source.name} failed", error)
             advance(f"{task.contestant.name} {task.source.name}")
     except BaseException:
+        stop.set()  # what the workers do now, nobody waits for
         threads.shutdown(wait=False, cancel_futures=True)
-        end_workers()
         raise
     finally:
         threads.shutdown(wait=True)

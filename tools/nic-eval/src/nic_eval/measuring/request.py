@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nic_core.engines.engine import LOCAL, Wanted
 from nic_core.errors import BadOption, NicError
 
 from nic_eval.contestants.contestant import Contestant
@@ -16,7 +17,7 @@ class Request:
     """What to evaluate.
 
     data: folder of pictures. out: folder of the report. anchors: names of curves, none for the default one.
-    published: names of published curves to show. workers: pictures coded at once.
+    published: names of published curves to show. engine, wanted: what measures, by default one process of this machine.
     """
 
     data: Path
@@ -25,7 +26,8 @@ class Request:
     metrics: tuple[Metric, ...]
     anchors: tuple[str, ...] = ()
     published: tuple[str, ...] = ()
-    workers: int = 1
+    engine: str = LOCAL.name
+    wanted: Wanted = field(default_factory=lambda: Wanted(workers=1))
 
     def published_curves(self) -> tuple[Curve, ...]:
         """Return the published curves to show, those that are anchors among them; BadOption for unknown names."""
