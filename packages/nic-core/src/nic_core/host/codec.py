@@ -1,19 +1,16 @@
 """A codec with its weights: what `nic_core.load` returns."""
 
-import itertools
 import logging
 import math
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
 from nic_core.ahead import THREADS, ahead
 from nic_core.codec import OnDamage, PixelCodec
-from nic_core.errors import BadOption, TargetUnreachable
+from nic_core.errors import BadOption
 from nic_core.format import chunks
 from nic_core.format.container import File, unpack
 from nic_core.format.sources import Source, data_of
@@ -23,11 +20,11 @@ from nic_core.host.batches import Batches, most_of
 from nic_core.host.boundary import Boundary
 from nic_core.host.cache import Cache, cache
 from nic_core.host.choice import Choice, nearest_quality
-from nic_core.host.coding import compressed, note_what_is_large, packed, prepared, tiling_of
+from nic_core.host.coding import Ladder, file_for, file_of, files_of, note_what_is_large, prepared
 from nic_core.host.decoding import area_of, decoded
 from nic_core.host.limits import second_limit, time_limit
 from nic_core.host.runtimes import Runtime
-from nic_core.host.target import Target, Trial, search
+from nic_core.host.target import Target
 from nic_core.pictures.picture import Picture, RowPicture
 from nic_core.pictures.scaling import divisor
 from nic_core.pictures.sources import Source as PictureSource
@@ -127,10 +124,16 @@ class Codec:
         if quality is not None:
             quality = QUALITY.parse(quality)
         extra = chunks.of_picture(picture)
+
+        def at(quality: float | None) -> bytes:
+            return file_of(picture, extra, *self._rate(quality), checked, tile)
+
         if target is None:
-            data = self._file(picture, extra, quality, checked, tile)
+            data = at(quality)
         elif quality is None:
-            data = self._file_for(target, picture, extra, checked, tile, on_trial)
+            self._choice.for_quality(None)  # says what to do where there are none
+            ladder = Ladder(self.spec.id, self.ladder, at, self.decode_rows)
+            data = file_for(target, picture, extra, ladder, on_trial)
         else:
             raise BadOption("give a quality or a target, not both")
         note_what_is_large(extra, data)
@@ -201,7 +204,7 @@ class Codec:
             alike=lambda picture: (picture.pixels.shape, picture.bit_depth),
             most=lambda picture: most_of(most, picture.width, picture.height),
             one=lambda picture: self.encode(picture, quality, **given),
-            together=lambda group: self._files(group, quality, self.spec.options_for("encode", given)),
+            together=lambda group: files_of(group, *self._rate(quality), self.spec.options_for("encode", given)),
         )
         yield from batches.made(pictures, threads)
 
@@ -284,61 +287,3 @@ class Codec:
         if quality is not None and taken is not None and abs(taken - quality) > 0.01:
             logger.warning("quality %g taken, the nearest to %g that %s has", taken, quality, self.spec.id)
         return codec, taken
-
-    def _files(self, pictures: list[RowPicture], quality: float | None, options: dict[str, Any]) -> list[bytes]:
-        """Return the files of pictures of one size, coded as a batch. options: checked."""
-        codec, taken = self._rate(quality)
-        info = codec.codec.info
-        assert tiling_of(codec.codec, pictures[0].width, pictures[0].height, None) is None
-        pixels = [np.asarray(picture.pixels) for picture in pictures]
-        coded = codec.compressed_batch(pixels, taken if info.covers_range else None, options)
-        files = []
-        for picture, part in zip(pictures, coded, strict=True):
-            extra = chunks.of_picture(picture)
-            files.append(packed(picture, extra, self.spec.id, info, taken, part))
-            note_what_is_large(extra, files[-1])
-        return files
-
-    def _file(
-        self,
-        picture: RowPicture,
-        extra: dict[str, bytes],
-        quality: float | None,
-        options: dict[str, Any],
-        tile: int | None,
-    ) -> bytes:
-        """Return the file of a picture at one quality. extra: its chunks; options: checked."""
-        codec, taken = self._rate(quality)
-        coded = compressed(codec, picture.pixels, taken if codec.codec.info.covers_range else None, options, tile)
-        return packed(picture, extra, self.spec.id, codec.codec.info, taken, coded)
-
-    def _file_for(
-        self,
-        target: Target,
-        picture: RowPicture,
-        extra: dict[str, bytes],
-        options: dict[str, Any],
-        tile: int | None,
-        on_trial: Callable[[int], None] | None,
-    ) -> bytes:
-        """Return the file of a picture that meets a target; see `encode`."""
-        self._choice.for_quality(None)  # says what to do where there are none
-        ladder = self.ladder
-        if len(ladder) < 2:
-            raise BadOption(f"{self.spec.id} has no ladder of qualities to search here: it has a single rate")
-        numbers = itertools.count(1)
-        decode = partial(self.decode_rows, max_pixels=picture.width * picture.height, max_seconds=math.inf)
-
-        def attempt(quality: float) -> Trial:
-            if on_trial:
-                on_trial(next(numbers))
-            data = self._file(picture, extra, quality, options, tile)
-            return Trial(quality, data, target.measure(data, picture, decode))
-
-        try:
-            return search(attempt, ladder, target).data
-        except TargetUnreachable as error:
-            metadata = chunks.metadata_bytes(extra)
-            if target.limits_rate and 10 * metadata > len(error.nearest.data):
-                error.args = (f"{error}; {metadata} bytes of it are metadata, which --strip leaves out",)
-            raise
