@@ -14,10 +14,10 @@ from nic_core.weights import WeightsInfo
 from nic_latent.executor import only_numpy
 from nic_mini.config import MiniConfig
 from nic_mini.model import Mini
-from nic_nn.export import export
 from nic_nn.model import LatentModel
-from nic_nn.random_weights import filled
 from nic_nn.testing import Tiny, TinyConfig
+from nic_nn.weights.export import export
+from nic_nn.weights.random_weights import filled
 from noise import lost
 from PIL import Image
 from settings import Way

@@ -18,8 +18,8 @@ from nic_egic.config import EgicConfig
 from nic_egic.model import Egic
 from nic_nn import bfloat16
 from nic_nn.bfloat16 import PRODUCTS, to_bfloat16
-from nic_nn.export import export
 from nic_nn.model import LatentModel
+from nic_nn.weights.export import export
 from nic_taco.config import TacoConfig
 from nic_taco.model import Taco
 from nic_tbtc.config import TbtcConfig

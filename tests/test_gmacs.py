@@ -8,7 +8,7 @@ import torch
 from nic_core.weights import WeightsInfo
 from nic_eval.contestants.codecs import NicContestant
 from nic_eval.contestants.contestant import FilePicture
-from nic_nn.export import export
+from nic_nn.weights.export import export
 from nic_tbtc.recipe import TbtcRecipe
 
 

@@ -20,8 +20,8 @@ from nic_core.progress import Listener
 from nic_core.weights import WeightsInfo
 from nic_egic.config import EgicConfig
 from nic_egic.model import Egic
-from nic_nn.export import export
 from nic_nn.model import LatentModel
+from nic_nn.weights.export import export
 from nic_taco.codec import TacoCodec
 from nic_taco.config import TacoConfig
 from nic_taco.model import Taco

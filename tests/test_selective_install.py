@@ -42,7 +42,7 @@ def test_core_and_one_codec_encode_and_decode(make_environment, tmp_path):
     assert "nic-mini" not in environment.packages()
     script = (
         "import sys, torch; from pathlib import Path;"
-        "from nic_core.weights import WeightsInfo; from nic_nn.export import export;"
+        "from nic_core.weights import WeightsInfo; from nic_nn.weights.export import export;"
         "from nic_tbtc.recipe import TbtcRecipe;"
         "torch.manual_seed(0);"
         "model = TbtcRecipe(codec='tbtc-conv-hyperprior', size='S').build_model();"

@@ -38,7 +38,7 @@ assert not errors, errors
 assert len({picture for name, pictures in results if name == "decode" for picture in pictures}) == 1
 
 import compressai
-from nic_nn import compressai_parts as parts
+from nic_nn.nets import compressai_parts as parts
 assert compressai.whole and compressai.ans.RansDecoder is parts.RansDecoder
 assert compressai.layers.gdn.GDN is compressai.layers.GDN is parts.GDN
 assert issubclass(parts.EntropyBottleneck, compressai.entropy_models.entropy_models.EntropyBottleneck)

@@ -35,7 +35,7 @@ from nic_core import native
 from nic_core.pictures.image_files import READABLE_SUFFIXES
 from nic_core.pictures.sources import picture_of
 from nic_nn.codec import to_tensor
-from nic_nn.latent import channels_last
+from nic_nn.entropy.latent import channels_last
 from nic_nn.model import LatentModel
 from noise import middle
 

@@ -31,7 +31,7 @@ from nic_core.coding import Interleaved, Tables
 from nic_core.coding.choice import kernels
 from nic_core.coding.interleaved import InterleavedEncoder
 from nic_core.coding.pure import PureKernels
-from nic_nn.rans import Rans
+from nic_nn.entropy.rans import Rans
 
 QUALITIES = (10, 50, 90)
 LEAST_SECONDS = 0.5

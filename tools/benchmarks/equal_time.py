@@ -26,7 +26,7 @@ import torch
 from nic_core.files.atomic import atomic_write
 from nic_mini.model import Mini
 from nic_mini.recipe import MiniRecipe
-from nic_nn.recipe import bits_per_pixel
+from nic_nn.training.recipe import bits_per_pixel
 from nic_train import checkpoints, run
 from nic_train.data import loader
 from nic_train.loop import Loop

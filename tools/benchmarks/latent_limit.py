@@ -12,7 +12,7 @@ import click
 import nic_core
 import numpy as np
 import torch
-from nic_nn.recipe import bits_per_pixel
+from nic_nn.training.recipe import bits_per_pixel
 from nic_train.data import loader
 from nic_train.data.sampling import PictureSet
 from torch import Tensor

@@ -11,7 +11,7 @@ import time
 import click
 import torch
 from nic_mini.recipe import MiniRecipe
-from nic_nn.recipe import Networks, bits_per_pixel
+from nic_nn.training.recipe import Networks, bits_per_pixel
 
 STEPS = 12
 

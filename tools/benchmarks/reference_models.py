@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from nic_nn.random_weights import entry
+from nic_nn.weights.random_weights import entry
 
 TEXT = (1, 38, 512)
 """Shape of a caption's features, as TACO reads them."""
@@ -30,7 +30,7 @@ CODECS = {
 
 
 def reference(codec: str, checkout: Path) -> Any:
-    """Return the authors' model, with weights that `nic_nn.random_weights.entry` makes, ready to code.
+    """Return the authors' model, with weights that `nic_nn.weights.random_weights.entry` makes, ready to code.
 
     ImportError, AttributeError or TypeError where the checkout is another one.
     """

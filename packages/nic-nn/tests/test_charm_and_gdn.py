@@ -3,9 +3,9 @@
 import pytest
 import torch
 from nic_latent.context import Context, drive, slices_of
-from nic_nn.charm import Charm, slice_net
-from nic_nn.gdn import GDN
-from nic_nn.latent import nets_of, of
+from nic_nn.entropy.latent import nets_of, of
+from nic_nn.nets.charm import Charm, slice_net
+from nic_nn.nets.gdn import GDN
 
 
 def steps(charm: Charm, hyper: torch.Tensor) -> Context:

@@ -9,9 +9,9 @@ import pytest
 import torch
 from nic_core import weights
 from nic_core.errors import BadWeights
-from nic_nn.checkpoints import Importer
-from nic_nn.priors import FactorizedPrior
+from nic_nn.entropy.priors import FactorizedPrior
 from nic_nn.testing import Tiny, TinyConfig
+from nic_nn.weights.checkpoints import Importer
 from torch import Tensor
 
 

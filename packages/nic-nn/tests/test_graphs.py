@@ -19,8 +19,8 @@ from nic_core.weights.verification import verify
 from nic_latent.context import Order, at_once
 from nic_latent.graph_codec import GraphCodec
 from nic_nn.codec import LatentCodec
-from nic_nn.export import export
 from nic_nn.testing import Tiny, TinyConfig, tiny
+from nic_nn.weights.export import export
 from safetensors.torch import load_file, save_file
 
 

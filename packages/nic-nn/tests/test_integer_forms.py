@@ -5,15 +5,15 @@ import pytest
 import torch
 from nic_core.errors import BadWeights
 from nic_latent.fixed import Fixed
-from nic_nn.charm import slice_net
-from nic_nn.checkerboard import Packed, PackedConv, Unpacked
-from nic_nn.compressai_parts import GDN as CompressaiGDN
-from nic_nn.compressai_parts import AttentionBlock, ResidualBlock
-from nic_nn.gdn import GDN
 from nic_nn.integers.builder import Builder
 from nic_nn.integers.draft import Widths
-from nic_nn.layers import Pointwise, ResidualBottleneck, ToPixels, conv, deconv
-from nic_nn.swin import NormedPatchSplitting, PatchSplitting, SwinBlock, SwinStage, ToPlanes, ToPositions
+from nic_nn.nets.charm import slice_net
+from nic_nn.nets.checkerboard import Packed, PackedConv, Unpacked
+from nic_nn.nets.compressai_parts import GDN as CompressaiGDN
+from nic_nn.nets.compressai_parts import AttentionBlock, ResidualBlock
+from nic_nn.nets.gdn import GDN
+from nic_nn.nets.layers import Pointwise, ResidualBottleneck, ToPixels, conv, deconv
+from nic_nn.nets.swin import NormedPatchSplitting, PatchSplitting, SwinBlock, SwinStage, ToPlanes, ToPositions
 from nic_nn.testing import filled, integer_error
 from torch import nn
 

@@ -16,16 +16,16 @@ from nic_latent.context import Context, Nets, Params, Value, checkerboard, slice
 from nic_latent.fixed import Fixed
 from nic_latent.raster import RasterOrder
 from nic_latent.stored import to_tensors
-from nic_nn.charm import Charm
-from nic_nn.export import export
+from nic_nn.entropy.latent import nets_of
 from nic_nn.integers.calibration import OTHERS, Pictures, carried, integers_of, latents_of
 from nic_nn.integers.floats import parameters_of
 from nic_nn.integers.limits import limited
-from nic_nn.latent import nets_of
-from nic_nn.loading import fill_floats, load_model
 from nic_nn.model import LatentModel
+from nic_nn.nets.charm import Charm
+from nic_nn.nets.swin import PatchSplitting, SwinStage, ToPlanes, ToPositions
 from nic_nn.raster import RasterScan
-from nic_nn.swin import PatchSplitting, SwinStage, ToPlanes, ToPositions
+from nic_nn.weights.export import export
+from nic_nn.weights.loading import fill_floats, load_model
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn

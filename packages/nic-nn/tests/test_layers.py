@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from nic_nn.layers import Pointwise, ResidualBottleneck, ToPixels, deconv
+from nic_nn.nets.layers import Pointwise, ResidualBottleneck, ToPixels, deconv
 from torch import nn
 
 

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
-from nic_nn.compressai_parts import EntropyBottleneck, GaussianConditional, LowerBound
-from nic_nn.priors import FactorizedPrior, GaussianPrior, LikelihoodFloor, log_normal_cdf
+from nic_nn.entropy.priors import FactorizedPrior, GaussianPrior, LikelihoodFloor, log_normal_cdf
+from nic_nn.nets.compressai_parts import EntropyBottleneck, GaussianConditional, LowerBound
 
 LADDER = GaussianPrior().scale_table
 

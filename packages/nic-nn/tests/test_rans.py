@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from nic_core.coding import Tables
 from nic_core.errors import DamagedFile
-from nic_nn.rans import LARGEST_SYMBOL, Rans, padding
+from nic_nn.entropy.rans import LARGEST_SYMBOL, Rans, padding
 
 
 def random_tables(rng: np.random.Generator, rows: int) -> Tables:

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from nic_nn.optimizers import muon, soap
-from nic_nn.recipe import RateDistortion
+from nic_nn.training.optimizers import muon, soap
+from nic_nn.training.recipe import RateDistortion
 from torch import nn
 
 

@@ -7,7 +7,7 @@ from contextvars import ContextVar
 
 import pytest
 import torch
-from nic_nn.strips import by_rows, each, in_strips
+from nic_nn.nets.strips import by_rows, each, in_strips
 from torch import Tensor
 
 X = torch.randn(1, 3, 9, 700)

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from nic_nn import swin
-from nic_nn.swin import NormedPatchSplitting, PatchMerging, PatchSplitting, SwinBlock, SwinStage
+from nic_nn.nets import swin
+from nic_nn.nets.swin import NormedPatchSplitting, PatchMerging, PatchSplitting, SwinBlock, SwinStage
 
 SIZES = [(1, 1), (1, 9), (3, 5), (8, 8), (9, 16), (13, 17), (16, 24), (21, 8)]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 from nic_core.coding import Interleaved
-from nic_nn.recipe import RateDistortion
 from nic_nn.testing import LatentModelTests, Tiny, tiny
 from nic_nn.testing.sampling import bits_of, drawn
+from nic_nn.training.recipe import RateDistortion
 from torch import nn
 
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 from nic_nn.integers.forms import listed
-from nic_nn.layers import conv, deconv
-from nic_nn.wide import WIDE, WideConv, WideDeconv
+from nic_nn.nets.layers import conv, deconv
+from nic_nn.nets.wide import WIDE, WideConv, WideDeconv
 from torch import nn
 
 

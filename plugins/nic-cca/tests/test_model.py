@@ -11,10 +11,10 @@ from nic_cca.config import CcaConfig, slice_sizes
 from nic_cca.importer import import_checkpoint, published_name
 from nic_cca.model import Cca
 from nic_cca.recipe import CcaRecipe
-from nic_nn.batch import Batch
-from nic_nn.checkpoints import fill, read_state
-from nic_nn.recipe import Networks
 from nic_nn.testing import assert_codes_what_it_estimates, assert_reference, checkpoint, picture
+from nic_nn.training.batch import Batch
+from nic_nn.training.recipe import Networks
+from nic_nn.weights.checkpoints import fill, read_state
 from torch import nn
 
 GOLDEN = Path(__file__).parent / "golden"

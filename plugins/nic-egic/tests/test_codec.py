@@ -9,7 +9,7 @@ import pytest
 from egic_reference import small_model
 from nic_core.errors import BadOption
 from nic_core.weights import WeightsInfo, read_info
-from nic_nn.export import export
+from nic_nn.weights.export import export
 from PIL import Image
 
 RANDOM = np.random.default_rng(0)

@@ -13,7 +13,7 @@ from nic_egic.losses import (
     segment,
     segmentation_loss,
 )
-from nic_nn.batch import SampleRandom
+from nic_nn.training.batch import SampleRandom
 
 
 def draw(*shape, seed=0):

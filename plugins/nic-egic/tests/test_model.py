@@ -10,8 +10,8 @@ from nic_core.errors import BadOption
 from nic_egic.config import EgicConfig
 from nic_egic.importer import codec_state, infer_config, published_name
 from nic_egic.model import Egic
-from nic_nn.checkpoints import fill
 from nic_nn.testing import assert_codes_what_it_estimates, picture
+from nic_nn.weights.checkpoints import fill
 
 BPP = 211.21292114257812
 """What the authors' code gives for the picture: a likelihood without a floor, and weights that were never trained."""

@@ -10,7 +10,7 @@ from nic_core import cli
 from nic_core.errors import BadOption, NicError
 from nic_core.weights import read_info
 from nic_egic.recipe import MSE_WEIGHT, EgicRecipe
-from nic_nn.batch import Batch
+from nic_nn.training.batch import Batch
 from PIL import Image
 from skimage import data as photographs
 from skimage.segmentation import slic

@@ -9,7 +9,7 @@ import pytest
 from nic_core.errors import BadOption, NicError, PluginFault
 from nic_core.pictures.picture import Picture
 from nic_core.weights import WeightsInfo
-from nic_nn.export import export
+from nic_nn.weights.export import export
 from nic_taco import captioner
 from nic_taco.model import Taco
 from taco_reference import SMALL, small_model

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from nic_nn.checkerboard import Packed, Unpacked
-from nic_nn.latent import mask
+from nic_nn.entropy.latent import mask
+from nic_nn.nets.checkerboard import Packed, Unpacked
 from nic_nn.testing import assert_codes_what_it_estimates, assert_reference, picture
 from nic_taco.config import TacoConfig
 from nic_taco.importer import import_checkpoint

@@ -7,7 +7,7 @@ import open_clip
 import pytest
 import torch
 from nic_core.errors import NicError
-from nic_nn import pretrained
+from nic_nn.weights import pretrained
 from nic_taco.text import TOKENS, load_text_encoder
 from open_clip.tokenizer import SimpleTokenizer
 from safetensors.torch import save_file

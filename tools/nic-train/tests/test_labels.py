@@ -14,7 +14,7 @@ from nic_core.weights import read_info
 from nic_mini.config import MiniConfig
 from nic_mini.model import Mini
 from nic_mini.recipe import MiniRecipe
-from nic_nn.recipe import Networks
+from nic_nn.training.recipe import Networks
 from nic_train import recipes
 from nic_train.data import labels as labels_module
 from nic_train.data.annotations import with_annotations

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 from nic_core.errors import BadOption, NicError
-from nic_nn.batch import Batch
+from nic_nn.training.batch import Batch
 from nic_train.data import loader
 from nic_train.data.loader import LoaderSettings, default_workers, make_loader, measure, open_source, validation_loader
 from PIL import Image

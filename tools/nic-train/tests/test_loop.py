@@ -8,8 +8,8 @@ import torch
 from nic_mini.config import MiniConfig
 from nic_mini.model import Mini
 from nic_mini.recipe import MiniRecipe
-from nic_nn.batch import Batch
-from nic_nn.recipe import Networks, Optimizers, Stage
+from nic_nn.training.batch import Batch
+from nic_nn.training.recipe import Networks, Optimizers, Stage
 from nic_train.loop import Diverged, Loop
 from torch import nn
 from torch.utils.data import DataLoader

@@ -7,9 +7,9 @@ while coding. Of values it may take halves (`chunk(2, 1)`), channels (`value[:, 
 into nets. A net takes any number of values, which it sees joined along the channels.
 
 `drive` runs a context with a partner that turns parameters into decoded values: `nic_latent.coding.Encode` and `Decode`
-here, `nic_nn.latent.Estimate` in training. Since all see the same generator, coded order and training order cannot
-drift apart. Where one position depends on another of the same group, measuring all at once and coding one after another
-are two computations by nature: such a context yields a `Scan`, which holds both.
+here, `nic_nn.entropy.latent.Estimate` in training. Since all see the same generator, coded order and training order
+cannot drift apart. Where one position depends on another of the same group, measuring all at once and coding one after
+another are two computations by nature: such a context yields a `Scan`, which holds both.
 """
 
 from collections.abc import Callable, Generator, Sequence

@@ -2,7 +2,7 @@
 
 The tensor "graphs.NAME" holds a graph as bytes, an ONNX model without the weights file's tensors: it names them as
 external data. The tensor "graphs.tensors" holds, as JSON, the names by graph: {"synthesis": ["g_s.0.weight", ...]}.
-`nic_nn.graphs` writes both.
+`nic_nn.weights.graphs` writes both.
 """
 
 import json

@@ -24,13 +24,13 @@ from nic_latent.untiling import OTHER_SYMBOLS
 from torch import Tensor, nn
 
 from nic_nn.bfloat16 import suits_bf16, to_bfloat16
-from nic_nn.coders import coder
 from nic_nn.config import no_larger_than
-from nic_nn.export import add_graphs, export
-from nic_nn.latent import channels_last, planes
-from nic_nn.loading import fill_floats, load_model, scope_of
+from nic_nn.entropy.coders import coder
+from nic_nn.entropy.latent import channels_last, planes
 from nic_nn.memory import explained
 from nic_nn.model import LatentModel
+from nic_nn.weights.export import add_graphs, export
+from nic_nn.weights.loading import fill_floats, load_model, scope_of
 
 logger = logging.getLogger("nic")
 

@@ -20,10 +20,19 @@ from nic_latent.nets import Net
 from nic_latent.untiling import OTHER_SYMBOLS
 from torch import Tensor, nn
 
-from nic_nn.coders import WRITTEN, coder
-from nic_nn.float_coding import Decode, Encode, coded_symbols
-from nic_nn.latent import Estimate, Noise, channels_last, full_precision, nets_of, planes, round_ste, uniform_noise
-from nic_nn.priors import FactorizedPrior, GaussianPrior
+from nic_nn.entropy.coders import WRITTEN, coder
+from nic_nn.entropy.float_coding import Decode, Encode, coded_symbols
+from nic_nn.entropy.latent import (
+    Estimate,
+    Noise,
+    channels_last,
+    full_precision,
+    nets_of,
+    planes,
+    round_ste,
+    uniform_noise,
+)
+from nic_nn.entropy.priors import FactorizedPrior, GaussianPrior
 
 if TYPE_CHECKING:
     from nic_nn.integers.calibration import Pictures
@@ -98,7 +107,7 @@ class LatentModel(nn.Module):
     graph_inputs: Mapping[str, tuple[int, ...]] = {}
     """What `analyse` and `synthesise` take besides pixels and latents: shapes by the names that graphs give them."""
     graphs: Sequence[str] = (ANALYSIS, SYNTHESIS)
-    """Which transforms are written into weights files as graphs too, see `nic_nn.graphs`."""
+    """Which transforms are written into weights files as graphs too, see `nic_nn.weights.graphs`."""
 
     config: Any
     """A frozen dataclass that round-trips through JSON and from which the model can be rebuilt."""
@@ -209,8 +218,8 @@ class LatentModel(nn.Module):
     ) -> tuple[Tensor, int]:
         """Return y_hat (1, C, h, w) of one stream, for a z of (height, width), and its symbols' checksum.
 
-        name: of the entropy coder; UnsupportedFile where it is none of `nic_nn.coders`. DamagedFile where the stream
-        is not one of such a size.
+        name: of the entropy coder; UnsupportedFile where it is none of `nic_nn.entropy.coders`. DamagedFile where the
+        stream is not one of such a size.
         """
         if self.integers is None:
             return self._decode_floats(stream, torch.Size((1, self.channels[1], *z_size)), coder(name))

@@ -7,7 +7,7 @@ from nic_latent.raster import RasterOrder, waves
 from torch import Tensor, nn
 
 from nic_nn.integers.draft import Draft, array
-from nic_nn.layers import Pointwise
+from nic_nn.nets.layers import Pointwise
 
 
 class Window(nn.Conv2d):

@@ -2,8 +2,8 @@
 
 import torch
 from nic_latent.context import drive, slices_of
-from nic_nn.latent import Estimate, Noise, full_precision, nets_of
-from nic_nn.priors import FactorizedPrior, GaussianPrior
+from nic_nn.entropy.latent import Estimate, Noise, full_precision, nets_of
+from nic_nn.entropy.priors import FactorizedPrior, GaussianPrior
 from torch import Tensor, nn
 
 from nic_cca.config import CcaConfig

@@ -1,8 +1,8 @@
 """NAF blocks (Chen et al., Simple Baselines for Image Restoration, ECCV 2022); shapes are (N, C, H, W)."""
 
 import torch
-from nic_nn.layers import Pointwise
-from nic_nn.strips import by_rows
+from nic_nn.nets.layers import Pointwise
+from nic_nn.nets.strips import by_rows
 from torch import Tensor, nn
 
 

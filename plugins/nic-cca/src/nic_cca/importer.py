@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from nic_nn.checkpoints import Importer
+from nic_nn.weights.checkpoints import Importer
 from torch import Tensor
 
 from nic_cca.config import CcaConfig

@@ -5,11 +5,11 @@ from itertools import pairwise
 import numpy as np
 import torch
 from nic_latent.context import slices_of
+from nic_nn.entropy.latent import full_precision
 from nic_nn.integers.draft import Draft
 from nic_nn.integers.forms import curved, sequence
-from nic_nn.latent import full_precision
-from nic_nn.layers import ResidualBottleneck, ToPixels, conv, conv_chain, deconv, interleave
 from nic_nn.model import LatentModel
+from nic_nn.nets.layers import ResidualBottleneck, ToPixels, conv, conv_chain, deconv, interleave
 from torch import Tensor, nn
 
 from nic_cca.blocks import NafBlock, NafTransform

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from nic_core.errors import BadOption
-from nic_nn.batch import Batch
 from nic_nn.model import NATS_TO_BITS
-from nic_nn.recipe import LARGEST, Limits, Networks, RateDistortion, Stage, bits_per_pixel
+from nic_nn.training.batch import Batch
+from nic_nn.training.recipe import LARGEST, Limits, Networks, RateDistortion, Stage, bits_per_pixel
 from torch import Tensor
 
 from nic_cca.auxiliary import AuxiliaryEntropyModel

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from nic_core.errors import BadWeights
-from nic_nn.checkpoints import Importer
+from nic_nn.weights.checkpoints import Importer
 from torch import Tensor
 
 from nic_egic.config import EgicConfig

@@ -2,7 +2,7 @@
 
 import torch
 import torch.nn.functional as F
-from nic_nn.batch import SampleRandom
+from nic_nn.training.batch import SampleRandom
 from torch import Tensor
 
 VOID = 0

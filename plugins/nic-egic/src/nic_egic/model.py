@@ -11,10 +11,10 @@ from itertools import pairwise
 
 import torch
 from nic_core.errors import BadOption
-from nic_nn.charm import Charm
+from nic_nn.entropy.priors import FactorizedPrior
 from nic_nn.model import LatentModel
-from nic_nn.priors import FactorizedPrior
-from nic_nn.swin import NormedPatchSplitting, PatchMerging, SwinStage, ToPlanes, ToPositions
+from nic_nn.nets.charm import Charm
+from nic_nn.nets.swin import NormedPatchSplitting, PatchMerging, SwinStage, ToPlanes, ToPositions
 from torch import Tensor, nn
 
 from nic_egic.config import EgicConfig

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from nic_nn.checkpoints import fill
+from nic_nn.weights.checkpoints import fill
 from torch import Tensor
 
 from nic_egic.discriminator import OasisC

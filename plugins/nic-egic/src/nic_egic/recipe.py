@@ -5,11 +5,11 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from nic_core.errors import BadOption, NicError
-from nic_nn.batch import Batch
 from nic_nn.model import LatentModel
-from nic_nn.optimizers import adam
-from nic_nn.perceptual import lpips
-from nic_nn.recipe import LARGEST, Limits, Networks, Optimizers, RateDistortion, Stage, bits_per_pixel
+from nic_nn.training.batch import Batch
+from nic_nn.training.optimizers import adam
+from nic_nn.training.perceptual import lpips
+from nic_nn.training.recipe import LARGEST, Limits, Networks, Optimizers, RateDistortion, Stage, bits_per_pixel
 from torch import Tensor
 
 from nic_egic.config import EgicConfig

@@ -4,8 +4,8 @@ from dataclasses import dataclass, fields
 from typing import ClassVar
 
 from nic_core.errors import BadOption
-from nic_nn.batch import Batch
-from nic_nn.recipe import LARGEST, Limits, Networks, Optimizer, RateDistortion, Schedule, bits_per_pixel
+from nic_nn.training.batch import Batch
+from nic_nn.training.recipe import LARGEST, Limits, Networks, Optimizer, RateDistortion, Schedule, bits_per_pixel
 from torch import Tensor
 
 from nic_mini.config import MiniConfig

@@ -19,7 +19,7 @@ from nic_core.pictures.picture import Picture
 from nic_core.weights import WeightsInfo
 from nic_mini.config import MiniConfig
 from nic_mini.model import Mini
-from nic_nn.export import export
+from nic_nn.weights.export import export
 from PIL import Image, ImageCms
 
 HERE = Path(__file__).parent

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import open_clip
 import torch
-from nic_nn.pretrained import obtaining
+from nic_nn.weights.pretrained import obtaining
 from PIL import Image
 
 from nic_taco.text import TOKENS

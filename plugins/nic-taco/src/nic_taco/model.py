@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from nic_latent.context import slices_of
 from nic_latent.graphs import SYNTHESIS
-from nic_nn.checkerboard import Packed, PackedConv, Unpacked
-from nic_nn.compressai_parts import AttentionBlock
-from nic_nn.layers import ResidualBottleneck, ToPixels, conv, conv_chain, deconv
 from nic_nn.model import Compressed, LatentModel
+from nic_nn.nets.checkerboard import Packed, PackedConv, Unpacked
+from nic_nn.nets.compressai_parts import AttentionBlock
+from nic_nn.nets.layers import ResidualBottleneck, ToPixels, conv, conv_chain, deconv
 from torch import Tensor, nn
 
 from nic_taco.config import HEADS, TacoConfig

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from nic_nn.pretrained import obtaining, read_weights
+from nic_nn.weights.pretrained import obtaining, read_weights
 from torch import Tensor
 
 TOKENS = 38

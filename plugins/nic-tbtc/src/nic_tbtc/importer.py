@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from nic_core.weights import WeightsInfo
-from nic_nn.checkpoints import Importer
+from nic_nn.weights.checkpoints import Importer
 from torch import Tensor
 
 from nic_tbtc.config import TbtcConfig, context_of, transform_of

@@ -5,8 +5,8 @@ the channel-wise context ChARM.
 """
 
 import torch
-from nic_nn.charm import Charm
 from nic_nn.model import Hyperprior
+from nic_nn.nets.charm import Charm
 
 from nic_tbtc import transforms
 from nic_tbtc.config import SLICE, TbtcConfig

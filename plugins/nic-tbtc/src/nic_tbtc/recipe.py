@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from nic_nn.recipe import RateDistortion
+from nic_nn.training.recipe import RateDistortion
 
 from nic_tbtc.config import Size, TbtcConfig
 from nic_tbtc.model import Tbtc

@@ -5,9 +5,9 @@ Each function returns one transform as a plain sequence of layers; shapes are (N
 
 from itertools import pairwise
 
-from nic_nn.gdn import GDN
-from nic_nn.layers import conv, deconv, interleave
-from nic_nn.swin import PatchMerging, PatchSplitting, SwinStage, ToPlanes, ToPositions
+from nic_nn.nets.gdn import GDN
+from nic_nn.nets.layers import conv, deconv, interleave
+from nic_nn.nets.swin import PatchMerging, PatchSplitting, SwinStage, ToPlanes, ToPositions
 from torch import nn
 
 HEADS = 4

@@ -21,7 +21,7 @@ import torch
 from nic_core import progress
 from nic_core.errors import BadOption, BadWeights, OutOfMemory
 from nic_nn.codec import explained_memory
-from nic_nn.pretrained import obtaining
+from nic_nn.weights.pretrained import obtaining
 from PIL import Image
 from torch import Tensor
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from nic_core.errors import BadWeights
 from nic_core.files.json_files import read_json
 from nic_core.weights import WeightsInfo
-from nic_nn.checkpoints import Importer
+from nic_nn.weights.checkpoints import Importer
 from safetensors.torch import save_file
 from torch import Tensor
 

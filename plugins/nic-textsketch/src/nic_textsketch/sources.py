@@ -15,7 +15,7 @@ from typing import Any
 
 from nic_core import progress
 from nic_core.errors import NicError
-from nic_nn.pretrained import obtaining
+from nic_nn.weights.pretrained import obtaining
 
 from nic_textsketch.config import Source
 

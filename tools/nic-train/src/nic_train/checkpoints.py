@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from nic_core.errors import BadWeights, NicError
 from nic_core.files.atomic import atomic_path
-from nic_nn.loading import mismatch
+from nic_nn.weights.loading import mismatch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from nic_core.errors import BadOption
 from nic_core.weights import WeightsInfo
-from nic_nn.export import check_making, export
 from nic_nn.model import LatentModel
+from nic_nn.weights.export import check_making, export
 
 from nic_train import checkpoints
 from nic_train.loop import Loop
@@ -28,7 +28,7 @@ class ExportSettings:
     """What an exported weights file says of itself (see `nic_core.weights.WeightsInfo`), and of which step it is.
 
     step: of a checkpoint that was kept; None for the last one.
-    calibrate, integers_of: what the integers are made from, as `nic_nn.export.export` takes them.
+    calibrate, integers_of: what the integers are made from, as `nic_nn.weights.export.export` takes them.
 
     BadOption for a name or a licence that is too long or cannot be printed, and for both of the last two.
     """

@@ -16,9 +16,9 @@ import lightning
 import torch
 import torch.distributed as dist
 from nic_core.errors import NicError
-from nic_nn.batch import Batch
 from nic_nn.model import LatentModel
-from nic_nn.recipe import Networks, Optimizers, Recipe, Stage
+from nic_nn.training.batch import Batch
+from nic_nn.training.recipe import Networks, Optimizers, Recipe, Stage
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 

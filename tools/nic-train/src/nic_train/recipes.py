@@ -10,7 +10,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from nic_core.errors import BadOption, NicError
 from nic_core.plugins import blamed, codec_spec, records
 from nic_core.spec import Option, RecipeSpec, resolve
-from nic_nn.recipe import Recipe, Stage
+from nic_nn.training.recipe import Recipe, Stage
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -17,9 +17,9 @@ import torch
 from nic_core.errors import BadOption, NicError
 from nic_core.files.atomic import check_writable, make_folder
 from nic_core.memory import ALL, keep_freed_memory
-from nic_nn.loading import load_model
 from nic_nn.memory import explained
-from nic_nn.recipe import Recipe
+from nic_nn.training.recipe import Recipe
+from nic_nn.weights.loading import load_model
 from torch.utils.data import DataLoader
 
 from nic_train import checkpoints

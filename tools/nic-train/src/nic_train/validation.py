@@ -5,8 +5,8 @@ from typing import Any
 import lightning
 import torch
 import torch.distributed as dist
-from nic_nn.batch import Batch
-from nic_nn.recipe import bits_per_pixel
+from nic_nn.training.batch import Batch
+from nic_nn.training.recipe import bits_per_pixel
 from torch import Tensor
 from torch.utils.data import DataLoader
 

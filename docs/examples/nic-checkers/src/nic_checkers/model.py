@@ -2,9 +2,9 @@
 
 from itertools import pairwise
 
-from nic_nn.gdn import GDN
-from nic_nn.layers import conv, deconv
 from nic_nn.model import LatentModel
+from nic_nn.nets.gdn import GDN
+from nic_nn.nets.layers import conv, deconv
 from torch import nn
 
 from nic_checkers.config import CheckersConfig

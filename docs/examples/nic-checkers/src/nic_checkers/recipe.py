@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from nic_nn.recipe import Limits, RateDistortion, Schedule
+from nic_nn.training.recipe import Limits, RateDistortion, Schedule
 
 from nic_checkers.config import CheckersConfig
 from nic_checkers.model import Checkers

@@ -16,9 +16,9 @@ from nic_latent.context import drive
 from nic_latent.entropy_model import HYPER_SYNTHESIS, EntropyModel
 from nic_latent.fixed import Fixed
 
+from nic_nn.entropy.latent import channels_last
 from nic_nn.integers.draft import Widths
 from nic_nn.integers.exporter import Exporter
-from nic_nn.latent import channels_last
 
 Model = Any
 """A `nic_nn.model.LatentModel`, which makes its integers here."""

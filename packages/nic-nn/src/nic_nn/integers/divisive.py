@@ -4,8 +4,8 @@ import numpy as np
 from nic_latent.arithmetic import narrowed
 from nic_latent.layers import Gdn, InverseGdn
 
-from nic_nn.compressai_parts import GDN
 from nic_nn.integers.draft import Draft, array, exponent
+from nic_nn.nets.compressai_parts import GDN
 
 BIAS_BITS = 50
 """Of the sums' 52."""

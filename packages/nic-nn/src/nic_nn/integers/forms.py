@@ -7,15 +7,15 @@ from nic_latent.functions import VALUE_GRID
 from nic_latent.layers import Gelu, Leaky, Pack, Pool, Shuffle, Sigmoid, Tanh, Unpack
 from torch import nn
 
-from nic_nn import compressai_parts
-from nic_nn.checkerboard import Packed, PackedConv, Unpacked
-from nic_nn.gdn import GDN
 from nic_nn.integers import transformers
 from nic_nn.integers.divisive import gdn
 from nic_nn.integers.draft import Draft, array
-from nic_nn.layers import Pointwise, ToPixels
-from nic_nn.swin import NormedPatchSplitting, PatchSplitting, SwinBlock, ToPlanes, ToPositions
-from nic_nn.wide import WideDeconv
+from nic_nn.nets import compressai_parts
+from nic_nn.nets.checkerboard import Packed, PackedConv, Unpacked
+from nic_nn.nets.gdn import GDN
+from nic_nn.nets.layers import Pointwise, ToPixels
+from nic_nn.nets.swin import NormedPatchSplitting, PatchSplitting, SwinBlock, ToPlanes, ToPositions
+from nic_nn.nets.wide import WideDeconv
 
 Inputs = tuple[int, ...]
 

@@ -15,7 +15,7 @@ from torch import fx, nn
 from nic_nn.integers.draft import Draft, array
 from nic_nn.integers.forms import FORMS, form_of, listed
 from nic_nn.integers.operations import OPERATIONS, Value
-from nic_nn.swin import NormedPatchSplitting, PatchSplitting, SwinBlock, ToPlanes, ToPositions
+from nic_nn.nets.swin import NormedPatchSplitting, PatchSplitting, SwinBlock, ToPlanes, ToPositions
 
 POSITIONS = (nn.Linear, nn.LayerNorm, SwinBlock, PatchSplitting, NormedPatchSplitting)
 """Listed layers on (N, H, W, C); all others are on (N, C, H, W), or do not care."""

@@ -1,4 +1,4 @@
-"""Integer forms of Swin blocks and what surrounds them (`nic_nn.swin`)."""
+"""Integer forms of Swin blocks and what surrounds them (`nic_nn.nets.swin`)."""
 
 import numpy as np
 from nic_latent.arithmetic import saturated
@@ -7,8 +7,8 @@ from nic_latent.layers import Shuffle, WindowAttention
 from torch import nn
 
 from nic_nn.integers.draft import Draft, array
-from nic_nn.swin import NormedPatchSplitting, PatchSplitting, SwinBlock
-from nic_nn.swin import WindowAttention as TorchAttention
+from nic_nn.nets.swin import NormedPatchSplitting, PatchSplitting, SwinBlock
+from nic_nn.nets.swin import WindowAttention as TorchAttention
 
 VALUE_BITS = 8
 """Averages are kept this much finer than what they average."""

@@ -3,7 +3,6 @@
 The rest are parts for tests of one's own.
 """
 
-from nic_nn.random_weights import entry, filled, normal
 from nic_nn.testing.integers import integer_error
 from nic_nn.testing.latent_models import LatentModelTests
 from nic_nn.testing.references import (
@@ -15,6 +14,7 @@ from nic_nn.testing.references import (
     write_random_alexnet,
 )
 from nic_nn.testing.tiny import Tiny, TinyConfig, tiny
+from nic_nn.weights.random_weights import entry, filled, normal
 
 __all__ = [
     "LatentModelTests",

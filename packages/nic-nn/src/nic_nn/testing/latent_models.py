@@ -18,11 +18,11 @@ from nic_core.weights import WeightsInfo, is_remote
 from nic_latent.executor import only_numpy
 
 from nic_nn.codec import LatentCodec, to_tensor
-from nic_nn.export import export
 from nic_nn.model import NATS_TO_BITS, LatentModel
-from nic_nn.random_weights import filled
 from nic_nn.testing.sampling import bits_of, drawn
 from nic_nn.testing.training import Training
+from nic_nn.weights.export import export
+from nic_nn.weights.random_weights import filled
 
 RANDOM = "random"
 """What weights are called that the tests make."""

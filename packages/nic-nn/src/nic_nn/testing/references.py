@@ -19,7 +19,7 @@ import torchvision
 from torch import Tensor
 
 from nic_nn.model import LatentModel
-from nic_nn.random_weights import entry, normal
+from nic_nn.weights.random_weights import entry, normal
 
 
 def tensorflow_entry(name: str, shape: tuple[int, ...], seed: int = 0) -> np.ndarray:

@@ -10,7 +10,7 @@ from nic_core.coding import PRECISION, EntropyEncoder, Tables
 from nic_latent.context import drive
 from torch import Tensor
 
-from nic_nn.latent import Estimate, planes
+from nic_nn.entropy.latent import Estimate, planes
 from nic_nn.model import NATS_TO_BITS, LatentModel
 
 

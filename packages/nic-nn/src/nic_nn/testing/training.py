@@ -20,9 +20,9 @@ from nic_core.testing.pictures import smooth
 from nic_core.testing.subject import Subject
 from nic_core.weights import read_info
 
-from nic_nn.batch import Batch
 from nic_nn.model import LatentModel
-from nic_nn.recipe import Recipe
+from nic_nn.training.batch import Batch
+from nic_nn.training.recipe import Recipe
 
 STEPS = 3
 SIDE = 128

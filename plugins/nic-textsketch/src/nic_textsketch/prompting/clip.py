@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from nic_core.errors import NicError
-from nic_nn.pretrained import obtaining
+from nic_nn.weights.pretrained import obtaining
 from PIL import Image
 from torch import Tensor
 

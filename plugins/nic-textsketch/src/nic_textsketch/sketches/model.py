@@ -5,11 +5,11 @@ As in Text + Sketch and CompressAI's `cheng2020-attn`, each latent has one Gauss
 """
 
 from nic_latent.context import Context
-from nic_nn.compressai_parts import AttentionBlock, ResidualBlock, ResidualBlockUpsample, ResidualBlockWithStride
-from nic_nn.gdn import GDN
-from nic_nn.latent import nets_of
-from nic_nn.layers import conv
+from nic_nn.entropy.latent import nets_of
 from nic_nn.model import LatentModel
+from nic_nn.nets.compressai_parts import AttentionBlock, ResidualBlock, ResidualBlockUpsample, ResidualBlockWithStride
+from nic_nn.nets.gdn import GDN
+from nic_nn.nets.layers import conv
 from nic_nn.raster import RasterScan
 from torch import Tensor, nn
 
@@ -96,7 +96,7 @@ class SketchModel(LatentModel):
     """The model of a config; see `nic_nn.model.LatentModel`.
 
     It codes gray, (N, 1, H, W). Pictures (N, 3, H, W) are made gray first, so that x_hat has one channel for them too.
-    Measured and coded y_hat differ slightly: see `nic_nn.latent.Estimate` on scans.
+    Measured and coded y_hat differ slightly: see `nic_nn.entropy.latent.Estimate` on scans.
     """
 
     picture_channels = 1

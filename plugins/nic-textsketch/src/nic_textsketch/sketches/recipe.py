@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from nic_core.errors import BadOption
-from nic_nn.batch import Batch
-from nic_nn.recipe import Limits, Networks, RateDistortion
+from nic_nn.training.batch import Batch
+from nic_nn.training.recipe import Limits, Networks, RateDistortion
 from torch import Tensor
 
 from nic_textsketch.config import SketchConfig

@@ -37,7 +37,7 @@ def random_model(codec: str, size: str | None = None) -> Any:
     """
     try:
         import torch
-        from nic_nn.random_weights import filled
+        from nic_nn.weights.random_weights import filled
     except ImportError as error:
         raise NicError(f"random weights are made by torch: pip install nic-{codec.partition('-')[0]}") from error
     torch.manual_seed(0)
@@ -47,7 +47,7 @@ def random_model(codec: str, size: str | None = None) -> Any:
 def write_random(codec: str, path: Path) -> None:
     """Write a weights file of a codec; takes some seconds, for the integers that it holds. Errors as of above."""
     model = random_model(codec)
-    from nic_nn.export import export
+    from nic_nn.weights.export import export
 
     quality = recipe_of(codec).quality_range
     export(model, path, WeightsInfo(codec, "random", {}, "", "", quality=quality))

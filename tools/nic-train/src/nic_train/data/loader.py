@@ -93,7 +93,7 @@ def open_source(
 
 
 def make_loader(source: Source, settings: LoaderSettings, start_step: int, steps: int) -> DataLoader:
-    """Return a loader of the batches (`nic_nn.batch.Batch`) of this rank, of step `start_step` to before `steps`.
+    """Return a loader of this rank's batches (`nic_nn.training.batch.Batch`), of step `start_step` to before `steps`.
 
     Of a folder the batches depend on the seed alone; of shards also on the number of ranks.
     NicError where there are fewer shards than ranks.

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 from nic_core.errors import BadPicture, NicError
-from nic_nn.batch import Batch
+from nic_nn.training.batch import Batch
 from PIL import Image
 from torch.utils.data import Dataset, Sampler
 

@@ -29,7 +29,7 @@ from typing import IO, Any, cast
 
 from nic_core.errors import BadPicture, NicError
 from nic_core.pictures import image_files
-from nic_nn.batch import Batch
+from nic_nn.training.batch import Batch
 from torch.utils.data import IterableDataset, get_worker_info
 from webdataset.handlers import ignore_and_continue
 from webdataset.tariterators import group_by_keys

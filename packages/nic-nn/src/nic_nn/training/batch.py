@@ -30,7 +30,7 @@ class SampleRandom:
         return torch.stack(drawn)
 
     def rounding_noise(self, like: Tensor) -> Tensor:
-        """Return values in [-0.5, 0.5) of the shape and type of `like` (N, ...): a `nic_nn.latent.Noise`."""
+        """Return values in [-0.5, 0.5) of the shape and type of `like` (N, ...): a `nic_nn.entropy.latent.Noise`."""
         return (self.uniform(*like.shape[1:]) - 0.5).to(like.dtype)
 
 

@@ -11,8 +11,8 @@ from nic_latent.coding import checksum
 from nic_latent.context import Params, Scan, drive
 from torch import Tensor
 
-from nic_nn.latent import mask, of
-from nic_nn.priors import GaussianPrior
+from nic_nn.entropy.latent import mask, of
+from nic_nn.entropy.priors import GaussianPrior
 
 LARGEST_SYMBOL = 1 << 26
 """Of what is coded: what is larger comes of a latent that has got out of hand."""

@@ -9,7 +9,7 @@ import torch
 from nic_core.errors import NicError
 from torch import Tensor
 
-from nic_nn.pretrained import obtaining, read_weights
+from nic_nn.weights.pretrained import obtaining, read_weights
 
 LpipsRange = Literal["unit", "signed"]
 

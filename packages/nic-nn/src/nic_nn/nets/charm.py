@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from nic_latent.charm import CharmOrder
 from torch import nn
 
-from nic_nn.layers import conv_chain
+from nic_nn.nets.layers import conv_chain
 
 
 def slice_net(inputs: int, outputs: int) -> nn.Sequential:

@@ -12,7 +12,7 @@ from nic_core.errors import BadWeights, NicError, OutOfTime
 from safetensors.torch import load_file
 from torch import Tensor
 
-from nic_nn.checkpoints import read_state
+from nic_nn.weights.checkpoints import read_state
 
 ARCHIVES = {"40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af": "OpenAI's ViT-B-32.pt"}
 """TorchScript archives that may be opened, by SHA-256: what OpenAI publishes is one."""

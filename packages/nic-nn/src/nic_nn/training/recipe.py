@@ -15,10 +15,10 @@ import torch.nn.functional as F
 from nic_core.errors import BadOption
 from torch import Tensor, nn
 
-from nic_nn.batch import Batch
+from nic_nn.entropy.priors import FactorizedPrior
 from nic_nn.model import LatentModel
-from nic_nn.optimizers import adam, muon, soap
-from nic_nn.priors import FactorizedPrior
+from nic_nn.training.batch import Batch
+from nic_nn.training.optimizers import adam, muon, soap
 
 AnyRecipe = TypeVar("AnyRecipe", bound="Recipe")
 Schedule = Literal["constant", "drop", "linear", "cosine", "cooldown"]

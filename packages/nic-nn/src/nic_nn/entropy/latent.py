@@ -9,7 +9,7 @@ import torch
 from nic_latent.context import Nets, Params, Scan
 from torch import Tensor, nn
 
-from nic_nn.priors import GaussianPrior
+from nic_nn.entropy.priors import GaussianPrior
 
 
 def nets_of(module: nn.Module) -> Nets:

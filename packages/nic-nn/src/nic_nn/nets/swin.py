@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nic_nn.strips import each, in_strips
+from nic_nn.nets.strips import each, in_strips
 
 MASKED = -100.0
 """Added to the logits of pairs that must not attend, as in the published models."""

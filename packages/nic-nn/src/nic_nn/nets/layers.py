@@ -6,8 +6,8 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nic_nn.strips import by_rows
-from nic_nn.wide import WIDE, WideConv, WideDeconv
+from nic_nn.nets.strips import by_rows
+from nic_nn.nets.wide import WIDE, WideConv, WideDeconv
 
 
 def conv(inputs: int, outputs: int, kernel: int = 5, stride: int = 2) -> nn.Conv2d:

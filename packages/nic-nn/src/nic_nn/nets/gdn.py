@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from nic_nn.compressai_parts import GDN as CompressaiGDN
+from nic_nn.nets.compressai_parts import GDN as CompressaiGDN
 
 CHUNK = 4096
 """Positions normalised at a time; what belongs to them then stays in the cache."""

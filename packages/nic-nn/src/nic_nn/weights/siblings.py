@@ -11,8 +11,8 @@ from nic_core.weights.verification import verified
 from nic_latent.config import from_json
 from torch import Tensor
 
-from nic_nn.loading import fill_floats, fill_model, read_state, scope_of
 from nic_nn.model import LatentModel
+from nic_nn.weights.loading import fill_floats, fill_model, read_state, scope_of
 
 TOLERANCE = 2.0**-8
 """By how much of a tensor's largest value floats may differ from the integers that were made of them."""

@@ -12,9 +12,9 @@ from nic_core.weights import WeightsInfo, plain
 from torch import Tensor, nn
 
 from nic_nn.config import no_larger_than
-from nic_nn.export import export
-from nic_nn.loading import mismatch
 from nic_nn.model import LatentModel
+from nic_nn.weights.export import export
+from nic_nn.weights.loading import mismatch
 
 WRAPPERS = re.compile(r"^((module|model)\.)+")
 """What Lightning and data-parallel training put before every name."""

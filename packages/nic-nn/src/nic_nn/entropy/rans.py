@@ -4,8 +4,8 @@ import numpy as np
 from nic_core.coding import Tables
 from nic_core.errors import DamagedFile
 
-from nic_nn.compressai_parts import BufferedRansEncoder
-from nic_nn.compressai_parts import RansDecoder as CompressaiDecoder
+from nic_nn.nets.compressai_parts import BufferedRansEncoder
+from nic_nn.nets.compressai_parts import RansDecoder as CompressaiDecoder
 
 LARGEST_SYMBOL = 1 << 26
 """compressai counts an escape's digits with 32-bit shifts, which overflow for larger integers."""

@@ -17,11 +17,11 @@ from nic_latent.stored import to_tensors
 from safetensors.torch import save_file
 from torch import Tensor
 
-from nic_nn.geometry import check_shapes
-from nic_nn.graphs import graphs_of
-from nic_nn.loading import read_state, scope_of
 from nic_nn.model import LatentModel
-from nic_nn.siblings import entropy_of
+from nic_nn.weights.geometry import check_shapes
+from nic_nn.weights.graphs import graphs_of
+from nic_nn.weights.loading import read_state, scope_of
+from nic_nn.weights.siblings import entropy_of
 
 NIC_GRAPHS = "NIC_GRAPHS"
 """Environment variable: 0 leaves graphs of the transforms out of weights files."""

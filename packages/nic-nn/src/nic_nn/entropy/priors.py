@@ -14,7 +14,7 @@ from nic_core.coding import Tables
 from nic_core.errors import BadWeights
 from torch import Tensor, nn
 
-from nic_nn.compressai_parts import EntropyBottleneck, GaussianConditional, LowerBound
+from nic_nn.nets.compressai_parts import EntropyBottleneck, GaussianConditional, LowerBound
 
 WIDEST = 1 << 15
 """How far the tails of a density may lie from zero: tables of 16 bits tell no more symbols apart."""

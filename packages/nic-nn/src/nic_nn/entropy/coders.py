@@ -3,7 +3,7 @@
 from nic_core.coding import EntropyCoder, Interleaved
 from nic_core.errors import UnsupportedFile
 
-from nic_nn.rans import Rans
+from nic_nn.entropy.rans import Rans
 
 WRITTEN = Interleaved.name
 """Names the coder of new files."""

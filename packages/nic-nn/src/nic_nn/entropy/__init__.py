@@ -1,0 +1,1 @@
+"""Rates: priors, latents that are measured or coded, the entropy coders."""

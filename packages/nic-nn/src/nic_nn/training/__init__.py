@@ -1,0 +1,1 @@
+"""What training needs beside a model: recipes, batches, losses, optimizers."""

@@ -1,0 +1,1 @@
+"""Weights files: written, read, made from checkpoints and graphs."""
