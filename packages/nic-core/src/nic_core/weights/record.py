@@ -27,7 +27,7 @@ KEY = "nic"
 GRAPHS = "graphs"
 """The first part of the names of tensors that hold graphs of the transforms, see `nic_latent.graphs`."""
 FLOATS = "floats"
-"""The first part of the names of floating-point parameters whose integers decide symbols, see `nic_nn.weights.export`."""
+"""The first part of the names of float parameters whose integers decide symbols, see `nic_nn.weights.export`."""
 NOTHING = "00000000"
 """The fingerprints in files of codecs without weights."""
 LONGEST_TEXT = 255
