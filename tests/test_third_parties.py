@@ -11,7 +11,7 @@ from PIL import Image
 from skimage import data
 
 sys.path.append(str(Path(__file__).parent))
-from stranger import Stranger
+from fresh_environment import Stranger
 
 ROOT = Path(__file__).parents[1]
 GUIDE = ROOT / "docs" / "write-a-plugin.md"

@@ -1,7 +1,7 @@
 """The kernels of the coder `interleaved`, as `nic_core.coding.kernels.Kernels` describes them."""
 
-import ctypes
-from ctypes import POINTER, Structure, byref, c_int64, c_void_p
+from collections.abc import Callable
+from ctypes import POINTER, Structure, byref, c_char_p, c_int64, c_void_p
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
@@ -50,7 +50,7 @@ class CCursor(Structure):
     """`nic_cursor` of kernels.h."""
 
     _fields_ = (
-        ("data", ctypes.c_char_p),
+        ("data", c_char_p),
         ("words", c_int64),
         ("escapes", c_int64),
         ("states", c_void_p),
@@ -62,7 +62,7 @@ class CCursor(Structure):
 class Prepared:
     """Tables as C looks them up; holds the arrays that `c` points to."""
 
-    def __init__(self, library: ctypes.CDLL, tables: Tables) -> None:
+    def __init__(self, fill: Callable[..., None], tables: Tables) -> None:
         slots = tables.slots
         row, interval = np.empty(len(slots.base), ROW), np.empty(len(slots.start), INTERVAL)
         row["base"], row["escape"], row["offset"] = slots.base, slots.escape, tables.offset
@@ -71,7 +71,7 @@ class Prepared:
         made = np.empty(len(interval), DIVISOR), np.empty((len(row), BUCKETS), np.uint16)
         self.arrays = (row, interval, cost, *made)
         self.c = CTables(len(row), *(array.ctypes.data for array in self.arrays))
-        library.nic_rans_prepare(byref(self.c))
+        fill(byref(self.c))
 
 
 class NativeKernels:
@@ -81,15 +81,12 @@ class NativeKernels:
         library, reason = load()
         if library is None:
             raise OSError(f"nic-native cannot be used: {reason}")
-        self._library = library
         self._prepared: WeakKeyDictionary[Tables, Prepared] = WeakKeyDictionary()
         tables, array, number = POINTER(CTables), c_void_p, POINTER(c_int64)
-        self._place, self._encode, self._decode = (
-            library.nic_rans_place,
-            library.nic_rans_encode,
-            library.nic_rans_decode,
-        )
-        library.nic_rans_prepare.argtypes, library.nic_rans_prepare.restype = [tables], None
+        # By index they are objects of their own, whose types nobody else sets meanwhile.
+        names = ("prepare", "place", "encode", "decode")
+        self._fill, self._place, self._encode, self._decode = (library[f"nic_rans_{name}"] for name in names)
+        self._fill.argtypes, self._fill.restype = [tables], None
         self._place.argtypes = [tables, array, array, c_int64, array, array, number, number]
         self._encode.argtypes = [tables, array, c_int64, array, c_int64, c_int64, array]
         self._decode.argtypes = [tables, array, c_int64, POINTER(CCursor), array]
@@ -124,5 +121,6 @@ class NativeKernels:
     def _prepare(self, tables: Tables) -> Any:
         prepared = self._prepared.get(tables)
         if prepared is None:
-            prepared = self._prepared[tables] = Prepared(self._library, tables)
+            # Of threads that come here at once all take the same: C reads its arrays while one of them may be done.
+            prepared = self._prepared.setdefault(tables, Prepared(self._fill, tables))
         return byref(prepared.c)

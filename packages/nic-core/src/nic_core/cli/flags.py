@@ -148,6 +148,7 @@ with_files = together(
     click.option(
         "-o",
         "--output",
+        type=click.Path(),
         metavar="PATH",
         help="A file for one input, a folder for several, - for standard output. Default: beside each input. Paths may "
         "be URLs, such as s3://bucket/folder/.",

@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 from typing import Any, Literal
 
 import click
+from click.shell_completion import CompletionItem
 
 from nic_core.cli.output import refuse_terminals
 from nic_core.errors import NicError
@@ -35,6 +36,10 @@ class PlaceType(click.ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> PurePath:
         """Return the place that a text names."""
         return value if isinstance(value, PurePath) else place_of(value)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Let the shell complete files."""
+        return [CompletionItem(incomplete, type="file")]
 
 
 def _no_package(suffix: str) -> str | None:  # a function with a name can be pickled
