@@ -193,24 +193,29 @@ def _serve(connection: Connection, make: Make) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one decides what ends
     signal.signal(signal.SIGTERM, _stop)
     keep_freed_memory()  # as `nic` does
+    with contextlib.suppress(Stopped):
+        with contextlib.suppress(EOFError, ConnectionError):  # the first process is gone, or wants no more
+            _do_tasks(connection, make)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it ends anyway
+
+
+def _do_tasks(connection: Connection, make: Make) -> None:
     link = _PipeLink(connection)
-    with contextlib.suppress(Stopped, EOFError, ConnectionError):  # the first process is gone, or wants no more
+    try:
+        serve = make()
+    except Exception as error:
+        connection.send(("unfit", " ".join(str(error).split()) or type(error).__name__))
+        return
+    connection.send(("ready", None))
+    while True:
+        task = connection.recv()
         try:
-            serve = make()
-        except Exception as error:
-            connection.send(("unfit", " ".join(str(error).split()) or type(error).__name__))
-            return
-        connection.send(("ready", None))
-        while True:
-            task = connection.recv()
-            try:
-                answer = "result", serve(task, link)
-            except ConnectionError:
-                raise
-            except Exception as error:  # a codec may raise anything
-                answer = "raised", portable(error)
-            connection.send(answer)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it ends anyway
+            answer = "result", serve(task, link)
+        except ConnectionError:
+            raise
+        except Exception as error:  # a codec may raise anything
+            answer = "raised", portable(error)
+        connection.send(answer)
 
 
 def _stop(number: int, frame: object) -> None:
