@@ -19,7 +19,7 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 MEMBERS = {release.metadata(member)["name"]: member for member in release.members()}
-LIGHT = ("nic-core", "nic-native", "nic-latent", "nic-mini")
+LIGHT = ("nic-core", "nic-native", "nic-latent", "nic-mini", "nic-ray", "nic-zarr")
 """Those that need no torch."""
 
 

@@ -8,11 +8,9 @@ from importlib.util import find_spec
 
 from nic_core.errors import BadOption
 from nic_core.plugins import installed, records
-from nic_core.plugins.published import DISTRIBUTIONS
+from nic_core.plugins.published import BASE, DISTRIBUTIONS, TOOLS
 
 LONGEST = 40
-TOOLS = frozenset({"core", "eval", "latent", "native", "nn", "train"})
-"""What nic's own distributions are called that bring no codec."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ def checked(name: str) -> Names:
     for plugin, spec in records("nic_codecs"):
         if spec.id == name:
             raise BadOption(f"there is a codec {name!r} already, of {plugin.distribution}: choose another name")
-    taken = {*DISTRIBUTIONS, *DISTRIBUTIONS.values(), *TOOLS, *(plugin.name for plugin in installed())}
+    taken = {*DISTRIBUTIONS, *DISTRIBUTIONS.values(), *BASE, *TOOLS, *(plugin.name for plugin in installed())}
     if {name, names.distribution} & taken:
         raise BadOption(f"{name!r} is a name of nic's own: choose another")
     present = {re.sub("[-_.]+", "-", found.name or "").lower() for found in distributions()}

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from nic_core.plugins.discovery import GROUP
-from nic_core.plugins.published import BASE
+from nic_core.plugins.published import BASE, TOOLS
 from nic_core.printable import printable
 
 LIBRARIES = ("numpy", "pillow", "onnxruntime", "onnxruntime-gpu", "torch", "compressai")
@@ -17,7 +17,7 @@ LIBRARIES = ("numpy", "pillow", "onnxruntime", "onnxruntime-gpu", "torch", "comp
 def distributions() -> dict[str, str]:
     """Return the versions of nic's distributions and of those that bring plugins, by name."""
     brought = {point.dist.name: point.dist.version for point in entry_points(group=GROUP) if point.dist}
-    return dict(sorted((_versions(BASE) | brought).items()))
+    return dict(sorted((_versions((*BASE, *TOOLS)) | brought).items()))
 
 
 def libraries() -> dict[str, str]:
