@@ -15,8 +15,8 @@ import time
 
 import click
 import torch
+from nic_core.cores import cores
 from nic_core.memory import keep_freed_memory
-from nic_eval.bench.machine import cores
 from nic_eval.bench.random_weights import random_model
 
 SPINS = {"as it is": {}, "GOMP_SPINCOUNT=1000": {"GOMP_SPINCOUNT": "1000"}}

@@ -31,13 +31,13 @@ import click
 import nic_core
 import numpy as np
 import torch
+from nic_core.cores import cores
 from nic_core.format.container import Header
 from nic_core.format.tiling import Area
 from nic_core.host.runtimes import RUNTIMES
 from nic_core.memory import keep_freed_memory
 from nic_core.plugins import records
 from nic_core.spec import resolve
-from nic_eval.bench.machine import cores
 from nic_eval.bench.picture import leaves
 from nic_latent.edges import NO_EDGES
 from reference_models import CODECS, reference, text_features

@@ -305,7 +305,7 @@ def test_cores_and_gpus_are_shared_out(
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("nic_core.engines.local.available_cores", lambda: 6)
+    monkeypatch.setattr("nic_core.engines.local.cores", lambda: 6)
     monkeypatch.setattr("nic_core.engines.local.GPUS", Path("nowhere"))
     engine = LocalEngine(wanted)
     made = [engine.worker(partial(int), beside=beside) for beside in (False, True) for _ in range(engine.slots)]  # type: ignore[arg-type]

@@ -183,7 +183,7 @@ with_engine = together(
         default="auto",
         show_default=True,
         help="What runs the transforms; onnx starts faster, torch knows more devices, torch-bf16 computes in bfloat16, "
-        "nearly twice as fast on processors that have it.",
+        "in about two thirds of the time on processors that have it.",
     ),
 )
 with_shards = click.option(

@@ -56,8 +56,7 @@ class Worker(Protocol):
 
         While it waits it calls `nic_core.progress.check`; what that raises ends the task and the worker's process.
         WorkerDied where the process ends without an answer, MachineLost where that is its machine's end; the next task
-        has a new one. CannotStart where `make`
-        fails in the worker.
+        has a new one. CannotStart where `make` fails in the worker.
         """
 
     def close(self) -> None:

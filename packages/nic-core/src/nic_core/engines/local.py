@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nic_core import progress
+from nic_core.cores import cores
 from nic_core.engines.engine import Make, Stopped, Wanted, portable, raise_here
 from nic_core.errors import CannotStart, WorkerDied
 from nic_core.memory import keep_freed_memory
@@ -38,9 +39,9 @@ class LocalEngine:
 
     def __init__(self, wanted: Wanted) -> None:
         gpus = [] if wanted.device not in ("auto", "cuda") else visible_gpus()
-        cores = available_cores()
-        self.slots = wanted.workers or len(gpus) or max(1, cores // (wanted.threads or 1))
-        shared = {} if self.slots == 1 else {"OMP_NUM_THREADS": str(min(max(1, cores // self.slots), _limit()))}
+        available = cores()
+        self.slots = wanted.workers or len(gpus) or max(1, available // (wanted.threads or 1))
+        shared = {} if self.slots == 1 else {"OMP_NUM_THREADS": str(min(max(1, available // self.slots), _limit()))}
         threads = {"OMP_NUM_THREADS": str(wanted.threads)} if wanted.threads else shared
         self._environments = [
             threads | ({"CUDA_VISIBLE_DEVICES": gpus[slot % len(gpus)]} if gpus else {}) for slot in range(self.slots)
@@ -138,11 +139,6 @@ class LocalWorker:
             if process.is_alive():
                 process.kill()
                 process.join(PATIENCE)
-
-
-def available_cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _limit() -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from nic_core import native
+from nic_core.cores import cores
 
 from nic_eval.bench.report import Machine
 
@@ -65,11 +66,6 @@ def machine() -> Machine:
         integer_gmacs=None if native.why_not() else _integer_rate(),
         load=load,
     )
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def processor(info: str) -> str:

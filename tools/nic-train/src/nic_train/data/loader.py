@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from nic_core.cores import cores
 from nic_core.errors import BadOption, NicError
 from torch.utils.data import DataLoader
 
 from nic_train.data.annotations import load_captions, with_annotations
 from nic_train.data.labels import load_labels
-from nic_train.data.pictures import cores, scan
+from nic_train.data.pictures import scan
 from nic_train.data.sampling import CentreCrops, Crops, PictureSet, StepSampler, collate
 from nic_train.data.shard_files import shard_urls
 from nic_train.data.shards import ShardBatches, ShardSet, scan_shards, stream_count, worker_count

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 import torch
+from nic_core.cores import cores
 from nic_core.errors import NicError
 from nic_core.pictures import image_files
 from nic_core.pictures.picture import Picture
@@ -193,11 +194,6 @@ def in_threads(
         console = Console(stderr=True)
         hidden = quiet or not console.is_terminal
         yield from track(results, description, len(items), console=console, transient=True, disable=hidden)
-
-
-def cores() -> int:
-    """Return how many processor cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def warn_of(names: Sequence[str], what: str) -> None:

@@ -18,6 +18,7 @@ from nic_core.cli.output import message
 from nic_core.cli.system import versions
 from nic_core.cli.system.findings import Finding, State
 from nic_core.cli.system.probes import runtimes
+from nic_core.cores import cores
 from nic_core.errors import NicError, WeightsNotFound
 from nic_core.pictures.formats import needed_package
 from nic_core.pictures.picture import Picture
@@ -36,11 +37,10 @@ def all_findings() -> list[Finding]:
 
 def machine() -> Iterator[Finding]:
     """Yield the Python and the platform."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     python = {"version": platform.python_version(), "implementation": platform.python_implementation()}
     yield Finding("machine", "Python", "ok", f"{platform.python_implementation()} {python['version']}", facts=python)
-    text = f"{platform.platform()}, {cores} cores"
-    yield Finding("machine", "platform", "ok", text, facts={"platform": platform.platform(), "cores": cores})
+    text = f"{platform.platform()}, {cores()} cores"
+    yield Finding("machine", "platform", "ok", text, facts={"platform": platform.platform(), "cores": cores()})
 
 
 def distributions() -> Iterator[Finding]:
