@@ -1,10 +1,13 @@
 """Seconds a megapixel and peak memory of pictures of several sizes, which tiles keep level.
 
     hatch run python tools/benchmarks/megapixels.py 0.4 4 25 100
+    hatch run python tools/benchmarks/megapixels.py 1000 --format tif
+    hatch run python tools/benchmarks/megapixels.py 100 --codec tbtc-swint-charm --random
 
-Pictures are scikit-image's cup of coffee, repeated. Times are of `codec.encode` and of the rows of `codec.decode_rows`,
-in this process; memory is what `nic encode` of a PNG file and `nic decode` into one hold at most, each a process of its
-own.
+Pictures are scikit-image's cup of coffee, repeated, in files that hold no copy of it in memory. What is measured is
+`nic encode` of such a file and `nic decode` into one, each a process of its own with its start left in: seconds that
+passed, and memory at most. --random makes weights for a codec that has none; they take the time and the memory that
+trained ones take, and more bits.
 """
 
 import argparse
@@ -12,13 +15,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import nic_core as nic
 import numpy as np
-from nic_core.host.codec import Codec
 from nic_core.pictures import image_files
-from nic_core.pictures.picture import Picture
+from nic_core.pictures.picture import RowPicture
+from nic_core.pictures.strips import Strips
+from nic_eval.bench.random_weights import write_random
 from skimage import data
 
 ANY = "1000000000000"
@@ -37,46 +42,58 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("megapixels", nargs="*", type=float, default=[0.4, 4, 25])
+    parser.add_argument("--codec", help="id[@weights][:key=value,...]; by default the default codec")
+    parser.add_argument("--random", action="store_true", help="random weights for --codec")
+    parser.add_argument("--format", default="png", choices=("png", "tif", "ppm"), help="of the files")
     options = parser.parse_args()
-    codec = nic.load(device="cpu")
-    codec.decode(codec.encode(data.coffee()[:64, :64]))
-    print("| megapixels | tiles | encode, s a megapixel | decode | nic encode, GB at most | nic decode |")
-    print("|---|---|---|---|---|---|")
-    for size in options.megapixels:
-        picture = repeated(round((size * 1e6 * 4 / 3) ** 0.5), round((size * 1e6 * 3 / 4) ** 0.5))
-        with tempfile.TemporaryDirectory() as folder:
-            cells = [f"{size:g}", *times(codec, picture, size), *peaks(picture, Path(folder))]
-        print(f"| {' | '.join(cells)} |", flush=True)
+    print("| megapixels | tiles | encode, s a megapixel | decode | encode, GB at most | decode | bits a pixel |")
+    print("|---|---|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as name:
+        folder, codec = Path(name), options.codec
+        if options.random:
+            write_random(codec, folder / "random.safetensors")
+            codec = f"{codec}@{folder / 'random.safetensors'}"
+        for size in options.megapixels:
+            picture = repeated(round((size * 1e6 * 4 / 3) ** 0.5), round((size * 1e6 * 3 / 4) ** 0.5))
+            print(f"| {size:g} | {' | '.join(measured(picture, folder, options.format, codec))} |", flush=True)
 
 
-def repeated(width: int, height: int) -> np.ndarray:
-    """Return a picture of a size."""
-    tile = data.coffee()
-    return np.tile(tile, (-(-height // tile.shape[0]), -(-width // tile.shape[1]), 1))[:height, :width]
+def repeated(width: int, height: int) -> RowPicture:
+    """Return a picture of a size, whose rows are made when they are asked for."""
+    cup = data.coffee()
+    across = np.tile(cup, (1, -(-width // cup.shape[1]), 1))[:, :width]
+
+    def rows() -> Iterator[np.ndarray]:
+        for first in range(0, height, len(across)):
+            yield across[: height - first]
+
+    return RowPicture(Strips((height, width, 3), np.uint8, rows))
 
 
-def times(codec: Codec, picture: np.ndarray, size: float) -> list[str]:
-    """Return how a picture is divided, and seconds a megapixel in both directions."""
+def measured(picture: RowPicture, folder: Path, suffix: str, codec: str | None) -> list[str]:
+    """Return how a picture is divided, seconds a megapixel and gigabytes of both verbs, and bits a pixel."""
+    size = picture.width * picture.height / 1e6
+    source, coded, back = (folder / name for name in (f"a.{suffix}", "a.nic", f"b.{suffix}"))
+    image_files.write(picture, source)
+    chosen = ["--codec", codec] if codec else []
+    encoding = run("encode", source, coded, folder, chosen)
+    weights = (codec or "").partition("@")[2].partition(":")[0]
+    decoding = run("decode", coded, back, folder, ["--weights", weights] if weights else [])
+    tiling = nic.inspect(coded).tiling
+    tiles = f"{tiling.columns(picture.width)} x {tiling.rows(picture.height)}" if tiling else "one piece"
+    bits = coded.stat().st_size * 8 / size / 1e6
+    for path in (source, coded, back):
+        path.unlink()
+    figures = [f"{verb[which] / scale:.2f}" for which, scale in ((0, size), (1, 1)) for verb in (encoding, decoding)]
+    return [tiles, *figures, f"{bits:.2f}"]
+
+
+def run(verb: str, source: Path, target: Path, folder: Path, more: list[str]) -> tuple[float, float]:
+    """Return the seconds that a verb takes and the gigabytes that it holds at most."""
+    command = [sys.executable, "-c", VERB, verb, source, "-o", target, "--max-pixels", ANY, "--quiet", *more]
     start = time.perf_counter()
-    coded = codec.encode(picture)
-    middle = time.perf_counter()
-    for _ in codec.decode_rows(coded, max_pixels=picture.size).pixels:
-        pass
-    end = time.perf_counter()
-    tiling, (height, width) = nic.inspect(coded).tiling, picture.shape[:2]
-    tiles = f"{tiling.columns(width)} x {tiling.rows(height)}" if tiling else "one piece"
-    return [tiles, f"{(middle - start) / size:.2f}", f"{(end - middle) / size:.2f}"]
-
-
-def peaks(picture: np.ndarray, folder: Path) -> list[str]:
-    """Return the gigabytes that the two verbs hold at most."""
-    image_files.write(Picture(picture), folder / "a.png")
-    found = []
-    for verb, source, target in (("encode", "a.png", "a.nic"), ("decode", "a.nic", "b.png")):
-        command = [sys.executable, "-c", VERB, verb, source, "-o", target, "--max-pixels", ANY, "--quiet"]
-        done = subprocess.run(command, cwd=folder, check=True, stdout=subprocess.PIPE, text=True)
-        found.append(f"{int(done.stdout) / 1e9:.2f}")
-    return found
+    done = subprocess.run(command, cwd=folder, check=True, stdout=subprocess.PIPE, text=True)
+    return time.perf_counter() - start, int(done.stdout) / 1e9
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ from tbtc_reference import CODECS, GOLDEN, checkpoint, reference_picture
 from torch.utils.flop_counter import FlopCounterMode
 
 PARAMETERS = dict(zip(CODECS, (21_385_155, 29_078_031, 24_645_008, 32_337_884), strict=True))
-GMACS = dict(zip(CODECS, ((101.6, 100.3), (113.4, 112.1), (105.3, 104.3), (117.1, 116.1)), strict=True))
+GMACS = dict(zip(CODECS, ((101.6, 101.3), (113.4, 113.1), (105.3, 104.3), (117.1, 116.1)), strict=True))
+"""Encoding and decoding of 768 x 512; the last convolution counts 36 products where a transposed kernel has 25."""
 
 
 @pytest.fixture(scope="module", params=CODECS)

@@ -6,7 +6,7 @@ Each function returns one transform as a plain sequence of layers; shapes are (N
 from itertools import pairwise
 
 from nic_nn.nets.gdn import GDN
-from nic_nn.nets.layers import conv, deconv, interleave
+from nic_nn.nets.layers import ToPixels, conv, deconv, interleave
 from nic_nn.nets.swin import PatchMerging, PatchSplitting, SwinStage, ToPlanes, ToPositions
 from torch import nn
 
@@ -26,9 +26,9 @@ def conv_analysis(widths: tuple[int, ...]) -> nn.Sequential:
 
 def conv_synthesis(widths: tuple[int, ...]) -> nn.Sequential:
     """g_s: transposed 5x5 convolutions with inverse GDN between; y_hat to x_hat."""
-    first, *others = [deconv(*pair) for pair in pairwise((*reversed(widths), 3))]
+    first, *others = [deconv(*pair) for pair in pairwise(reversed(widths))]
     norms = [GDN(width, inverse=True) for width in reversed(widths[:-1])]
-    return nn.Sequential(first, *interleave(norms, others))
+    return nn.Sequential(first, *interleave(norms, [*others, ToPixels(widths[0])]))
 
 
 def conv_hyper_analysis(latent: int, widths: tuple[int, ...]) -> nn.Sequential:
