@@ -63,11 +63,12 @@ def average(
 
 def too_small(metric: Metric, sources: Sequence[Source]) -> str:
     """Return what to say of pictures that are too small for a metric, empty where none is."""
-    count = sum(min(source.width, source.height) < metric.smallest for source in sources)
-    if not count:
-        return ""
-    means = "no means" if count == len(sources) else f"means over {len(sources) - count} pictures"
-    return f"{metric.name}: {means}, {count} of {len(sources)} pictures are too small for it"
+    total, count = len(sources), sum(min(source.width, source.height) < metric.smallest for source in sources)
+    if count == total:
+        return f"{metric.name}: no means, {count} of {total} pictures are too small for it"
+    if count:
+        return f"{metric.name}: means over {total - count} of {total} pictures, the others are too small for it"
+    return ""
 
 
 def _point(setting: Setting, values: Mapping[str, float], items: Sequence[Measurement]) -> Point:
