@@ -16,6 +16,9 @@ from nic_eval.files import file_below
 
 FORMAT = 1
 
+ESTIMATED = " (estimated)"
+"""What the names of curves end in whose rates were estimated, not measured."""
+
 Kind = Literal["codec", "baseline", "published"]
 """What a curve is of; "published" figures were not measured here."""
 

@@ -14,7 +14,7 @@ from nic_core.host.runtimes import target_of
 
 from nic_eval.contestants.codecs import NicContestant
 from nic_eval.contestants.contestant import FilePicture, Setting, rgb
-from nic_eval.curves.sweeps import ESTIMATED
+from nic_eval.results import ESTIMATED
 
 
 @dataclass(frozen=True)

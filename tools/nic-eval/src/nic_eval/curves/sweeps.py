@@ -12,10 +12,7 @@ from nic_core.api import parse_codec
 from nic_core.errors import BadOption
 
 from nic_eval.curves.differences import plotted
-from nic_eval.results import Curve
-
-ESTIMATED = " (estimated)"
-"""What the names of curves end in whose rates were not measured."""
+from nic_eval.results import ESTIMATED, Curve
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ Those of a folder are measured where they lie. Others are brought into the repor
 that measures them finds them, and a later run need not bring them again.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -44,17 +44,18 @@ def find(place: PurePath, report: Path) -> Found:
 
     report: a folder whose files are none of them. NicError where there is nothing, CannotRead.
     """
-    if shards.is_shard(place) and not _is_folder(place):
+    if shards.is_shard(place) and not _is(places.is_folder, place):
+        if not _is(places.exists, place):
+            raise CannotRead(f"cannot read {place}: no such file")
         return Found(place, shards=(place,))
     if not places.is_url(place):
         folder = Path(place)
-        tars = sorted(path for path in folder.rglob(f"*{shards.SUFFIX}") if path.is_file()) if folder.is_dir() else []
         try:
             return Found(place, tuple(find_pictures(folder, report)))
         except NicError:
-            if not tars:
-                raise
-            return Found(place, shards=tuple(tars))
+            if tars := sorted(path for path in folder.rglob("*") if shards.is_shard(path) and path.is_file()):
+                return Found(place, shards=tuple(tars))
+            raise
     files = sorted(_files(place))
     if pictures := tuple(path for path in files if path.suffix.lower() in image_files.READABLE_SUFFIXES):
         return Found(place, pictures)
@@ -128,7 +129,8 @@ def _unpacked(shard: PurePath, folder: Path, cache: Cache) -> list[Path]:
             return paths
     brought = {}
     for member in shards.members(shard):
-        if PurePath(member.name).suffix.lower() in image_files.READABLE_SUFFIXES:
+        name = PurePath(member.name)
+        if name.suffix.lower() in image_files.READABLE_SUFFIXES and not name.name.startswith("."):
             target = Path(shards.inside(folder, member.name))
             make_folder(target.parent)
             atomic_write(target, member.data)
@@ -144,7 +146,7 @@ def _files(place: PurePath) -> Iterator[PurePath]:
         raise error
 
     try:
-        if not places.is_folder(place):
+        if not _is(places.is_folder, place):
             raise CannotRead(f"{place} is no folder and no {shards.SUFFIX} file")
         for folder, folders, names in places.walk(place, unread):
             folders[:] = [name for name in folders if not name.startswith(".")]
@@ -153,8 +155,8 @@ def _files(place: PurePath) -> Iterator[PurePath]:
         raise CannotRead(f"cannot read {place}: {error.strerror or error}") from error
 
 
-def _is_folder(place: PurePath) -> bool:
+def _is(what: Callable[[PurePath], bool], place: PurePath) -> bool:
     try:
-        return places.is_folder(place)
+        return what(place)
     except OSError as error:
         raise CannotRead(f"cannot read {place}: {error.strerror or error}") from error
