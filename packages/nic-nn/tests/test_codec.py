@@ -79,6 +79,21 @@ def test_any_size(install: Callable[..., Path], size: tuple[int, int], channels:
     assert abs(coded - bits) < 0.05 * bits + 128
 
 
+@pytest.mark.parametrize("size", [(64, 64), (65, 130)])
+@pytest.mark.parametrize(("channels", "dtype"), [(3, np.uint8), (1, np.uint16)])
+def test_rates_are_estimated_without_coding(
+    install: Callable[..., Path], size: tuple[int, int], channels: int, dtype: type
+) -> None:
+    install()
+    codec, pixels = nic.load("tiny", device="cpu"), values(*size, channels, dtype=dtype)
+    data = codec.encode(pixels)
+    found = codec.opened(codec.weights[0]).estimate(pixels, None, {}, {})
+    assert abs(8 * len(unpack(data).units[0]) - found.bits) < 0.05 * found.bits + 128
+    decoded = codec.decode_picture(data).pixels
+    assert (found.pixels.shape, found.pixels.dtype) == (decoded.shape, decoded.dtype)
+    assert np.abs(found.pixels.astype(int) - decoded.astype(int)).max() <= (1 if dtype == np.uint8 else 3)
+
+
 def test_edges_are_repeated() -> None:
     pixels = values(65, 130, 3)
     x = to_tensor(pixels, 64, torch.device("cpu"))

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 from nic_core import plugins
+from nic_core.codec import Estimated
 from nic_core.engines.engine import Engine
 from nic_core.host.target import Target
 from nic_core.weights import WeightsInfo, fingerprint
@@ -39,6 +40,9 @@ def nic_codecs():
     yield CodecSpec("zip-rate", "nic_fake.codec:ZipCodec", "Deflated pixels, two qualities.")
     yield CodecSpec("zip-bare", "nic_fake.codec:ZipCodec", "Deflated pixels, no weights.")
     yield CodecSpec("zip-free", "nic_fake.codec:ZipCodec", "Needs none.", weights=False, quality=(1, 100))
+    yield CodecSpec(
+        "zip-model", "nic_fake.codec:ModelCodec", "Estimates rates.", weights=False, quality=(1, 100), options=OPTIONS
+    )
 
 @hookimpl
 def nic_weights():
@@ -51,7 +55,7 @@ import time
 import zlib
 
 import numpy as np
-from nic_core.codec import Coded, PixelCodec
+from nic_core.codec import Coded, Estimated, PixelCodec
 
 class ZipCodec(PixelCodec):
     """Rounds to fewer levels the lower the quality is."""
@@ -69,12 +73,26 @@ class ZipCodec(PixelCodec):
         raw = np.frombuffer(zlib.decompress(units[0]), np.uint8)
         pixels = raw.reshape(header.height, header.width, header.channels)
         return ~pixels if options.get("invert") else pixels
+
+class ModelCodec(ZipCodec):
+    """Says what a file will hold without making it: a tenth less, for the header."""
+
+    def estimate(self, pixels, quality, encode, decode):
+        if "estimates" in encode["text"]:
+            raise ZeroDivisionError("in the model")
+        step = 101 - int(quality)
+        rounded = np.clip(pixels // step * step + step // 2, 0, 255).astype(np.uint8)
+        bits = 7.2 * len(zlib.compress(rounded.tobytes(), encode["level"]))
+        return Estimated(bits, ~rounded if decode["invert"] else rounded)
 '''
 
 
 @pytest.fixture
 def zip_codec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Install the codecs zip (quality 1 to 100), zip-rate (20 and 80), zip-bare (no weights), zip-free (needs none)."""
+    """Install the codecs zip (quality 1 to 100), zip-rate (20 and 80), zip-bare (no weights), zip-free (needs none).
+
+    And zip-model, which needs none either and estimates rates.
+    """
     site = tmp_path / "site"
     (site / "nic_fake" / "weights").mkdir(parents=True)
     (site / "nic_fake" / "__init__.py").write_text(PLUGIN)
@@ -158,6 +176,10 @@ class Here:
     def decode(self, path: Path, setting: Setting) -> np.ndarray:
         self.calls["decode"] += 1
         return self.coder.decode(path, setting)
+
+    def estimate(self, source: Path, setting: Setting) -> Estimated:
+        self.calls["estimate"] += 1
+        return self.coder.estimate(source, setting)
 
     def gmacs(self, source: Path, setting: Setting) -> Mapping[str, float]:
         self.calls["gmacs"] += 1

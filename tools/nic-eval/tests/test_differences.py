@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 from nic_core.errors import BadOption
@@ -112,12 +113,38 @@ def test_ms_ssim_in_decibels() -> None:
 
 
 def test_all_published_curves_rise_and_say_where_they_are_from() -> None:
-    assert len(published.names()) == 15
+    assert len(published.names()) == 21
     for name in published.names():
         found = published.curve(name)
         assert found.kind == "published" and found.source
         assert [point.bpp for point in found.points] == sorted(point.bpp for point in found.points)
         assert all(20 < point.metrics["psnr"] < 50 for point in found.points)
+
+
+def test_published_for_other_sets_than_kodak() -> None:
+    tecnick = [Original(f"{i}.png", 1200, 1200) for i in range(100)]
+    clic = [Original(f"{i}.png", 2048, 1365) for i in range(41)]
+    kodak = [Original(f"kodim{i:02}.png", 768, 512) for i in range(1, 25)]
+    ours = curve("ours", [0.1, 0.3, 0.6], [32, 35, 38])
+    for name, pictures in (("cca-clic", clic), ("cca-tecnick", tecnick)):
+        paper = published.curve(name)
+        assert "LabShuHangGU/CCA" in paper.source
+        sets = [Curve("ours", "codec", tuple(replace(point, measurements=items(pictures)) for point in ours.points))]
+        assert doubt(sets[0], paper, pictures) == ""
+        assert doubt(sets[0], paper, kodak).startswith("published for the ")
+        assert published.remarks([paper], pictures, ["psnr"]) == []
+        assert "this report is of other pictures" in published.remarks([paper], kodak, ["psnr"])[0]
+    assert doubt(published.curve("cca-clic"), published.curve("cca"), clic) == "published for other pictures"
+    assert not published.SETS[1].holds(clic[:40]) and not published.SETS[2].holds(clic)
+
+
+def items(pictures: list[Original]) -> tuple[Measurement, ...]:
+    return tuple(Measurement(picture.name, 1, 1.0, {}, 0, 0, 0) for picture in pictures)
+
+
+def test_figures_that_authors_print_in_a_table() -> None:
+    (point,) = published.curve("tbtc-swint-charm-2m").points
+    assert (point.bpp, point.metrics) == (0.37, {"psnr": 33.07})
 
 
 def test_is_kodak() -> None:

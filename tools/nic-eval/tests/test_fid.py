@@ -89,6 +89,17 @@ def test_the_verb_prints_figures_and_counts(
     ]
 
 
+def test_subsets_as_large_as_asked_for(
+    folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fid, "inception_features", lambda device: random_test_features)
+    assert run(["fid", *map(str, folders), "--kid-subset-size", "12"]) == 0
+    assert "(100 subsets of 12 pictures)" in capsys.readouterr().out
+    assert run(["fid", *map(str, folders), "--kid-subset-size", "39"]) == 1
+    says = f"nic: {folders[1]} has 38 pictures: --kid-subset-size can be as many at most\n"
+    assert capsys.readouterr() == ("", says)
+
+
 def test_without_the_network_there_is_no_figure(
     folders: tuple[Path, Path], offline: None, capsys: pytest.CaptureFixture[str]
 ) -> None:

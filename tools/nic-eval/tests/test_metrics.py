@@ -10,6 +10,7 @@ from nic_core.errors import BadOption
 from nic_eval.measuring.coder import unavailable
 from nic_eval.metrics import catalogue as metrics
 from nic_eval.metrics.catalogue import METRICS, MetricUnavailable
+from nic_eval.metrics.pairs import SMALLEST_LPIPS
 
 
 @pytest.fixture(autouse=True)
@@ -85,6 +86,42 @@ def test_loading_is_quiet(monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capture
     assert capfd.readouterr() == ("", "")
 
 
+def test_lpips_of_values_in_the_unit_range(
+    monkeypatch: pytest.MonkeyPatch, make_picture: Callable[..., np.ndarray]
+) -> None:
+    torch = pytest.importorskip("torch")
+
+    class Differs(torch.nn.Module):
+        """What LPIPS does with its input, without a network."""
+
+        def forward(self, one: Any, other: Any, normalize: bool) -> Any:
+            assert min(one.min(), other.min()) >= 0 and max(one.max(), other.max()) <= 1
+            return (2 if normalize else 1) * (one - other).abs().mean()
+
+    monkeypatch.setitem(sys.modules, "lpips", types.SimpleNamespace(LPIPS=lambda **_: Differs()))
+    first, second = make_picture(), make_picture(seed=1)
+    usual, unit = (metrics.load(name)(first, second) for name in ("lpips", "lpips-unit"))
+    assert usual is not None and usual == pytest.approx(2 * unit) and unit > 0
+    assert METRICS["lpips"].key != METRICS["lpips-unit"].key
+
+
+def test_the_smallest_picture_of_lpips_is_that_of_its_network() -> None:
+    """With random weights: the size is all that is looked at."""
+    torch = pytest.importorskip("torch")
+    lpips = pytest.importorskip("lpips")
+    network = lpips.LPIPS(net="alex", pretrained=False, pnet_rand=True, verbose=False).eval()
+    side = SMALLEST_LPIPS
+    assert network(*torch.rand(2, 1, 3, side, side)).numel() == 1
+    with pytest.raises(RuntimeError):
+        network(*torch.rand(2, 1, 3, side - 1, side))
+
+
+def test_values_of_other_subsets_are_kept_apart() -> None:
+    (usual,), (small,) = metrics.find(["kid"]), metrics.find(["kid"], 50)
+    assert usual.key == f"kid {metrics.installed('torch-fidelity')}" and small.key == f"{usual.key} of 50"
+    assert metrics.find(["fid"], 50)[0].key == METRICS["fid"].key
+
+
 def test_unknown_metrics_list_the_known_ones() -> None:
     with pytest.raises(BadOption, match=r"'ssim'.*psnr, ms-ssim, lpips, dists, clip, fid, kid"):
         metrics.find(["psnr", "ssim"])
@@ -107,6 +144,9 @@ def test_too_few_patches_are_refused() -> None:
     from nic_eval.metrics import patches
 
     assert "192 patches" in patches.refusal([(512, 768)] * 24, METRICS["kid"])
+    assert "--kid-subset-size" in patches.refusal([(512, 768)] * 24, METRICS["kid"])
+    assert patches.refusal([(512, 768)] * 24, metrics.find(["kid"], 192)[0]) == ""
+    assert "192 patches" in patches.refusal([(512, 768)] * 24, metrics.find(["fid"], 192)[0])
     assert patches.refusal([(512, 768)] * 125, METRICS["kid"]) == ""
     assert "999 patches" in patches.refusal([(256, 256)] * 999, METRICS["fid"])
 

@@ -274,6 +274,38 @@ def long_names(results: Results) -> Results:
     return replace(results, curves=curves, differences=tuple(found), data="a folder with " + 8 * "long_names_")
 
 
+def realism(folder: Path) -> Results:
+    """Two realisms of a codec at two qualities, and another codec that lacks FID at one."""
+
+    def curve(name: str, fid: float, psnr: float, *fids: dict[str, float]) -> Curve:
+        metrics = [{"psnr": psnr + i, "fid": fid - 5 * i, "ms-ssim": 0.95} for i in range(2)]
+        points = (
+            Point(f"quality {i}", i, 0.1 + i, {**metrics[i], **more}, ()) for i, more in enumerate(fids or ({}, {}))
+        )
+        return Curve(name, "codec", tuple(points))
+
+    alone = Point("quality 1", 1, 0.5, {"psnr": 29.0, "fid": 30.0}, ())
+    other = Curve("mini", "codec", (alone, Point("quality 2", 2, 0.9, {"psnr": 31.0}, ())))
+    return Results("realism", (), (curve("egic:realism=0", 40.0, 30.0), curve("egic:realism=1", 20.0, 27.0), other))
+
+
+def test_the_page_holds_sweeps(tmp_path):
+    data = Page(write_page(realism(tmp_path), tmp_path)).data
+    assert [line["name"] for line in data["sweeps"]] == [
+        "egic, quality 0, realism 0 to 1",
+        "egic, quality 1, realism 0 to 1",
+    ]
+    assert data["sweeps"][0]["points"] == [[0, 0], [1, 0]]
+
+
+def test_times_that_nobody_took_are_gaps(results, tmp_path):
+    curve = results.curves[0]
+    untimed = [replace(item, encode_s=None, decode_s=None) for item in curve.points[0].measurements]
+    curve = replace(curve, points=(replace(curve.points[0], measurements=tuple(untimed)), *curve.points[1:]))
+    points = Page(write_page(replace(results, curves=(curve,)), tmp_path)).data["curves"][0]["points"]
+    assert points[0]["encode_s"] is None and points[1]["encode_s"] == pytest.approx(0.12)
+
+
 def test_a_browser_uses_the_page(results, hostile, tmp_path, browser):
     mini, jpeg, single, vtm = results.curves
     alone = tmp_path / "alone"  # without the pictures that lie beside it
@@ -290,6 +322,7 @@ def test_a_browser_uses_the_page(results, hostile, tmp_path, browser):
     for place, embed in enumerate(("previews", "full")):
         pages.append(alone / f"{place}.html")
         shutil.copy(write_page(results, tmp_path, "moved.html", embed), pages[-1])
+    pages.append(write_page(realism(tmp_path), tmp_path, "realism.html"))
     pages += [write_page(gap, tmp_path, f"gap-{place}.html") for place, gap in enumerate(gaps)]
     pages.append(write_page(*hostile))
     done = subprocess.run([*browser, *map(str, pages)], capture_output=True, text=True, timeout=300)

@@ -51,6 +51,18 @@ class Decoded:
     checksum: int
 
 
+@dataclass(frozen=True)
+class Estimated:
+    """What `PixelCodec.estimate` returns.
+
+    bits: what the entropy model says that the symbols take; a file has its header besides, and what coding costs.
+    pixels: (H, W, C), what the picture decodes to.
+    """
+
+    bits: float
+    pixels: np.ndarray
+
+
 class PixelCodec(ABC):
     """A codec with one set of weights in place.
 
@@ -110,6 +122,16 @@ class PixelCodec(ABC):
     def decompress_batch(self, files: Sequence[File], options: dict[str, Any]) -> Sequence[np.ndarray | Decoded]:
         """Return the pixels of files in one piece whose headers differ in their checksums only; as in `decompress`."""
         return [self.decompress(file.units, file.header, options) for file in files]
+
+    def estimate(
+        self, pixels: np.ndarray, quality: float | None, encode: dict[str, Any], decode: dict[str, Any]
+    ) -> Estimated:
+        """Return the rate of a picture as the model estimates it, and the picture decoded, without coding anything.
+
+        pixels, quality: as in `compress`. encode, decode: every option of the codec's spec for either, checked.
+        BadOption from codecs that have no model of their rate.
+        """
+        raise BadOption(f"{self.info.codec} does not estimate rates")
 
     def compress_tiles(self, pixels: Pixels, tiling: Tiling, quality: float | None, options: dict[str, Any]) -> Coded:
         """Code pixels in tiles; the rest as in `compress`. Only called where `tile` is not 0.

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from nic_core import progress
-from nic_core.codec import Coded
+from nic_core.codec import Coded, Estimated
 from nic_core.errors import BadWeights, DamagedFile, NicError
 from nic_core.format.container import File, Header
 from nic_core.format.tiling import Area
@@ -28,7 +28,7 @@ from nic_nn.config import no_larger_than
 from nic_nn.entropy.coders import coder
 from nic_nn.entropy.latent import channels_last, planes
 from nic_nn.memory import explained
-from nic_nn.model import LatentModel
+from nic_nn.model import NATS_TO_BITS, LatentModel
 from nic_nn.weights.export import add_graphs, export
 from nic_nn.weights.loading import fill_floats, load_model, scope_of
 
@@ -161,6 +161,21 @@ class LatentCodec(TiledCodec):
             x_hat = self.synthesise(planes(np.concatenate(decoded), self.torch_device), head.quality, options)
             whole = Area(0, 0, head.width, head.height)
             return [to_pixels(x_hat[one], whole, head) for one in each(len(files))]
+
+    def estimate(
+        self, pixels: np.ndarray, quality: float | None, encode: dict[str, Any], decode: dict[str, Any]
+    ) -> Estimated:
+        """See `PixelCodec.estimate`: the model's forward pass in floating point, in one piece whatever the size."""
+        encode, (height, width, channels) = self.prepared(pixels, encode), pixels.shape
+        ids, depth = (self.info.entropy_id, self.info.synthesis_id), 16 if pixels.dtype == np.uint16 else 8
+        head = Header(width, height, channels, depth, self.info.codec, "", *ids, quality, 0)
+        with torch.inference_mode(), explained_memory(pixels.shape):
+            x = to_tensor(pixels, self.stride, self.torch_device, self.picture_channels)
+            latents = self.model.estimate(self.analyse(x, quality, encode))
+            x_hat = self.synthesise(latents.y_hat, quality, decode)
+            nats = sum(value.double().sum().item() for value in latents.log_likelihoods.values())
+            decoded = to_pixels(x_hat, Area(0, 0, width, height), head)
+            return Estimated(-NATS_TO_BITS * nats, decoded)
 
     def encode_latents(self, y: np.ndarray, z: np.ndarray, edges: Edges = NO_EDGES) -> tuple[bytes, int]:
         """See `TiledCodec.encode_latents`."""

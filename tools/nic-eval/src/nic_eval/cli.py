@@ -1,12 +1,13 @@
 """`nic eval`, `nic compare`, `nic fid` and `nic report`."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 import click
 import numpy as np
 from nic_core.cli.crew import Crew, with_crew
+from nic_core.cli.jobs import PlaceType
 from nic_core.cli.system.completion import CodecName
 from nic_core.errors import BadOption
 
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
     from nic_eval.report.pictures import Embed
 
 BASELINES = "jpeg, webp, avif, jpeg2000, jxl, heic; bpg, vtm, x265 where their programs are on the PATH"
+
+METRICS = (
+    "psnr, ms-ssim, lpips, lpips-unit, dists, clip; fid, kid of patches; fid-whole, kid-whole; top1:MODEL, fd:MODEL of "
+    "timm's models, such as top1:resnet50.a1_in1k or resnet50@FILE, and fd of DINOv2"
+)
 
 codec_option = click.option(
     "--codec",
@@ -42,12 +48,23 @@ embed_option = click.option(
     help="What report.html holds: previews, with the exact pictures beside it in pictures/, or all in one file.",
 )
 published_option = click.option(
-    "--published", metavar="NAME,...", default="", help="Published Kodak curves to show, such as vtm,elic2022."
+    "--published", metavar="NAME,...", default="", help="Published curves to show, such as vtm,elic2022,cca-clic."
+)
+subset_option = click.option(
+    "--kid-subset-size",
+    type=click.IntRange(min=2),
+    metavar="N",
+    help="Pictures, or patches, in each of KID's 100 subsets. [default: 1000]",
 )
 
 
 @click.command()
-@click.option("--data", required=True, type=click.Path(path_type=Path), help="Folder tree of pictures.")
+@click.option(
+    "--data",
+    required=True,
+    type=PlaceType(),
+    help="Folder tree of pictures or of .tar shards, a shard, or a URL of any.",
+)
 @codec_option
 @baseline_option
 @click.option(
@@ -55,7 +72,17 @@ published_option = click.option(
     default="psnr,ms-ssim",
     show_default=True,
     metavar="NAME,...",
-    help="Any of psnr, ms-ssim, lpips, dists, clip, fid, kid.",
+    help=f"Any of {METRICS}.",
+)
+@subset_option
+@click.option(
+    "--estimate",
+    is_flag=False,
+    flag_value="only",
+    type=click.Choice(["only", "both"]),
+    metavar="[only|both]",
+    help="Take codecs' rates as their models estimate them, from a forward pass without files: fast. 'both' measures "
+    "files beside them.",
 )
 @click.option(
     "--qualities", metavar="Q,...", help="Points of codecs whose weights cover a range. [default: 1,10,25,40,...,100]"
@@ -67,10 +94,12 @@ published_option = click.option(
 @with_crew
 @device_option
 def evaluate(
-    data: Path,
+    data: PurePath,
     codecs: tuple[str, ...],
     baselines: str,
     metrics: str,
+    kid_subset_size: int | None,
+    estimate: str | None,
     qualities: str | None,
     anchors: tuple[str, ...],
     published: str,
@@ -79,12 +108,16 @@ def evaluate(
     crew: Crew,
     device: str,
 ) -> int:
-    """Measure codecs on a folder of pictures, from real files, and write a report.
+    """Measure codecs on pictures, from real files, and write a report.
 
     \b
     nic eval --data kodak/ --codec mini --baseline jpeg,webp --out report
     nic eval --data kodak/ --codec mini --codec tbtc-conv-charm@w.safetensors \\
         --metrics psnr,ms-ssim,lpips --anchor published:vtm --out report
+
+    \b
+    nic eval --data s3://bucket/clic.tar --codec egic:realism=0 --codec egic:realism=1 \\
+        --metrics psnr,lpips,fid-whole,top1:resnet50.a1_in1k --out report
 
     Open report/report.html. Run again after Ctrl-C, or with more codecs or metrics: only what is missing is measured.
     Times can be compared where one worker measures, as by default. docs/evaluate.md says how each figure is defined.
@@ -99,8 +132,8 @@ def evaluate(
     request = Request(
         data,
         out,
-        tuple(contestants(codecs, baselines, device, points)),
-        tuple(catalogue.find(names_of(metrics))),
+        tuple(contestants(codecs, baselines, device, points, estimate)),
+        tuple(catalogue.find(names_of(metrics), kid_subset_size or catalogue.KID_SUBSET_SIZE)),
         anchors,
         tuple(names_of(published)),
         *crew.chosen(device, 1),
@@ -158,8 +191,9 @@ def compare(
 @click.command()
 @click.argument("reference", type=click.Path(path_type=Path))
 @click.argument("decoded", type=click.Path(path_type=Path))
+@subset_option
 @device_option
-def fid(reference: Path, decoded: Path, device: str) -> None:
+def fid(reference: Path, decoded: Path, kid_subset_size: int | None, device: str) -> None:
     """Print FID and KID of the pictures in a folder against those in another, as whole pictures.
 
     \b
@@ -167,11 +201,12 @@ def fid(reference: Path, decoded: Path, device: str) -> None:
     nic decode files/ -o decoded/
     nic fid coco/ decoded/
 
-    A picture that cannot be read ends it. 'nic eval --metrics fid,kid' measures patches instead.
+    A picture that cannot be read ends it. 'nic eval' measures the same as fid-whole and kid-whole, of patches as fid
+    and kid.
     """
     from nic_eval.metrics import folders as measuring  # slow to import; --help can do without
 
-    found = measuring.distance(reference, decoded, device)
+    found = measuring.distance(reference, decoded, device, kid_subset_size=kid_subset_size)
     click.echo(f"FID        {found.fid:.6g}")
     click.echo(f"KID        {found.kid:.6g} ({measuring.KID_SUBSETS} subsets of {found.kid_subset_size} pictures)")
     click.echo(f"reference  {found.reference} pictures")
@@ -203,13 +238,24 @@ def report(files: tuple[Path, ...], anchors: tuple[str, ...], published: str, ou
 
 
 def contestants(
-    codecs: Sequence[str], baselines: str, device: str, qualities: tuple[float, ...] | None = None
+    codecs: Sequence[str],
+    baselines: str,
+    device: str,
+    qualities: tuple[float, ...] | None = None,
+    estimate: str | None = None,
 ) -> list["Contestant"]:
-    """Return who takes part; UsageError where nobody does, CodecNotFound and BadOption for mistyped names."""
+    """Return who takes part; UsageError where nobody does, CodecNotFound and BadOption for mistyped names.
+
+    estimate: "only" for codecs whose rates are estimated, "both" for these beside those whose files are measured.
+    """
     from nic_eval.contestants import baselines as known  # slow to import; --help can do without
     from nic_eval.contestants.codecs import QUALITIES, NicContestant
+    from nic_eval.contestants.estimates import EstimatedContestant
 
-    ours = [NicContestant(text, device, qualities or QUALITIES) for text in codecs]
+    kinds = {"only": (EstimatedContestant,), "both": (NicContestant, EstimatedContestant)}.get(
+        estimate or "", (NicContestant,)
+    )
+    ours = [kind(text, device, qualities or QUALITIES) for text in codecs for kind in kinds]
     for contestant in ours:
         contestant.check()
     found = [*ours, *(known.find(name) for name in names_of(baselines))]

@@ -6,6 +6,9 @@ from pathlib import Path
 from nic_core.errors import NicError
 from nic_core.pictures import image_files
 
+ORIGINALS = "originals"
+"""Where pictures are brought that lie in shards or at URLs, in a report's folder."""
+
 
 def file_hash(path: Path) -> str:
     """Return the SHA-256 of a file in hexadecimal; NicError where it cannot be read."""
@@ -38,7 +41,7 @@ def find_pictures(folder: Path, report: Path | None = None) -> list[Path]:
     if not folder.is_dir():
         raise NicError(f"{folder} is no folder")
     suffixes = image_files.READABLE_SUFFIXES
-    made = {(report / name).resolve() for name in ("files", "pictures", "plots")} if report else set()
+    made = {(report / name).resolve() for name in ("files", "pictures", "plots", ORIGINALS)} if report else set()
     found = sorted(
         path
         for path in folder.rglob("*")

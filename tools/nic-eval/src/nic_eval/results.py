@@ -16,6 +16,9 @@ from nic_eval.files import file_below
 
 FORMAT = 1
 
+ESTIMATED = " (estimated)"
+"""What the names of curves end in whose rates were estimated, not measured."""
+
 Kind = Literal["codec", "baseline", "published"]
 """What a curve is of; "published" figures were not measured here."""
 
@@ -27,16 +30,17 @@ class Measurement:
     picture: name of the original, see `Results.pictures`. bytes: of the whole file.
     file: the coded file; decoded: a lossless picture of what it decodes to, kept for the page; both relative to the
         folder of results.json, empty where not kept.
-    metrics: by name: "psnr" (dB), "ms-ssim", "lpips", "dists", "clip".
-    encode_s, decode_s: wall time without start-up; peak_memory: bytes of the process that measured.
+    metrics: by name, see `nic_eval.metrics.catalogue`; "psnr" in dB.
+    encode_s, decode_s: wall time without start-up, None where nothing was coded; peak_memory: bytes of the process
+        that measured, 0 where nobody knows.
     """
 
     picture: str
     bytes: int
     bpp: float
     metrics: Mapping[str, float]
-    encode_s: float
-    decode_s: float
+    encode_s: float | None
+    decode_s: float | None
     peak_memory: int
     file: str = ""
     decoded: str = ""
@@ -48,7 +52,8 @@ class Point:
 
     label: what the page calls it, unique in its curve ("quality 50", "lambda 0.01").
     quality: 1 to 100 of nic's codecs, a baseline's own setting otherwise; None where there is none.
-    bpp, metrics: means over the pictures; metrics also holds those of the whole set ("fid", "kid").
+    bpp, metrics: means over the pictures; a metric's over those that are large enough for
+        it. metrics also holds those of the whole set ("fid", "kid").
     """
 
     label: str
@@ -169,7 +174,8 @@ def _check(results: Results) -> None:
             for item in point.measurements:
                 if item.picture not in sizes:
                     raise ValueError(f"{curve.name}, {point.label} has a picture {item.picture!r} that is not listed")
-                if not (0 < item.bpp < math.inf and math.isfinite(item.encode_s) and math.isfinite(item.decode_s)):
+                times = (item.encode_s or 0.0, item.decode_s or 0.0)
+                if not (0 < item.bpp < math.inf and all(map(math.isfinite, times))):
                     raise ValueError(f"{curve.name}, {point.label} has no finite rate or times for {item.picture}")
 
 

@@ -1,13 +1,13 @@
 // Opens pages of nic-eval in Chromium and uses them as a reader would. Arguments: the browser; the page; one with long
-// names and a bad point; one without the exact pictures beside it; one that holds them; and further pages, with gaps, of
-// which every point is only selected once.
+// names and a bad point; one without the exact pictures beside it; one that holds them; one with sweeps of an option; and
+// further pages, with gaps, of which every point is only selected once.
 // Prints one line for each check that held; the first that does not ends with its name and an exit code of 1.
 
 import assert from "node:assert/strict";
 import { pathToFileURL } from "node:url";
 import { chromium } from "playwright-core";
 
-const [executablePath, file, long, alone, full, ...others] = process.argv.slice(2);
+const [executablePath, file, long, alone, full, realism, ...others] = process.argv.slice(2);
 const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
 const complaints = [];
 
@@ -315,6 +315,31 @@ await check("a bad point is marked at the border and named, and seen if asked fo
   assert.equal(await shown.locator(".point.stray").count(), 0);
   await shown.locator("#metric").selectOption("lpips");
   assert.match(await shown.locator("#outside").innerText(), /Without LPIPS: jpeg.*, single.*, vtm/);
+  await shown.context().close();
+});
+
+await check("one metric is drawn over another, with a line for each sweep", async () => {
+  const shown = await open({}, realism);
+  await shown.locator(".point").first().waitFor();
+  assert.equal(await shown.locator(".point").count(), 6);
+  assert.equal(await shown.locator("path.sweep").count(), 0);
+  await shown.locator("#over").selectOption("fid");
+  assert.equal(await shown.locator(".point").count(), 5); // one has no FID
+  assert.equal(await shown.locator("path.sweep").count(), 2);
+  assert.equal(await shown.locator(".curve path.line").count(), 1); // mini is in no sweep
+  assert.equal(await shown.locator("#extent").isDisabled(), true);
+  assert.match(await shown.locator("#chart").innerText(), /FID, lower is better/);
+  assert.match(await shown.locator("#outside").innerText(), /Lines: egic, quality 0, realism 0 to 1; egic, quality 1/);
+  const at = async (key) => centre(shown.locator(`.point[data-key="${key}"]`));
+  const [plain, real] = [await at("0.0"), await at("1.0")];
+  assert.ok(plain.x > real.x && plain.y < real.y, "the lower FID lies to the left, the higher PSNR above");
+  await shown.mouse.move(plain.x + 1, plain.y + 1);
+  assert.match(await shown.locator(".tooltip").innerText(), /0\.100 bpp · PSNR 30\.00 dB · FID 40\.00/);
+  await shown.locator("#legend button").nth(1).click(); // without one of its curves a sweep has no line
+  assert.equal(await shown.locator("path.sweep").count(), 0);
+  await shown.locator("#over").selectOption("");
+  assert.equal(await shown.locator("#extent").isDisabled(), false);
+  assert.equal(await shown.locator(".point").count(), 4);
   await shown.context().close();
 });
 

@@ -1,7 +1,11 @@
-"""Published rate-distortion figures on the Kodak pictures, for anchors and for dashed lines in plots."""
+"""Published rate-distortion figures on the sets of pictures that papers use, for anchors and for dashed lines in plots.
+
+Each set has a file of figures beside this module, named after it.
+"""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -16,9 +20,44 @@ PREFIX = "published:"
 KODAK = frozenset(f"kodim{number:02}" for number in range(1, 25))
 
 
+@dataclass(frozen=True)
+class PictureSet:
+    """Pictures that figures were published for, told by how many there are, their sizes, and names where they have any.
+
+    file: of the figures, without ending. title: as a sentence goes on, "means over ...".
+    fits: whether a picture of (width, height) may be one of them. names: of the files, without endings, or none.
+    """
+
+    file: str
+    title: str
+    count: int
+    fits: Callable[[int, int], bool]
+    names: frozenset[str] = frozenset()
+
+    def holds(self, pictures: Iterable[Original]) -> bool:
+        """Whether these are the pictures of the set."""
+        found = list(pictures)
+        names = {picture.name.rpartition("/")[2].partition(".")[0] for picture in found}
+        right = len(found) == self.count and all(self.fits(picture.width, picture.height) for picture in found)
+        return right and (not self.names or names == self.names)
+
+
+SETS = (
+    PictureSet("kodak", "the 24 Kodak pictures", 24, lambda *size: set(size) == {768, 512}, KODAK),
+    PictureSet("clic", "the 41 pictures of CLIC (professional, validation)", 41, lambda *size: max(size) <= 2048),
+    PictureSet("tecnick", "the 100 pictures of Tecnick (1200 x 1200)", 100, lambda *size: set(size) == {1200}),
+)
+
+
 @cache
-def _figures() -> dict[str, dict[str, Any]]:
-    return json.loads((files("nic_eval.curves") / "kodak.json").read_text())
+def _figures() -> dict[str, tuple[PictureSet, dict[str, Any]]]:
+    """Return each curve's set and record by its name."""
+    folder = files("nic_eval.curves")
+    return {
+        name: (pictures, record)
+        for pictures in SETS
+        for name, record in json.loads((folder / f"{pictures.file}.json").read_text()).items()
+    }
 
 
 def names() -> list[str]:
@@ -31,30 +70,34 @@ def curve(name: str) -> Curve:
     short = name.removeprefix(PREFIX)
     if short not in _figures():
         raise BadOption(f"no published figures are called {short!r}; there are {', '.join(names())}")
-    record = _figures()[short]
+    pictures, record = _figures()[short]
     metrics = [metric for metric in record if metric not in ("source", "bpp")]
     points = tuple(
         Point(f"{bpp:.3f} bpp", None, bpp, {metric: record[metric][i] for metric in metrics}, ())
         for i, bpp in enumerate(record["bpp"])
     )
-    return Curve(PREFIX + short, "published", points, "means over the 24 Kodak pictures", {}, record["source"])
+    return Curve(PREFIX + short, "published", points, f"means over {pictures.title}", {}, record["source"])
+
+
+def set_of(curve: Curve) -> PictureSet:
+    """Return the pictures that a published curve is of; Kodak's where another version of nic published it."""
+    pictures, _ = _figures().get(curve.name.removeprefix(PREFIX), (SETS[0], None))
+    return pictures
 
 
 def is_kodak(pictures: Iterable[Original]) -> bool:
-    """Whether these are the pictures that the published figures were measured on, by their names and sizes."""
-    names, sizes = set(), set()
-    for picture in pictures:
-        names.add(picture.name.rpartition("/")[2].partition(".")[0])
-        sizes.add(frozenset((picture.width, picture.height)))
-    return names == KODAK and sizes == {frozenset((768, 512))}
+    """Whether these are the 24 Kodak pictures, by their names and sizes."""
+    return SETS[0].holds(pictures)
 
 
 def remarks(curves: Iterable[Curve], pictures: Iterable[Original], metrics: Sequence[str]) -> list[str]:
     """Return what a report of these curves must say of the published ones: other pictures, metrics that they lack."""
-    shown = [curve for curve in curves if curve.kind == "published"]
-    notes = []
-    if shown and not is_kodak(pictures):
-        notes.append("published curves are means over the 24 Kodak pictures; this report is of other pictures")
+    shown, measured = [curve for curve in curves if curve.kind == "published"], list(pictures)
+    notes = [
+        f"published curves are means over {others.title}; this report is of other pictures"
+        for others in dict.fromkeys(map(set_of, shown))
+        if not others.holds(measured)
+    ]
     lacking = {curve.name: _lacking(curve, metrics) for curve in shown}
     return notes + [f"{name} has no published {' or '.join(missing)}" for name, missing in lacking.items() if missing]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from nic_eval.curves.differences import plotted
-from nic_eval.metrics.catalogue import METRICS
+from nic_eval.metrics.catalogue import known
 from nic_eval.results import Curve
 
 FAR = 6.0
@@ -98,7 +98,8 @@ def _far_off(points: Sequence[Place], metric: str) -> set[Place]:
     values = [place.value for place in points]
     # With each column the distance that is never far, where most points are alike.
     columns = [([math.log(place.rate) for place in points], 1.0)]
-    if not METRICS[metric].higher_is_better and min(values) > 0:  # a distance spans powers of ten
+    described = known(metric)
+    if described and not described.higher_is_better and min(values) > 0:  # a distance spans powers of ten
         columns.append(([math.log(value) for value in values], 1.0))
     else:
         columns.append((values, 0.25 * abs(median(values))))

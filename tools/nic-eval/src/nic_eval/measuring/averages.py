@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import fmean
 
 from rich.console import Console
@@ -10,7 +11,7 @@ from nic_eval.contestants.contestant import Contestant, Setting
 from nic_eval.measuring import sets
 from nic_eval.measuring.request import Log
 from nic_eval.measuring.sources import Source
-from nic_eval.measuring.task import Bench, Done
+from nic_eval.measuring.task import Bench, Done, Task
 from nic_eval.metrics.catalogue import Metric
 from nic_eval.results import Curve, Measurement, Point
 from nic_eval.terminal import status
@@ -29,11 +30,10 @@ class Entry:
 def average(
     entry: Entry, sources: Sequence[Source], metrics: Sequence[Metric], bench: Bench, log: Log, console: Console
 ) -> Curve:
-    """Return the means of every setting; a metric that lacks for some picture has none."""
+    """Return the means of every setting; a metric's are over the pictures that are large enough for it."""
     name = entry.contestant.name
     of_set = [metric for metric in metrics if metric.of_set]
     points = []
-    too_small = {}
     for setting in entry.settings:
         items = [
             entry.done[setting, source.name].measurement for source in sources if (setting, source.name) in entry.done
@@ -47,23 +47,28 @@ def average(
             shown = f"{', '.join(metric.name for metric in of_set)} of {name}, {setting.label}"
             try:
                 with status(console, shown):
-                    files = [item.file for item in items]
-                    values = sets.measure(bench, entry.contestant, setting, files, sources, of_set)
+                    tasks = [Task(entry.contestant, setting, source) for source in sources]
+                    pairs = zip(tasks, items, strict=True)
+                    decoders = [partial(bench.decode, task, item.file) for task, item in pairs]
+                    values = sets.measure(bench, tasks, decoders, of_set)
             except Exception as error:  # as in _measure
                 log.fail(f"{shown} failed", error)
         for metric in metrics:
-            have = [item.metrics[metric.name] for item in items if metric.name in item.metrics]
-            if len(have) == len(items):
+            if have := [item.metrics[metric.name] for item in items if metric.name in item.metrics]:
                 values[metric.name] = fmean(have)
-            elif not metric.of_set:
-                too_small[metric.name] = len(items) - len(have)
         points.append(_point(setting, values, items))
-    for metric_name, count in too_small.items():
-        note = f"{metric_name}: no means, {count} of {len(sources)} pictures are too small for it"
-        if note not in log.notes:
-            log.notes.append(note)
     points.sort(key=lambda point: point.bpp)
     return Curve(name, entry.contestant.kind, tuple(points), entry.contestant.description, entry.gmacs)
+
+
+def too_small(metric: Metric, sources: Sequence[Source]) -> str:
+    """Return what to say of pictures that are too small for a metric, empty where none is."""
+    total, count = len(sources), sum(min(source.width, source.height) < metric.smallest for source in sources)
+    if count == total:
+        return f"{metric.name}: no means, {count} of {total} pictures are too small for it"
+    if count:
+        return f"{metric.name}: means over {total - count} of {total} pictures, the others are too small for it"
+    return ""
 
 
 def _point(setting: Setting, values: Mapping[str, float], items: Sequence[Measurement]) -> Point:

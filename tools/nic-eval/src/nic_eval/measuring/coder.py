@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from nic_core.codec import Estimated
 from nic_core.errors import NicError, TargetUnreachable
 from nic_core.files.atomic import atomic_write, make_folder
 from nic_core.host.target import Target, Trial, search
 
-from nic_eval.contestants.contestant import Contestant, Setting, read_original, rgb
+from nic_eval.contestants.contestant import Contestant, FilePicture, Setting, read_original, rgb
+from nic_eval.contestants.estimates import EstimatedContestant
 from nic_eval.memory import peak_memory, reset_peak_memory
 from nic_eval.metrics import catalogue
 
@@ -60,10 +62,16 @@ class Coder:
         decoded = self.contestant.decode(data, setting)
         decode_s = time.perf_counter() - start
         memory = peak_memory()
-        if decoded.shape[:2] != original.pixels.shape[:2]:
-            height, width = decoded.shape[:2]
-            raise NicError(f"it decodes to {width} x {height} instead of {original.width} x {original.height}")
+        _check_size(decoded, original)
         return Coded(len(data), encode_s, decode_s, memory, decoded)
+
+    def estimate(self, source: Path, setting: Setting) -> Estimated:
+        """Return what `EstimatedContestant.estimate` does; NicError where the decoded picture has another size."""
+        assert isinstance(self.contestant, EstimatedContestant)
+        original = read_original(source)
+        found = self.contestant.estimate(original, setting)
+        _check_size(found.pixels, original)
+        return found
 
     def decode(self, path: Path, setting: Setting) -> np.ndarray:
         """Return the picture of a file that was coded before, uint8 (H, W, 3)."""
@@ -87,6 +95,12 @@ class Coder:
     def gmacs(self, source: Path, setting: Setting) -> Mapping[str, float]:
         """Return what `Contestant.gmacs` counts."""
         return self.contestant.gmacs(read_original(source), setting)
+
+
+def _check_size(decoded: np.ndarray, original: FilePicture) -> None:
+    if decoded.shape[:2] != original.pixels.shape[:2]:
+        height, width = decoded.shape[:2]
+        raise NicError(f"it decodes to {width} x {height} instead of {original.width} x {original.height}")
 
 
 def judge(names: Sequence[str], source: Path, decoded: np.ndarray) -> dict[str, float]:

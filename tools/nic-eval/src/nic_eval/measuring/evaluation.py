@@ -16,9 +16,8 @@ from rich.console import Console
 from nic_eval.contestants.contestant import Contestant, Setting
 from nic_eval.curves import published
 from nic_eval.curves.differences import default_anchors, differences
-from nic_eval.files import find_pictures
-from nic_eval.measuring import sets
-from nic_eval.measuring.averages import Entry, average
+from nic_eval.measuring import originals, sets
+from nic_eval.measuring.averages import Entry, average, too_small
 from nic_eval.measuring.cache import Cache
 from nic_eval.measuring.lanes import Lane, open_lanes
 from nic_eval.measuring.request import Log, Request
@@ -52,12 +51,12 @@ def evaluate(request: Request) -> Evaluated:
     finished is kept.
     """
     request.check()
-    paths = find_pictures(request.data, request.out)
+    found = originals.find(request.data, request.out)
     log = Log()
     console = Console(stderr=True)
     with closing(open_engine(request.engine, request.wanted)) as engine, open_lanes(engine) as lanes:
         bench = Bench(request.out, Cache(request.out / "cache.jsonl"), engine.slots)
-        sources = survey(request.data, paths, bench.cache, log, console)
+        sources = survey(*originals.bring(found, request.out, bench.cache, log, console), bench.cache, log, console)
         metrics = _available(request.metrics, sources, lanes[0], log, console)
         entries = _measure_all(request.contestants, sources, metrics, bench, lanes, log, console)
     curves = [curve for entry in entries if (curve := average(entry, sources, metrics, bench, log, console)).points]
@@ -69,6 +68,7 @@ def evaluate(request: Request) -> Evaluated:
         (entry.contestant.name, request.out / done.measurement.file): setting
         for entry in entries
         for (setting, _), done in entry.done.items()
+        if done.measurement.file
     }
     return Evaluated(_results(request, sources, curves, log), tuple(sources), tuple(log.failures), settings)
 
@@ -83,7 +83,10 @@ def _available(
             if metric.of_set and (reason := sets.refusal(metric, sources)):
                 missing[metric.name] = reason
     log.notes.extend(missing.values())
-    return [metric for metric in metrics if metric.name not in missing]
+    found = [metric for metric in metrics if metric.name not in missing]
+    remarks = [text for metric in found for text in (too_small(metric, sources), sets.remark(metric, sources))]
+    log.notes.extend(filter(None, remarks))
+    return found
 
 
 def _measure_all(
@@ -176,7 +179,7 @@ def _results(request: Request, sources: Sequence[Source], measured: Sequence[Cur
     known = {curve.name for curve in curves}
     anchors = [name for name in anchors if name in known]  # one that failed is among the failures
     return Results(
-        printable(request.data.resolve().name),
+        printable(request.data.name or Path(request.data).resolve().name),
         pictures,
         tuple(curves),
         differences(curves, anchors, pictures),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from nic_core.codec import Estimated
 from nic_core.engines.engine import Engine, Link, Serve, Worker
 from nic_core.errors import WorkerDied
 from nic_core.host.target import Target
@@ -46,6 +47,10 @@ class Lane:
     def decode(self, path: Path, setting: Setting) -> np.ndarray:
         """See `Coder.decode`; WorkerDied."""
         return self._call("coder", _decode, path, setting)
+
+    def estimate(self, source: Path, setting: Setting) -> Estimated:
+        """See `Coder.estimate`; WorkerDied."""
+        return self._call("coder", _estimate, source, setting)
 
     def nearest(self, source: Path, target: Target) -> tuple[Setting, str]:
         """See `Coder.nearest`; WorkerDied."""
@@ -110,6 +115,10 @@ def _code(ready: Coder, source: Path, setting: Setting, target: Path) -> Coded:
 
 def _decode(ready: Coder, path: Path, setting: Setting) -> np.ndarray:
     return ready.decode(path, setting)
+
+
+def _estimate(ready: Coder, source: Path, setting: Setting) -> Estimated:
+    return ready.estimate(source, setting)
 
 
 def _nearest(ready: Coder, source: Path, target: Target) -> tuple[Setting, str]:

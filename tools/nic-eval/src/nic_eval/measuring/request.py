@@ -1,7 +1,7 @@
 """What is asked of an evaluation, and what it tells besides figures."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from nic_core.engines.engine import LOCAL, Wanted
 from nic_core.errors import BadOption, NicError
@@ -16,11 +16,12 @@ from nic_eval.results import Curve
 class Request:
     """What to evaluate.
 
-    data: folder of pictures. out: folder of the report. anchors: names of curves, none for the default one.
-    published: names of published curves to show. engine, wanted: what measures, by default one process of this machine.
+    data: folder of pictures or of shards, a shard, or a URL of any. out: folder of the report.
+    anchors: names of curves, none for the default one. published: names of published curves to show.
+    engine, wanted: what measures, by default one process of this machine.
     """
 
-    data: Path
+    data: PurePath
     out: Path
     contestants: tuple[Contestant, ...]
     metrics: tuple[Metric, ...]

@@ -1,11 +1,15 @@
 """One picture at one setting: measured, or taken from what an earlier run measured."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nic_eval.contestants.contestant import Contestant, Setting
+import numpy as np
+
+from nic_eval.contestants.contestant import Contestant, Setting, read_original
+from nic_eval.contestants.estimates import EstimatedContestant
 from nic_eval.files import file_hash
 from nic_eval.measuring.cache import Cache, key_of
 from nic_eval.measuring.lanes import Lane
@@ -56,41 +60,63 @@ class Bench:
         """Measure a task, or only what the cache lacks of it. Raises what the codec raises, and WorkerDied."""
         record = self.cache.get(task.key)
         decoded = None
-        if not self._is_there(record):
-            coded = lane.code(task.source.path, task.setting, self.out / task.file)
-            decoded = coded.decoded
-            record = {
-                "file": task.file,
-                "sha256": file_hash(self.out / task.file),
-                "bytes": coded.bytes,
-                "encode_s": coded.encode_s,
-                "decode_s": coded.decode_s,
-                "peak_memory": coded.peak_memory,
-                "workers": self.workers,
-                "metrics": {},
-            }
+        if not self._is_there(task, record):
+            record, decoded = (self._estimated if _is_estimated(task) else self._coded)(task, lane)
             self.cache.replace(task.key, record)
         values = record.get("metrics", {})
         missing = [metric for metric in metrics if metric.key not in values]
         if missing:
             if decoded is None:
-                decoded = lane.decode(self.out / record["file"], task.setting)
+                decoded = self._decoded(task, record, lane)
             found = lane.judge([metric.name for metric in missing], task.source.path, decoded)
             # None: too small for this metric, which need not be found out again.
             fresh = {metric.key: found.get(metric.name) for metric in missing}
             self.cache.put(task.key, {"metrics": fresh})
             values = {**values, **fresh}
+        pixels = task.source.width * task.source.height
         measurement = Measurement(
             task.source.name,
-            record["bytes"],
-            8 * record["bytes"] / (task.source.width * task.source.height),
+            math.ceil(record["bits"] / 8) if _is_estimated(task) else record["bytes"],
+            (record["bits"] if _is_estimated(task) else 8 * record["bytes"]) / pixels,
             {metric.name: values[metric.key] for metric in metrics if values[metric.key] is not None},
-            record["encode_s"],
-            record["decode_s"],
-            record["peak_memory"],
-            record["file"],
+            record.get("encode_s"),
+            record.get("decode_s"),
+            record.get("peak_memory", 0),
+            record.get("file", ""),
         )
         return Done(measurement, record["workers"])
+
+    def decode(self, task: Task, file: str) -> np.ndarray:
+        """Return the pixels that a task's picture decodes to, in this process. file: the coded one, if there is one."""
+        if isinstance(task.contestant, EstimatedContestant):
+            return task.contestant.estimate(read_original(task.source.path), task.setting).pixels
+        return task.contestant.decode((self.out / file).read_bytes(), task.setting)
+
+    def _coded(self, task: Task, lane: Lane) -> tuple[dict[str, Any], np.ndarray]:
+        """Code a picture, and return the record of it and what it decodes to."""
+        coded = lane.code(task.source.path, task.setting, self.out / task.file)
+        record = {
+            "file": task.file,
+            "sha256": file_hash(self.out / task.file),
+            "bytes": coded.bytes,
+            "encode_s": coded.encode_s,
+            "decode_s": coded.decode_s,
+            "peak_memory": coded.peak_memory,
+            "workers": self.workers,
+            "metrics": {},
+        }
+        return record, coded.decoded
+
+    def _estimated(self, task: Task, lane: Lane) -> tuple[dict[str, Any], np.ndarray]:
+        """Estimate a picture's rate, and return the record of it and what it decodes to."""
+        found = lane.estimate(task.source.path, task.setting)
+        return {"bits": found.bits, "workers": 1, "metrics": {}}, found.pixels
+
+    def _decoded(self, task: Task, record: Mapping[str, Any], lane: Lane) -> np.ndarray:
+        """Return what a picture decodes to that an earlier run measured."""
+        if _is_estimated(task):
+            return lane.estimate(task.source.path, task.setting).pixels
+        return lane.decode(self.out / record["file"], task.setting)
 
     def gmacs(self, task: Task, lane: Lane) -> Mapping[str, float]:
         """Return a task's multiply-accumulates, counted once. Raises as `measure`."""
@@ -102,10 +128,16 @@ class Bench:
         self.cache.put(key, {"gmacs": counted})
         return counted
 
-    def _is_there(self, record: Mapping[str, Any]) -> bool:
-        """Whether the coded file of a cached record is still the one that was measured."""
+    def _is_there(self, task: Task, record: Mapping[str, Any]) -> bool:
+        """Whether a picture's rate is known: estimated, or its coded file is still the one that was measured."""
+        if _is_estimated(task):
+            return "bits" in record
         file = Path(record.get("file", "/"))
         if file.is_absolute() or ".." in file.parts:  # the cache may have come with a report from anyone
             return False
         path = self.out / file
         return path.is_file() and file_hash(path) == record["sha256"]
+
+
+def _is_estimated(task: Task) -> bool:
+    return isinstance(task.contestant, EstimatedContestant)

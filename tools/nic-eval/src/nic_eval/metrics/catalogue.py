@@ -1,68 +1,165 @@
-"""Quality metrics of one picture, each from a well-kept library, loaded when it is first used.
+"""Every metric by its name.
 
 A metric whose library or network cannot be had raises `MetricUnavailable`: nothing is computed with random weights.
 """
 
-import contextlib
-import io
-import logging
-import math
 import platform
-import warnings
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import cache, partial
 
 import numpy as np
-from nic_core.errors import BadOption, NicError
+from nic_core.errors import BadOption, CannotRead
 
-Measure = Callable[[np.ndarray, np.ndarray], float | None]
-"""Original and decoded picture, uint8 (H, W, 3) -> value; None where a picture is too small."""
+from nic_eval.metrics import networks
+from nic_eval.metrics.metric import (
+    KID_SUBSET_SIZE,
+    Distance,
+    Features,
+    Measure,
+    Metric,
+    MetricUnavailable,
+    auto_device,
+    explained,
+    installed,
+    quiet,
+)
+from nic_eval.metrics.networks import DINOV2, Network, inception, inception_pooled
+from nic_eval.metrics.pairs import SMALLEST_LPIPS, SMALLEST_MS_SSIM, clip, dists, lpips, ms_ssim, psnr
 
-PSNR_CAP = 100.0
-"""What identical pictures count as, in dB; a mean over infinity says nothing."""
+__all__ = [
+    "KID_SUBSET_SIZE",
+    "METRICS",
+    "Measure",
+    "Metric",
+    "MetricUnavailable",
+    "auto_device",
+    "explained",
+    "features",
+    "find",
+    "inception",
+    "installed",
+    "known",
+    "load",
+    "ordered",
+    "psnr",
+    "quiet",
+    "versions",
+]
 
-SMALLEST_MS_SSIM = 161
-"""Pixels that each side needs: MS-SSIM halves four times and then looks through a window of 11."""
+PATCH = 256
+"""Pixels of a side of the patches of FID and KID; smaller pictures have none."""
+
+INCEPTION = "inception-v3-compat"
 
 
-class MetricUnavailable(NicError):
-    """A metric's library is not installed, or its network cannot be had."""
+def _patches(kind: str) -> Distance:
+    return Distance(kind, "patches", INCEPTION, inception_pooled)  # type: ignore[arg-type]
 
 
-@dataclass(frozen=True)
-class Metric:
-    """A metric by name.
+def _pictures(kind: str) -> Distance:
+    return Distance(kind, "pictures", INCEPTION, inception_pooled)  # type: ignore[arg-type]
 
-    load: returns the measure; raises anything where it cannot. package: the distribution it comes from, empty for our
-    own. higher_is_better: its direction. of_set: computed from all pictures at once, see `patches`.
+
+def _class_kept(name: str, network: Network) -> Metric:
+    """Return the metric whether a classifier finds the same class."""
+    label = f"Class kept ({network.architecture})"
+    return Metric(name, label, "timm", True, partial(networks.classifier, network), weights=network.file)
+
+
+def _feature_distance(name: str, network: Network) -> Metric:
+    """Return the Frechet distance of a network's features."""
+    label = "FD of DINOv2 features" if network.architecture == DINOV2 else f"FD of features ({network.architecture})"
+    distance = Distance("frechet", "pictures", str(network), networks.features_of(network))
+    return Metric(name, label, "timm", False, distance=distance, weights=network.file)
+
+
+METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric("psnr", "PSNR (dB)", "", True, lambda: psnr),
+        Metric("ms-ssim", "MS-SSIM", "pytorch-msssim", True, ms_ssim, smallest=SMALLEST_MS_SSIM),
+        Metric("lpips", "LPIPS (AlexNet)", "lpips", False, lpips, smallest=SMALLEST_LPIPS),
+        Metric("dists", "DISTS", "DISTS-pytorch", False, dists),
+        Metric("clip", "CLIP similarity", "open-clip-torch", True, clip),
+        Metric("fid", "FID of 256-pixel patches", "torch-fidelity", False, None, _patches("frechet"), PATCH),
+        Metric("kid", "KID of 256-pixel patches", "torch-fidelity", False, None, _patches("kernel"), PATCH),
+        Metric("fid-whole", "FID of whole pictures", "torch-fidelity", False, None, _pictures("frechet")),
+        Metric("kid-whole", "KID of whole pictures", "torch-fidelity", False, None, _pictures("kernel")),
+        Metric(
+            "lpips-unit",
+            "LPIPS of values in [0, 1] (AlexNet)",
+            "lpips",
+            False,
+            partial(lpips, unit=True),
+            smallest=SMALLEST_LPIPS,
+        ),
+        _feature_distance("fd", Network(DINOV2)),
+    )
+}
+"""Every metric that has a name of its own."""
+
+FAMILIES = {"top1": _class_kept, "fd": _feature_distance}
+"""Metrics of any of timm's networks, "top1:NAME[@FILE]"."""
+
+
+@cache
+def known(name: str) -> Metric | None:
+    """Return a metric by name, None where there is none; nothing is loaded."""
+    family, _, network = name.partition(":")
+    if network and family in FAMILIES:
+        return FAMILIES[family](name, Network.parse(network))
+    return METRICS.get(name)
+
+
+def ordered(names: Iterable[str]) -> list[str]:
+    """Return the names that are metrics', once each, in the order of tables and plots."""
+    found = [name for name in dict.fromkeys(names) if known(name)]
+    return [*(name for name in METRICS if name in found), *(name for name in found if name not in METRICS)]
+
+
+def find(names: Iterable[str], kid_subset_size: int = KID_SUBSET_SIZE) -> list[Metric]:
+    """Return metrics by name; BadOption, listing all, for an unknown one, CannotRead for weights that are not there.
+
+    kid_subset_size: pictures, or patches, in each of KID's subsets.
     """
-
-    name: str
-    label: str
-    package: str
-    higher_is_better: bool
-    load: Callable[[], Measure] | None = None
-
-    @property
-    def of_set(self) -> bool:
-        """Whether it is one number for all pictures."""
-        return self.load is None
-
-    @property
-    def key(self) -> str:
-        """What values are kept under: another version of the library may compute others."""
-        return f"{self.name} {installed(self.package)}" if self.package else self.name
+    found = []
+    for name in dict.fromkeys(names):
+        metric = known(name)
+        if metric is None:
+            if name.rstrip(":") in FAMILIES:
+                raise BadOption(f"{name} needs the name of a network, such as {name.rstrip(':')}:resnet50.a1_in1k")
+            there = ", ".join([*METRICS, *(f"{family}:MODEL" for family in FAMILIES)])
+            raise BadOption(f"no metric is called {name!r}; there are {there}")
+        if metric.weights and not metric.weights.is_file():
+            raise CannotRead(f"{metric.weights}: no such file")
+        found.append(replace(metric, subset=kid_subset_size) if metric.of_subsets else metric)
+    return found
 
 
-def installed(package: str) -> str:
-    """Return the version of a distribution, empty where it is not installed."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""
+@cache
+def load(name: str) -> Measure:
+    """Return the measure of a metric, loaded once; MetricUnavailable, in one line, where it cannot be had."""
+    metric = known(name)
+    if metric is None or metric.load is None:
+        raise BadOption(f"{name} is no metric of a single picture")
+    with explained(metric), quiet():
+        measure = metric.load()
+
+    def measured(original: np.ndarray, decoded: np.ndarray) -> float | None:
+        return measure(original, decoded) if min(original.shape[:2]) >= metric.smallest else None
+
+    return measured
+
+
+@cache
+def features(name: str) -> Features:
+    """Return what a distance of whole pictures is taken of, loaded once; MetricUnavailable as from `load`."""
+    metric = known(name)
+    if metric is None or metric.distance is None:
+        raise BadOption(f"{name} is no metric of all pictures")
+    with explained(metric), quiet():
+        return metric.distance.load()
 
 
 def versions(metrics: Iterable[Metric]) -> dict[str, str]:
@@ -71,160 +168,3 @@ def versions(metrics: Iterable[Metric]) -> dict[str, str]:
     packages += [metric.package for metric in metrics if metric.package]
     found = {package: installed(package) for package in packages}
     return {"python": platform.python_version(), **{name: version for name, version in found.items() if version}}
-
-
-def psnr(original: np.ndarray, decoded: np.ndarray) -> float:
-    """Return the peak signal-to-noise ratio in dB, from the mean squared error over all pixels and channels."""
-    error = float(np.mean(np.square(original.astype(np.float32) - decoded.astype(np.float32)), dtype=np.float64))
-    return min(10 * math.log10(255**2 / error), PSNR_CAP) if error else PSNR_CAP
-
-
-def _ms_ssim() -> Measure:
-    from pytorch_msssim import ms_ssim  # torch is slow to import
-
-    def measure(original: np.ndarray, decoded: np.ndarray) -> float | None:
-        if min(original.shape[:2]) < SMALLEST_MS_SSIM:
-            return None
-        return float(ms_ssim(_tensor(original), _tensor(decoded), data_range=255.0))
-
-    return measure
-
-
-def _lpips() -> Measure:
-    import lpips  # an optional dependency
-    import torch
-
-    network = lpips.LPIPS(net="alex", pretrained=True, pnet_rand=False, verbose=False).eval().to(auto_device())
-
-    def measure(original: np.ndarray, decoded: np.ndarray) -> float:
-        with torch.inference_mode():
-            return float(network(_tensor(original) / 255, _tensor(decoded) / 255, normalize=True))
-
-    return measure
-
-
-def _dists() -> Measure:
-    import torch
-    from DISTS_pytorch import DISTS  # an optional dependency
-
-    network = DISTS(load_weights=True).eval().to(auto_device())
-
-    def measure(original: np.ndarray, decoded: np.ndarray) -> float:
-        with torch.inference_mode():
-            return float(network(_tensor(original) / 255, _tensor(decoded) / 255))
-
-    return measure
-
-
-def _clip() -> Measure:
-    import open_clip  # an optional dependency
-    import torch
-    from PIL import Image
-
-    # OpenAI's weights were trained with QuickGELU, which the name of the model does not say.
-    network, _, prepare = open_clip.create_model_and_transforms(
-        "ViT-B-32", pretrained="openai", force_quick_gelu=True, device=auto_device()
-    )
-    network.eval()
-
-    def embedding(pixels: np.ndarray) -> Any:
-        return network.encode_image(prepare(Image.fromarray(pixels))[None].to(auto_device()), normalize=True)
-
-    def measure(original: np.ndarray, decoded: np.ndarray) -> float:
-        with torch.inference_mode():
-            return float((embedding(original) * embedding(decoded)).sum())
-
-    return measure
-
-
-METRICS = {
-    metric.name: metric
-    for metric in (
-        Metric("psnr", "PSNR (dB)", "", True, lambda: psnr),
-        Metric("ms-ssim", "MS-SSIM", "pytorch-msssim", True, _ms_ssim),
-        Metric("lpips", "LPIPS (AlexNet)", "lpips", False, _lpips),
-        Metric("dists", "DISTS", "DISTS-pytorch", False, _dists),
-        Metric("clip", "CLIP similarity", "open-clip-torch", True, _clip),
-        Metric("fid", "FID of 256-pixel patches", "torch-fidelity", False),
-        Metric("kid", "KID of 256-pixel patches", "torch-fidelity", False),
-    )
-}
-"""Every metric that can be asked for."""
-
-
-def find(names: Iterable[str]) -> list[Metric]:
-    """Return metrics by name; BadOption, listing all, for an unknown one."""
-    wanted = list(dict.fromkeys(names))
-    for name in wanted:
-        if name not in METRICS:
-            raise BadOption(f"no metric is called {name!r}; there are {', '.join(METRICS)}")
-    return [METRICS[name] for name in wanted]
-
-
-@cache
-def load(name: str) -> Measure:
-    """Return the measure of a metric, loaded once; MetricUnavailable, in one line, where it cannot be had."""
-    metric = METRICS[name]
-    if metric.load is None:
-        raise BadOption(f"{name} is no metric of a single picture")
-    with explained(metric), quiet():
-        return metric.load()
-
-
-def inception(metric: Metric) -> Any:
-    """Return torch-fidelity's Inception v3, the network of FID and KID; MetricUnavailable where it cannot be had.
-
-    It turns uint8 (N, 3, H, W) of any size into a tuple with the 2048 pooled features of each.
-    """
-    with explained(metric), quiet():
-        from torch_fidelity.utils import create_feature_extractor  # an optional dependency
-
-        return create_feature_extractor("inception-v3-compat", ["2048"], cuda=False, verbose=False)
-
-
-@contextlib.contextmanager
-def explained(metric: Metric) -> Iterator[None]:
-    """Turn whatever goes wrong while a metric is loaded into one line that says what is missing."""
-    try:
-        yield
-    except ImportError as error:
-        raise MetricUnavailable(
-            f"{metric.name} is not measured: it needs {error.name or metric.package} (pip install {metric.package})"
-        ) from error
-    except Exception as error:  # libraries raise what they like when a download fails
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise MetricUnavailable(
-            f"{metric.name} is not measured: the network of {metric.package} cannot be had ({reason[:200]})"
-        ) from error
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keep libraries from reporting their loading on the terminal; errors are still raised."""
-    disabled = logging.root.manager.disable
-    logging.disable(logging.ERROR)
-    try:
-        with (
-            contextlib.redirect_stdout(io.StringIO()),
-            contextlib.redirect_stderr(io.StringIO()),
-            warnings.catch_warnings(),
-        ):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(disabled)
-
-
-@cache
-def auto_device() -> Any:
-    """Return the device that networks run on if none is asked for."""
-    import torch
-
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def _tensor(pixels: np.ndarray) -> Any:
-    """Return uint8 (H, W, 3) as float (1, 3, H, W), 0 to 255."""
-    import torch
-
-    return torch.from_numpy(pixels.copy()).to(auto_device()).permute(2, 0, 1)[None].float()

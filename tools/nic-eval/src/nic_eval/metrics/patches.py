@@ -4,24 +4,21 @@ Each picture is cut into whole patches on two grids, the second one shifted by h
 et al., High-Fidelity Generative Image Compression, NeurIPS 2020, appendix).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.utils.data
 
-from nic_eval.metrics.catalogue import Metric, quiet
+from nic_eval.metrics.catalogue import PATCH as SIZE
+from nic_eval.metrics.metric import KID_SUBSET_SIZE, Load, Metric, quiet
 
-SIZE = 256
 FEWEST = 1000
-"""Patches below which neither figure means anything; KID's subsets are as large."""
+"""Patches below which FID means nothing."""
 
 KEYS = {"fid": "frechet_inception_distance", "kid": "kernel_inception_distance_mean"}
 """What torch-fidelity calls them."""
-
-Load = Callable[[], np.ndarray]
-"""Returns a picture, uint8 (H, W, 3)."""
 
 
 def grid(height: int, width: int) -> list[tuple[int, int]]:
@@ -36,10 +33,12 @@ def grid(height: int, width: int) -> list[tuple[int, int]]:
 
 def refusal(sizes: Sequence[tuple[int, int]], metric: Metric) -> str:
     """Return why a metric is not measured on pictures of these (height, width), empty where it can be."""
-    count = sum(len(grid(*size)) for size in sizes)
-    if count >= FEWEST:
+    count, fewest = sum(len(grid(*size)) for size in sizes), metric.subset if metric.of_subsets else FEWEST
+    if count >= fewest:
         return ""
-    return f"{metric.name} is not measured: the pictures give {count} patches of {SIZE} pixels, it needs {FEWEST}"
+    less = " (--kid-subset-size)" if metric.of_subsets else ""
+    reason = f"the pictures give {count} patches of {SIZE} pixels, it needs {fewest}{less}"
+    return f"{metric.name} is not measured: {reason}"
 
 
 class Patches(torch.utils.data.Dataset):
@@ -72,6 +71,7 @@ def measure(
     originals: Sequence[Load],
     sizes: Sequence[tuple[int, int]],
     kept: Path,
+    kid_subset_size: int = KID_SUBSET_SIZE,
 ) -> dict[str, float]:
     """Return FID, KID or both of decoded pictures against their originals.
 
@@ -87,7 +87,7 @@ def measure(
             input2_cache_name="originals",
             cache_root=str(kept),
             **dict.fromkeys(names, True),
-            kid_subset_size=FEWEST,
+            kid_subset_size=kid_subset_size,
             cuda=torch.cuda.is_available(),
             save_cpu_ram=True,  # no further processes: pictures are decoded here, one after another
             verbose=False,

@@ -17,7 +17,8 @@ from typing import Any
 from nic_core.files.atomic import atomic_write
 
 from nic_eval.curves.ranges import View, view
-from nic_eval.metrics.catalogue import METRICS
+from nic_eval.curves.sweeps import sweeps
+from nic_eval.metrics.catalogue import ordered
 from nic_eval.report.pictures import Embed, Pictures
 from nic_eval.results import Curve, Measurement, Point, Results
 
@@ -82,6 +83,7 @@ def page_bytes(
 def as_data(results: Results, pictures: Pictures) -> dict[str, Any]:
     """Return what the page's script reads; files are replaced by what `Pictures.get` returns."""
     listed = {item.name for item in results.pictures[:LISTED]}
+    metrics = ordered(name for curve in results.curves for point in curve.points for name in point.metrics)
     return {
         "count": len(results.pictures),
         "pictures": [{**asdict(item), "file": pictures.get(item.file)} for item in results.pictures[:LISTED]],
@@ -97,7 +99,8 @@ def as_data(results: Results, pictures: Pictures) -> dict[str, Any]:
             for curve in results.curves
         ],
         "differences": [asdict(item) for item in results.differences],
-        "views": {metric: _view_data(shown) for metric in METRICS if (shown := view(results.curves, metric))},
+        "views": {metric: _view_data(shown) for metric in metrics if (shown := view(results.curves, metric))},
+        "sweeps": [asdict(line) for line in sweeps(results.curves)],
     }
 
 
@@ -135,8 +138,8 @@ def _measurement_data(item: Measurement, pictures: Pictures) -> dict[str, Any]:
     return record
 
 
-def _mean(values: Iterable[float]) -> float | None:
-    items = list(values)
+def _mean(values: Iterable[float | None]) -> float | None:
+    items = [value for value in values if value is not None]
     return sum(items) / len(items) if items else None
 
 

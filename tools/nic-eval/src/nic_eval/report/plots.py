@@ -1,6 +1,7 @@
-"""Rate-distortion plots, one for each metric, as SVG and PNG."""
+"""Rate-distortion plots, one for each metric, and planes of PSNR over each perceptual metric, as SVG and PNG."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from matplotlib import rc_context
@@ -10,8 +11,9 @@ from nic_core.files.atomic import atomic_path, make_folder
 
 from nic_eval.curves.differences import series
 from nic_eval.curves.ranges import View, view
-from nic_eval.metrics.catalogue import METRICS
-from nic_eval.names import printable
+from nic_eval.curves.sweeps import lines, plane
+from nic_eval.metrics.catalogue import known, ordered
+from nic_eval.names import printable, slug
 from nic_eval.results import Curve, Results
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#7f7f7f")
@@ -20,31 +22,45 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#0
 MARKERS = "os^Dv<>p"
 
 
-def write_plots(results: Results, folder: Path) -> list[Path]:
-    """Write <metric>.svg and <metric>.png for every metric that a curve has; published curves are dashed.
+DISTORTION = ("psnr", "ms-ssim")
+"""What measures distortion; every other metric is one of perception, of people or of machines."""
 
-    The same results give the same files. CannotWrite.
+
+def write_plots(results: Results, folder: Path) -> list[Path]:
+    """Write <metric>.svg and .png for every metric that a curve has, and psnr-over-<metric> for those of perception.
+
+    Published curves are dashed. The same results give the same files. CannotWrite.
     """
     make_folder(folder)
-    names = [name for name in METRICS if any(series(curve, name)[0] for curve in results.curves)]
-    written = []
+    names = ordered(name for curve in results.curves for point in curve.points for name in point.metrics)
+    made: dict[str, Callable[[], Figure]] = {
+        slug(name): partial(plot, results.curves, name, results.data)
+        for name in names
+        if any(series(curve, name)[0] for curve in results.curves)
+    }
     for name in names:
-        # Text stays text in SVG, also a name with dollar signs; ids come from a fixed salt instead of a random one.
-        with rc_context({"svg.fonttype": "none", "svg.hashsalt": "nic", "font.size": 10, "text.parse_math": False}):
-            figure = plot(results.curves, name, results.data)
-            for suffix in ("svg", "png"):
-                path = folder / f"{name}.{suffix}"
-                with atomic_path(path) as temporary:
-                    metadata = {"Date": None} if suffix == "svg" else None
-                    figure.savefig(temporary, format=suffix, dpi=150, metadata=metadata)
-                written.append(path)
+        if name not in DISTORTION and any(plane(results.curves, line, name, "psnr") for line in lines(results.curves)):
+            made[f"psnr-over-{slug(name)}"] = partial(plot_plane, results.curves, name, "psnr", results.data)
+    return [path for name, figure in made.items() for path in _written(figure, folder / name)]
+
+
+def _written(figure: Callable[[], Figure], path: Path) -> list[Path]:
+    written = []
+    # Text stays text in SVG, also a name with dollar signs; ids come from a fixed salt instead of a random one.
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "nic", "font.size": 10, "text.parse_math": False}):
+        drawn = figure()
+        for suffix in ("svg", "png"):
+            target = path.with_name(f"{path.name}.{suffix}")
+            with atomic_path(target) as temporary:
+                metadata = {"Date": None} if suffix == "svg" else None
+                drawn.savefig(temporary, format=suffix, dpi=150, metadata=metadata)
+            written.append(target)
     return written
 
 
 def plot(curves: Sequence[Curve], metric: str, title: str) -> Figure:
     """Return a figure of one metric over bits per pixel, with the axes that the page has (`ranges`)."""
-    figure = Figure(figsize=(8, 5.5), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = _axes(title, "bits per pixel", _label(metric))
     for i, curve in enumerate(curves):
         bpp, values = series(curve, metric)
         if not bpp:
@@ -60,17 +76,54 @@ def plot(curves: Sequence[Curve], metric: str, title: str) -> Figure:
             linewidth=1.2 if published else 1.6,
             linestyle="--" if published else "-",
         )
-    axes.set_xlabel("bits per pixel")
-    axes.set_ylabel("MS-SSIM (dB)" if metric == "ms-ssim" else METRICS[metric].label)
-    axes.set_title(printable(title))
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8)
     if shown := view(curves, metric):
         axes.set_xlim(shown.rate)
         axes.set_ylim(shown.value)
         _mark_strays(axes, shown, curves)
     return figure
+
+
+def plot_plane(curves: Sequence[Curve], x: str, y: str, title: str) -> Figure:
+    """Return a figure of one metric over another: a line for each sweep of an option, and for each other curve.
+
+    With a metric of perception as `x` it is the distortion-perception plane (Blau and Michaeli, CVPR 2018).
+    """
+    figure, axes = _axes(title, _label(x, True), _label(y, True))
+    for i, line in enumerate(lines(curves)):
+        if not (pairs := plane(curves, line, x, y)):
+            continue
+        published = curves[line.points[0][0]].kind == "published"
+        axes.plot(
+            *zip(*pairs, strict=True),
+            label=printable(line.name),
+            color=COLOURS[i % len(COLOURS)],
+            marker=MARKERS[i % len(MARKERS)],
+            markersize=4,
+            linewidth=1.2 if published else 1.6,
+            linestyle="--" if published else "-",
+        )
+    axes.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def _axes(title: str, x: str, y: str) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(8, 5.5), layout="constrained")
+    axes = figure.subplots()
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.set_title(printable(title))
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _label(metric: str, directed: bool = False) -> str:
+    """Return what an axis is called. directed: whether it says which end is better."""
+    described = known(metric)
+    assert described is not None
+    label = "MS-SSIM (dB)" if metric == "ms-ssim" else described.label
+    return f"{label}, {'higher' if described.higher_is_better else 'lower'} is better" if directed else label
 
 
 def _mark_strays(axes: Axes, shown: View, curves: Sequence[Curve]) -> None:

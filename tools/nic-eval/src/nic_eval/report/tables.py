@@ -7,7 +7,7 @@ from statistics import median
 from typing import Any
 
 from nic_eval import results
-from nic_eval.metrics.catalogue import METRICS
+from nic_eval.metrics.catalogue import ordered
 from nic_eval.results import Curve, Measurement, Results
 
 DIGITS = {"psnr": ".2f"}
@@ -17,7 +17,7 @@ TIMES = ("encode (s)", "decode (s)")
 
 def measurements_csv(report: Results) -> str:
     """Return one row for each measurement: sizes in bytes, times in seconds, memory in bytes."""
-    names = [name for name in METRICS if any(name in item.metrics for _, _, item in _measurements(report))]
+    names = ordered(name for _, _, item in _measurements(report) for name in item.metrics)
     sizes = {picture.name: (picture.width, picture.height) for picture in report.pictures}
     head = ["curve", "kind", "point", "quality", "picture", "width", "height", "bytes", "bpp", *names]
     rows = (
@@ -34,7 +34,7 @@ def measurements_csv(report: Results) -> str:
 def points_csv(report: Results) -> str:
     """Return one row for each point: means over the pictures."""
     points = [(curve, point) for curve in report.curves for point in curve.points]
-    names = [name for name in METRICS if any(name in point.metrics for _, point in points)]
+    names = ordered(name for _, point in points for name in point.metrics)
     rows = (
         [curve.name, curve.kind, point.label, point.quality, point.bpp, *(point.metrics.get(name) for name in names)]
         for curve, point in points
@@ -48,7 +48,7 @@ def summary(report: Results) -> str:
     for curve in report.curves:
         if curve.kind != "codec":
             continue
-        names = [name for name in METRICS if any(name in point.metrics for point in curve.points)]
+        names = ordered(name for point in curve.points for name in point.metrics)
         lines += _table([[curve.name, "bpp", *names, *TIMES], *(_cells(point, names) for point in curve.points)])
         lines.append("")
     if lines:
@@ -72,8 +72,14 @@ def _table(rows: Sequence[Sequence[str]]) -> list[str]:
 def _cells(point: results.Point, names: Sequence[str]) -> list[str]:
     """Return a point's row of the summary: means of bpp and metrics, medians of the times."""
     values = [f"{point.metrics[name]:{DIGITS.get(name, '.4f')}}" if name in point.metrics else "" for name in names]
-    encode, decode = (median(getattr(item, key) for item in point.measurements) for key in ("encode_s", "decode_s"))
-    return [point.label, f"{point.bpp:.3f}", *values, f"{encode:.2f}", f"{decode:.2f}"]
+    times = (_median([getattr(item, key) for item in point.measurements]) for key in ("encode_s", "decode_s"))
+    return [point.label, f"{point.bpp:.3f}", *values, *times]
+
+
+def _median(times: Sequence[float | None]) -> str:
+    """Return the median of the times that were taken, nothing where none was."""
+    taken = [time for time in times if time is not None]
+    return f"{median(taken):.2f}" if taken else ""
 
 
 def _measurements(report: Results) -> list[tuple[Curve, results.Point, Measurement]]:

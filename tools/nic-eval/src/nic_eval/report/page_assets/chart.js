@@ -1,14 +1,15 @@
-// The rate-distortion chart: drawn anew on every change of size, metric, axis or legend.
+// The chart, of one metric over rate or over another: drawn anew on every change of size, metric, axis or legend.
 
 const MARGIN = { top: 28, right: 16, bottom: 46, left: 58 };
 const REACH = 26; // pixels from which the pointer finds a point
 
 class Chart {
-  // curves, views: as in the page's data. outside: where points are named that the chart leaves out.
+  // curves, views, sweeps: as in the page's data. outside: where points are named that the chart leaves out.
   // onSelect(curve, point): called with indices when a reader selects a point.
-  constructor({ root, legend, outside }, { curves, views }, onSelect) {
-    Object.assign(this, { root, outside, curves, views, onSelect });
+  constructor({ root, legend, outside }, { curves, views, sweeps }, onSelect) {
+    Object.assign(this, { root, outside, curves, views, sweeps, onSelect });
     this.metric = "psnr";
+    this.over = null; // the metric that is the other axis; null for the rate
     this.logarithmic = false;
     this.everything = false; // all points, instead of the rates that can be compared
     this.hidden = new Set();
@@ -51,7 +52,12 @@ class Chart {
 
   // The axes' first extent, which the report's plots have too; null where the chart shows all points.
   get view() {
-    return this.everything ? null : (this.views[this.metric] ?? null);
+    return this.everything || this.over ? null : (this.views[this.metric] ?? null);
+  }
+
+  // The metrics of the axes.
+  get shownMetrics() {
+    return this.over ? [this.metric, this.over] : [this.metric];
   }
 
   // Points of the curves that are switched on, in the order of curves and rates.
@@ -60,9 +66,9 @@ class Chart {
       curve.points
         .map((point, pointIndex) => ({
           key: `${curveIndex}.${pointIndex}`, curve: curveIndex, point: pointIndex, record: point,
-          rate: point.bpp, value: plottedValue(point.metrics, this.metric),
+          rate: point.bpp, value: plottedValue(point.metrics, this.metric), place: this.over ? plottedValue(point.metrics, this.over) : point.bpp,
         }))
-        .filter(({ rate, value }) => !this.hidden.has(curveIndex) && value !== null && rate > 0),
+        .filter(({ rate, value, place }) => !this.hidden.has(curveIndex) && value !== null && place !== null && rate > 0),
     );
   }
 
@@ -82,17 +88,18 @@ class Chart {
     }
     this.setScales(inside.length ? inside : this.points);
     const [right, bottom] = [this.width - MARGIN.right, this.height - MARGIN.bottom];
-    for (const item of all) Object.assign(item, { x: this.x(item.rate), y: this.y(item.value) });
+    for (const item of all) Object.assign(item, { x: this.x(item.place), y: this.y(item.value) });
     const lines = all.map((item) => ({ ...item }));
     for (const item of strays) { // at the border
       Object.assign(item, { x: Math.min(Math.max(item.x, MARGIN.left), right), y: Math.min(Math.max(item.y, MARGIN.top), bottom) });
     }
-    const label = `${metricTitle(this.metric)} against rate in bits per pixel. Arrow keys move among points, Enter selects.`;
+    const label = `${metricTitle(this.metric)} against ${this.over ? metricTitle(this.over) : "rate in bits per pixel"}. Arrow keys move among points, Enter selects.`;
     this.svg = shape("svg", { height: this.height, viewBox: `0 0 ${this.width} ${this.height}`, role: "group", "aria-label": label });
     this.svg.append(
       shape("clipPath", { id: "plot" }, shape("rect", { x: MARGIN.left, y: MARGIN.top - 4, width: right - MARGIN.left + 4, height: bottom - MARGIN.top + 8 })),
     );
     this.drawAxes();
+    if (this.over) this.drawSweeps(lines);
     for (const kind of ["published", "baseline", "codec"]) { // codecs lie on top
       this.curves.forEach((curve, index) => curve.kind === kind && this.drawCurve(index, lines));
     }
@@ -126,25 +133,39 @@ class Chart {
       `Off the axes, at the border: ${this.curves[curve].name}, ${record.label} (${formatRate(record.bpp)}, ${metric.name} ${formatMetric(record.metrics, this.metric)}).`,
     );
     if (beyond) texts.push(`${beyond === 1 ? "1 point lies" : `${beyond} points lie`} beyond the rates that are compared: choose “all points” to see ${beyond === 1 ? "it" : "them"}.`);
-    const lacking = this.curves.filter(({ points }) => points.every(({ metrics }) => plottedValue(metrics, this.metric) === null));
-    if (lacking.length) texts.push(`Without ${metric.name}: ${lacking.map(({ name }) => name).join(", ")}.`);
+    for (const key of this.shownMetrics) {
+      const lacking = this.curves.filter(({ points }) => points.every(({ metrics }) => plottedValue(metrics, key) === null));
+      if (lacking.length) texts.push(`Without ${metricOf(key).name}: ${lacking.map(({ name }) => name).join(", ")}.`);
+    }
+    if (this.over && this.sweeps.length) texts.push(`Lines: ${this.sweeps.map(({ name }) => name).join("; ")}.`);
     this.outside.textContent = texts.join(" ");
   }
 
   setScales(points) {
-    const rates = points.map(({ rate }) => rate);
+    const places = points.map(({ place }) => place);
     const values = points.map(({ value }) => value);
-    const [bottom, top] = [Math.min(...values), Math.max(...values)];
-    const room = (top - bottom) * 0.06 || Math.abs(top) * 0.05 || 1; // a single point lies in the middle
-    const [low, high] = this.view?.value ?? [bottom - room, top + room];
-    const first = this.view ? this.firstRate : this.logarithmic ? Math.min(...rates) / 1.15 : 0;
-    const last = this.view?.rate[1] ?? Math.max(...rates) * (this.logarithmic ? 1.15 : 1.06);
-    const way = this.logarithmic ? Math.log : (rate) => rate;
+    const [low, high] = this.view?.value ?? this.around(values);
+    const logarithmic = this.logarithmic && !this.over;
+    const [first, last] = this.over ? this.around(places) : this.rates(places);
+    const way = logarithmic ? Math.log : (place) => place;
     const [plotWidth, plotHeight] = [this.width - MARGIN.left - MARGIN.right, this.height - MARGIN.top - MARGIN.bottom];
-    this.x = (rate) => MARGIN.left + (plotWidth * (way(rate) - way(first))) / (way(last) - way(first));
+    this.x = (place) => MARGIN.left + (plotWidth * (way(place) - way(first))) / (way(last) - way(first));
     this.y = (value) => MARGIN.top + plotHeight * (1 - (value - low) / (high - low));
-    this.xTicks = this.logarithmic ? logTicks(first, last) : linearTicks(first, last, Math.max(3, plotWidth / 90));
+    this.xTicks = logarithmic ? logTicks(first, last) : linearTicks(first, last, Math.max(3, plotWidth / 90));
     this.yTicks = linearTicks(low, high, Math.max(3, plotHeight / 50));
+  }
+
+  // The ends of an axis that holds these values; a single one lies in the middle.
+  around(values) {
+    const [least, most] = [Math.min(...values), Math.max(...values)];
+    const room = (most - least) * 0.06 || Math.abs(most) * 0.05 || 1;
+    return [least - room, most + room];
+  }
+
+  // The ends of the rate axis.
+  rates(rates) {
+    const first = this.view ? this.firstRate : this.logarithmic ? Math.min(...rates) / 1.15 : 0;
+    return [first, this.view?.rate[1] ?? Math.max(...rates) * (this.logarithmic ? 1.15 : 1.06)];
   }
 
   drawAxes() {
@@ -158,13 +179,28 @@ class Chart {
       lines.append(shape("line", { class: "grid", x1: MARGIN.left, x2: right, y1: this.y(at), y2: this.y(at) }));
       lines.append(shape("text", { x: MARGIN.left - 10, y: this.y(at) + 4, "text-anchor": "end" }, text));
     }
-    const better = metricOf(this.metric).higher ? "higher is better" : "lower is better";
+    const better = (key) => (metricOf(key).higher ? "higher is better" : "lower is better");
+    const below = this.over ? `${metricTitle(this.over)}, ${better(this.over)}` : "Rate (bits per pixel)";
     lines.append(
       shape("path", { class: "axis", fill: "none", d: `M${MARGIN.left} ${MARGIN.top}V${bottom}H${right}` }),
-      shape("text", { x: 4, y: 14 }, shape("tspan", { class: "name" }, metricTitle(this.metric)), shape("tspan", { dx: 8 }, better)),
-      shape("text", { class: "name", x: right, y: bottom + 38, "text-anchor": "end" }, "Rate (bits per pixel)"),
+      shape("text", { x: 4, y: 14 }, shape("tspan", { class: "name" }, metricTitle(this.metric)), shape("tspan", { dx: 8 }, better(this.metric))),
+      shape("text", { class: "name", x: right, y: bottom + 38, "text-anchor": "end" }, below),
     );
     this.svg.append(lines);
+  }
+
+  // The lines of one metric over another that lead from curve to curve.
+  drawSweeps(lines) {
+    for (const { name, points } of this.sweeps) {
+      const ends = points.map(([curve, point]) => lines.find((item) => item.curve === curve && item.point === point)).filter(Boolean);
+      const line = ends.map(({ x, y }) => `${x.toFixed(1)} ${y.toFixed(1)}`).join("L");
+      if (ends.length > 1) this.svg.append(shape("path", { class: "sweep", d: `M${line}` }, shape("title", {}, name)));
+    }
+  }
+
+  // Whether a curve's own points are joined: over another metric, those of a sweep are not.
+  isJoined(index) {
+    return !this.over || !this.sweeps.some(({ points }) => points.some(([curve]) => curve === index));
   }
 
   // lines: all points, also those outside, which lines lead to.
@@ -174,9 +210,10 @@ class Chart {
     if (!ends.length) return;
     const { kind, name } = this.curves[index];
     const line = ends.map(({ x, y }) => `${x.toFixed(1)} ${y.toFixed(1)}`).join("L");
-    const group = shape("g", { class: `curve ${kind}`, "data-curve": index, style: colourOf(index) }, shape("path", { class: "line", "clip-path": "url(#plot)", d: `M${line}` }));
+    const group = shape("g", { class: `curve ${kind}`, "data-curve": index, style: colourOf(index) });
+    if (this.isJoined(index)) group.append(shape("path", { class: "line", "clip-path": "url(#plot)", d: `M${line}` }));
     for (const item of points) {
-      const figures = `${formatRate(item.rate)}, ${metricOf(this.metric).name} ${formatMetric(item.record.metrics, this.metric)}`;
+      const figures = [formatRate(item.rate), ...this.shownMetrics.map((key) => `${metricOf(key).name} ${formatMetric(item.record.metrics, key)}`)].join(", ");
       group.append(
         shape(
           "g",
@@ -229,7 +266,7 @@ class Chart {
   tooltipLines({ curve, record }) {
     const lines = [
       element("strong", {}, `${this.curves[curve].name}, ${record.label}`),
-      `${formatRate(record.bpp)} · ${metricOf(this.metric).name} ${formatMetric(record.metrics, this.metric)}`,
+      [formatRate(record.bpp), ...this.shownMetrics.map((key) => `${metricOf(key).name} ${formatMetric(record.metrics, key)}`)].join(" · "),
     ];
     if (record.encode_s !== null) {
       lines.push(element("span", {}, `encodes in ${formatSeconds(record.encode_s)}, decodes in ${formatSeconds(record.decode_s)}`));

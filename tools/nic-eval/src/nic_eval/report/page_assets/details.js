@@ -1,6 +1,6 @@
 // What is known of the selected point: means over the pictures, and each picture's own figures.
 
-const RANK = ["psnr", "ms-ssim", "lpips", "dists", "clip", "fid", "kid"];
+const RANK = ["psnr", "ms-ssim", "lpips", "dists", "clip", "fid", "kid", "fid-whole", "kid-whole", "lpips-unit", "fd"];
 
 // Names of all metrics in the records, in the field's usual order.
 const metricsOf = (records) => {

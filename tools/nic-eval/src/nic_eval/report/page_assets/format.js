@@ -9,9 +9,24 @@ const METRICS = {
   clip: { name: "CLIP similarity", unit: "", digits: 4, higher: true },
   fid: { name: "FID", unit: "", digits: 2, higher: false },
   kid: { name: "KID", unit: "", digits: 5, higher: false },
+  "fid-whole": { name: "FID of whole pictures", unit: "", digits: 2, higher: false },
+  "kid-whole": { name: "KID of whole pictures", unit: "", digits: 5, higher: false },
+  "lpips-unit": { name: "LPIPS of [0, 1]", unit: "", digits: 4, higher: false },
+  fd: { name: "FD of DINOv2", unit: "", digits: 2, higher: false },
 };
 
-const metricOf = (key) => (Object.hasOwn(METRICS, key) ? METRICS[key] : null) ?? { name: key, unit: "", digits: 4, higher: true };
+// Metrics of any network, "top1:NAME".
+const FAMILIES = {
+  top1: { title: "Class kept by", unit: "", digits: 3, higher: true },
+  fd: { title: "FD of", unit: "", digits: 2, higher: false },
+};
+
+const metricOf = (key) => {
+  if (Object.hasOwn(METRICS, key)) return METRICS[key];
+  const [family, ...network] = key.split(":");
+  if (!Object.hasOwn(FAMILIES, family)) return { name: key, unit: "", digits: 4, higher: true };
+  return { name: `${FAMILIES[family].title} ${network.join(":")}`, ...FAMILIES[family] };
+};
 
 const metricTitle = (key) => {
   const { name, unit } = metricOf(key);

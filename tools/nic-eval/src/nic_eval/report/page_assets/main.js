@@ -37,6 +37,12 @@ byId("metric").addEventListener("change", ({ target }) => {
   chart.metric = target.value;
   chart.draw();
 });
+setOptions(byId("over"), [["", "rate"], ...metrics.map((key) => [key, metricTitle(key)])]);
+byId("over").addEventListener("change", ({ target }) => {
+  chart.over = target.value || null;
+  for (const id of ["extent", "rate-axis"]) byId(id).disabled = chart.over !== null; // there is no rate to choose
+  chart.draw();
+});
 byId("rate-axis").addEventListener("change", ({ target }) => {
   chart.logarithmic = target.value === "log";
   chart.draw();
