@@ -45,7 +45,8 @@ class Network:
         """
         import timm  # an optional dependency
 
-        name, own = self.architecture, {}
+        name = self.architecture
+        own: dict[str, Any] = {}
         if ":" not in name and not timm.is_model(name):
             raise NicError(f"timm knows no model {name!r}")
         if name in SIDES:
