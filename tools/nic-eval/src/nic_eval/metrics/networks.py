@@ -6,6 +6,7 @@ file, "resnet50@weights.safetensors". Nothing is ever computed with random weigh
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,7 @@ def features_of(network: Network) -> Callable[[], Features]:
     return load
 
 
+@cache
 def inception_pooled() -> Features:
     """Return the features that FID is defined by: the last pooling of Inception v3, D = 2048."""
     network = _inception().to(auto_device())
