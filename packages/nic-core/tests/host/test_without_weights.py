@@ -87,7 +87,7 @@ def test_a_codec_that_takes_no_quality_says_so(caplog: pytest.LogCaptureFixture)
 
 def test_a_codec_without_a_model_of_its_rate_says_so() -> None:
     codec = nic.load("bits")
-    with pytest.raises(BadOption, match="^bits does not estimate rates$"):
+    with pytest.raises(BadOption, match=r"^bits does not estimate rates$"):
         codec.opened(codec.weights[0]).estimate(PIXELS, 50, {}, {})
 
 
