@@ -105,6 +105,7 @@ def test_lpips_of_values_in_the_unit_range(
     assert METRICS["lpips"].key != METRICS["lpips-unit"].key
 
 
+@pytest.mark.filterwarnings("ignore:The parameter 'pretrained'", "ignore:Arguments other than a weight enum")
 def test_the_smallest_picture_of_lpips_is_that_of_its_network() -> None:
     """With random weights: the size is all that is looked at."""
     torch = pytest.importorskip("torch")

@@ -85,6 +85,12 @@ def test_a_codec_that_takes_no_quality_says_so(caplog: pytest.LogCaptureFixture)
         codec.encode(PIXELS, target=Target("size", 100))
 
 
+def test_a_codec_without_a_model_of_its_rate_says_so() -> None:
+    codec = nic.load("bits")
+    with pytest.raises(BadOption, match=r"^bits does not estimate rates$"):
+        codec.opened(codec.weights[0]).estimate(PIXELS, 50, {}, {})
+
+
 def test_weights_are_not_wanted(tmp_path: Path) -> None:
     for named in ("stray", "none needed", tmp_path / "w.safetensors"):
         with pytest.raises(BadOption, match="bits needs no weights: name none"):

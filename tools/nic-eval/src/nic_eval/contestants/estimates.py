@@ -1,6 +1,5 @@
 """Installed nic codecs as contestants whose rates their models estimate: no files, nothing is coded."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,7 +46,7 @@ class EstimatedContestant(NicContestant):
             raise BadOption(f"{spec.id} has no model that estimates rates")
         return found
 
-    def ladder(self) -> Sequence[Setting]:
+    def ladder(self) -> list[Setting]:
         """See `Contestant`; nothing, since there are no files to search among."""
         return []
 

@@ -59,8 +59,8 @@ def find(place: PurePath, report: Path) -> Found:
     files = sorted(_files(place))
     if pictures := tuple(path for path in files if path.suffix.lower() in image_files.READABLE_SUFFIXES):
         return Found(place, pictures)
-    if tars := [path for path in files if shards.is_shard(path)]:
-        return Found(place, shards=tuple(tars))
+    if packed := tuple(path for path in files if shards.is_shard(path)):
+        return Found(place, shards=packed)
     raise NicError(f"no pictures and no shards below {place}")
 
 

@@ -11,13 +11,10 @@ from nic_eval.measuring.cache import key_of
 from nic_eval.measuring.sources import Source
 from nic_eval.measuring.task import Bench, Task
 from nic_eval.metrics.catalogue import features, inception
-from nic_eval.metrics.metric import Load, Metric, MetricUnavailable
+from nic_eval.metrics.metric import FEW, Load, Metric, MetricUnavailable
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-FEW = 2048
-"""Pictures up to which distances of features depend on their number most of all."""
 
 
 def refusal(metric: Metric, sources: Sequence[Source]) -> str:

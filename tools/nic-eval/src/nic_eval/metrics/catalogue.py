@@ -16,6 +16,7 @@ from nic_eval.metrics.metric import (
     KID_SUBSET_SIZE,
     Distance,
     Features,
+    Kind,
     Measure,
     Metric,
     MetricUnavailable,
@@ -53,12 +54,12 @@ PATCH = 256
 INCEPTION = "inception-v3-compat"
 
 
-def _patches(kind: str) -> Distance:
-    return Distance(kind, "patches", INCEPTION, inception_pooled)  # type: ignore[arg-type]
+def _patches(kind: Kind) -> Distance:
+    return Distance(kind, "patches", INCEPTION, inception_pooled)
 
 
-def _pictures(kind: str) -> Distance:
-    return Distance(kind, "pictures", INCEPTION, inception_pooled)  # type: ignore[arg-type]
+def _pictures(kind: Kind) -> Distance:
+    return Distance(kind, "pictures", INCEPTION, inception_pooled)
 
 
 def _class_kept(name: str, network: Network) -> Metric:

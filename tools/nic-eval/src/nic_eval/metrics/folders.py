@@ -14,13 +14,10 @@ from nic_eval.files import find_pictures
 from nic_eval.metrics import distances
 from nic_eval.metrics.catalogue import METRICS, auto_device, inception
 from nic_eval.metrics.distances import KID_SUBSETS
-from nic_eval.metrics.metric import KID_SUBSET_SIZE, Features, Load
+from nic_eval.metrics.metric import FEW, KID_SUBSET_SIZE, Features, Load
 from nic_eval.terminal import progress
 
 __all__ = ["FEW", "KID_SUBSETS", "Distance", "distance", "inception_features"]
-
-FEW = 2048
-"""Pictures up to which the covariances of as many features are singular, and FID depends on their number most."""
 
 
 @dataclass(frozen=True)

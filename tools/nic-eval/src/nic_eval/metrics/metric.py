@@ -25,6 +25,12 @@ Measure = Callable[[np.ndarray, np.ndarray], float | None]
 Features = Callable[[Any], Any]
 """Turns pictures, a tensor uint8 (N, 3, H, W), into features (N, D)."""
 
+Kind = Literal["frechet", "kernel"]
+"""The Frechet distance, FID where features are Inception's, and the kernel distance, KID."""
+
+FEW = 2048
+"""Pictures up to which the covariances of as many features are singular, and FID depends on their number most."""
+
 KID_SUBSET_SIZE = 1000
 """Pictures, or patches, in each of KID's subsets where nothing else is asked for."""
 
@@ -37,11 +43,11 @@ class MetricUnavailable(NicError):
 class Distance:
     """How far features of all decoded pictures lie from those of their originals.
 
-    kind: the Frechet distance, or the kernel distance. of: what one feature is taken of. network: whose features they
+    of: what one feature is taken of. network: whose features they
     are. load: returns it; raises anything where it cannot.
     """
 
-    kind: Literal["frechet", "kernel"]
+    kind: Kind
     of: Literal["patches", "pictures"]
     network: str
     load: Callable[[], Features]

@@ -6,6 +6,7 @@ file, "resnet50@weights.safetensors". Nothing is ever computed with random weigh
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,8 @@ class Network:
         """
         import timm  # an optional dependency
 
-        name, own = self.architecture, {}
+        name = self.architecture
+        own: dict[str, Any] = {}
         if ":" not in name and not timm.is_model(name):
             raise NicError(f"timm knows no model {name!r}")
         if name in SIDES:
@@ -102,6 +104,7 @@ def features_of(network: Network) -> Callable[[], Features]:
     return load
 
 
+@cache
 def inception_pooled() -> Features:
     """Return the features that FID is defined by: the last pooling of Inception v3, D = 2048."""
     network = _inception().to(auto_device())
