@@ -105,7 +105,8 @@ class Recipe(Protocol):
 
     codec: id; batch: pictures in one optimizer step, over all processes; crop: their side in pixels.
     val_crop: side of the centre crops of held-out pictures, less where these are smaller.
-    ema: decay of the averaged weights that are validated and exported, 0 for none; clip: largest gradient norm.
+    ema: decay of the averaged weights that are validated and exported, 0 for none.
+    clip: largest gradient norm, 0 for no clipping.
     """
 
     codec: str
@@ -145,7 +146,7 @@ class Recipe(Protocol):
         """Return the model that is exported after a step of a stage, of the recipe with the stage's values."""
 
     def rate_at(self, step: int, steps: int) -> float:
-        """Return the factor on all learning rates at a step of a stage's steps."""
+        """Return the factor on the learning rates at a step of a stage's steps; the quantiles' stays as it is."""
 
     def loss(self, networks: Networks, batch: Batch) -> dict[str, Tensor]:
         """Return scalars: "loss" is minimised; "bpp", "psnr" and others are shown."""
@@ -162,8 +163,10 @@ class RateDistortion:
 
     lmbda: the trade-off; steps: optimizer steps in all; batch: pictures per step; crop: their side in pixels.
     val_crop: side of the centre crops of held-out pictures, less where these are smaller.
-    lr, aux_lr: Adam's rates for the networks and for the priors' quantiles; clip: largest gradient norm.
-    warmup: steps over which the rates rise from zero.
+    lr, aux_lr: Adam's rates for the networks and for the priors' quantiles; eps: what Adam adds to its divisor.
+    clip: largest gradient norm, 0 for no clipping.
+    warmup: steps over which the rates rise from zero. It and the schedule leave `aux_lr` as it is, as the published
+        trainings do.
     schedule: "constant"; "drop" divides the rates by ten for the last tenth of the steps; "linear" lowers them to
         zero; "cosine" lowers them to a hundredth; "cooldown" keeps them until the last fifth of the steps, which
         lowers them to zero: such a run can be given more steps at any time before that.
@@ -184,6 +187,7 @@ class RateDistortion:
     val_crop: int = 256
     lr: float = 1e-4
     aux_lr: float = 1e-4
+    eps: float = 1e-8
     clip: float = 10.0
     warmup: int = 0
     schedule: Schedule = "drop"
@@ -202,7 +206,8 @@ class RateDistortion:
         "lr": (0, LARGEST),
         "aux_lr": (0, LARGEST),
         "other_lr": (0, LARGEST),
-        "clip": (1e-9, LARGEST),
+        "eps": (1e-16, 1),
+        "clip": (0, LARGEST),
         "warmup": (0, LARGEST),
         "ema": (0, 0.999999),
     }
@@ -240,13 +245,15 @@ class RateDistortion:
         """Return the optimizer of this name, and the quantiles' Adam; NicError where its package is not installed."""
         if self.optimizer == "muon":
             main = muon(networks.parameters("model"), networks.parameters("auxiliary"))
+        elif self.optimizer == "soap":
+            main = soap(networks.parameters("model", "auxiliary"), self.lr)
         else:
-            main = {"adam": adam, "soap": soap}[self.optimizer](networks.parameters("model", "auxiliary"), self.lr)
+            main = adam(networks.parameters("model", "auxiliary"), self.lr, eps=self.eps)
         return Optimizers(main, self.quantile_optimizer(networks))
 
     def quantile_optimizer(self, networks: Networks) -> torch.optim.Optimizer:
         """Return the Adam of the priors' quantiles."""
-        return adam(networks.quantiles(), self.aux_lr, "aux_lr")
+        return adam(networks.quantiles(), self.aux_lr, "aux_lr", self.eps)
 
     def stages(self) -> tuple[Stage, ...]:
         """Return one stage in which everything learns."""
@@ -288,7 +295,7 @@ class RateDistortion:
         return 1 - similarity, {**shown, "ms-ssim": similarity.detach().mean()}
 
     def rate_at(self, step: int, steps: int) -> float:
-        """Return the factor on all learning rates at a step."""
+        """Return the factor on the learning rates at a step; the quantiles' stays as it is."""
         if step < self.warmup:
             return (step + 1) / self.warmup
         share = min(step / max(steps, 1), 1.0)
