@@ -48,6 +48,12 @@ published_option = click.option(
 
 @click.command()
 @click.option("--data", required=True, type=click.Path(path_type=Path), help="Folder tree of pictures.")
+@click.option(
+    "--files",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="List of the pictures to take, such as COCO-30k's: JSON, or a name a line. [default: all]",
+)
 @codec_option
 @baseline_option
 @click.option(
@@ -68,6 +74,7 @@ published_option = click.option(
 @device_option
 def evaluate(
     data: Path,
+    files: Path | None,
     codecs: tuple[str, ...],
     baselines: str,
     metrics: str,
@@ -104,6 +111,7 @@ def evaluate(
         anchors,
         tuple(names_of(published)),
         *crew.chosen(device, 1),
+        files=files,
     )
     evaluated = run(request)
     originals = {source.name: source.path for source in evaluated.sources}

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 from nic_core.errors import NicError
+from nic_core.host.tables import Names, read_names
 from nic_core.pictures import image_files
 
 
@@ -33,8 +34,11 @@ def file_below(folder: Path, name: str) -> Path:
     return path
 
 
-def find_pictures(folder: Path, report: Path | None = None) -> list[Path]:
-    """Return the picture files below a folder by name, without those of a report; NicError where there are none."""
+def find_pictures(folder: Path, report: Path | None = None, files: Path | None = None) -> list[Path]:
+    """Return the picture files below a folder by name, without those of a report; NicError where there are none.
+
+    files: a list of the pictures to take (see `nic_core.host.tables.read_names`); None for all.
+    """
     if not folder.is_dir():
         raise NicError(f"{folder} is no folder")
     suffixes = image_files.READABLE_SUFFIXES
@@ -46,4 +50,9 @@ def find_pictures(folder: Path, report: Path | None = None) -> list[Path]:
     )
     if not found:
         raise NicError(f"no {' '.join(sorted(suffixes))} files below {folder}")
+    if files is not None:
+        names = Names(read_names(files))
+        found = [path for path in found if path.relative_to(folder) in names]
+        if not found:
+            raise NicError(f"{files} names no picture below {folder}")
     return found
