@@ -17,8 +17,10 @@ from torch import Tensor, nn
 
 from nic_nn.entropy.priors import FactorizedPrior
 from nic_nn.model import LatentModel
+from nic_nn.training.augmentation import Augmentation, Policy
 from nic_nn.training.batch import Batch
 from nic_nn.training.optimizers import adam, muon, soap
+from nic_nn.training.sizes import with_sizes
 
 AnyRecipe = TypeVar("AnyRecipe", bound="Recipe")
 Schedule = Literal["constant", "drop", "linear", "cosine", "cooldown"]
@@ -171,9 +173,11 @@ class RateDistortion:
         zero; "cosine" lowers them to a hundredth; "cooldown" keeps them until the last fifth of the steps, which
         lowers them to zero: such a run can be given more steps at any time before that.
     ema: decay of the averaged weights that are validated and exported; 0 for none.
+    mirror, scale, scale_step, long_side, pad, autoaugment: how pictures become crops, see `Augmentation`.
     optimizer: "adam", or "muon", which orthogonalises the updates of convolutions (Jordan et al., 2024) and learns
         several times as fast: the model's convolutions then take `lr`, for which 2e-3 is good, and everything else
         learns by AdamW at `other_lr`; or "soap" (Vyas et al., 2024), for which an `lr` of 3e-3 is the authors'.
+    model: sizes of the model by name that differ from `base_config`'s; set by `--set model.NAME=VALUE`.
 
     `limits` holds the lowest and the highest value of fields that are numbers, or tuples of such; recipes that inherit
     add theirs. BadOption for a value beyond them, and for any that is not finite.
@@ -195,6 +199,13 @@ class RateDistortion:
     ema: float = 0.0
     optimizer: Optimizer = "adam"
     other_lr: float = 3e-4
+    mirror: bool = Augmentation.mirror
+    scale: tuple[float, float] = Augmentation.scale
+    scale_step: float = Augmentation.scale_step
+    long_side: int = Augmentation.long_side
+    pad: bool = Augmentation.pad
+    autoaugment: Policy = Augmentation.autoaugment
+    model: dict[str, Any] = field(default_factory=dict)
 
     quality_range: ClassVar[tuple[float, float] | None] = None
     limits: ClassVar[Limits] = {
@@ -210,6 +221,9 @@ class RateDistortion:
         "clip": (0, LARGEST),
         "warmup": (0, LARGEST),
         "ema": (0, 0.999999),
+        "scale": (0.01, 16),
+        "scale_step": (0, 16),
+        "long_side": (0, 16384),
     }
 
     def __post_init__(self) -> None:
@@ -222,6 +236,7 @@ class RateDistortion:
                     raise BadOption(f"{item.name} must be {low:g} to {high:g}, not {number}")
         if self.metric == "ms-ssim" and min(self.crop, self.val_crop) <= 160:
             raise BadOption("with metric=ms-ssim crop and val_crop must be above 160, for its five scales")
+        _ = Augmentation.of(self), self.config  # which say what is wrong with the sizes
 
     @property
     def needs(self) -> frozenset[str]:
@@ -233,8 +248,23 @@ class RateDistortion:
         """The lambda of the loss."""
         return self.lmbda
 
+    def base_config(self) -> Any:
+        """Return the model's config, a frozen dataclass, before `model`; None where no size can be set one by one.
+
+        ValueError for values that make no model.
+        """
+        return None
+
+    @property
+    def config(self) -> Any:
+        """The model's config; BadOption for sizes that make no model."""
+        try:
+            return with_sizes(self.base_config(), self.model)
+        except ValueError as error:
+            raise BadOption(str(error)) from error
+
     def build_model(self) -> LatentModel:
-        """Return a fresh model; all that most recipes need to define."""
+        """Return a fresh model, of `config` where there is one; all that most recipes need to define."""
         raise NotImplementedError
 
     def build(self) -> Networks:
