@@ -6,7 +6,7 @@ import pytest
 from nic_core.errors import NicError
 from nic_train.data import annotations
 from nic_train.data.annotations import load_captions, with_annotations
-from nic_train.data.labels import load_labels
+from nic_train.data.labels.loading import load_labels
 from nic_train.data.pictures import scan
 from PIL import Image
 

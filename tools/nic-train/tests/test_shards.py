@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 from nic_core.errors import NicError
-from nic_train.data import shards as shards_module
 from nic_train.data.loader import LoaderSettings, make_loader, open_source
-from nic_train.data.shard_files import shard_urls
-from nic_train.data.shards import scan_shards, stream_count, worker_count
+from nic_train.data.shards import tar
+from nic_train.data.shards.files import shard_urls
+from nic_train.data.shards.sets import scan_shards
+from nic_train.data.shards.streams import stream_count, worker_count
 from PIL import Image
 
 CROP = 16
@@ -105,7 +106,7 @@ def test_skipping_reads_headers_only(shards, monkeypatch):
     source = small_blocks(scan_shards(shard_urls(str(shards)), CROP))
     read = []
     data = picture(1)
-    monkeypatch.setattr(shards_module, "_read_later", lambda archive, member: lambda: read.append(member) or data)
+    monkeypatch.setattr(tar, "_read_later", lambda archive, member: lambda: read.append(member) or data)
     batches(source, 1000, 1001)
     assert 4 <= len(read) <= 3 * 4
 
@@ -186,9 +187,7 @@ def test_annotations_lie_beside_the_picture(tmp_path, caplog):
 
 def test_shards_that_are_no_files_resume_too(shards, monkeypatch):
     local = batches(small_blocks(scan_shards(shard_urls(str(shards)), CROP)))
-    monkeypatch.setattr(
-        shards_module, "open_shard", lambda url: io.BytesIO((shards / url.rpartition("/")[2]).read_bytes())
-    )
+    monkeypatch.setattr(tar, "open_shard", lambda url: io.BytesIO((shards / url.rpartition("/")[2]).read_bytes()))
     urls = shard_urls("https://example.org/s-{0..3}.tar")
     source = small_blocks(scan_shards(urls, CROP))
     assert source.counts == (None,) * 4
