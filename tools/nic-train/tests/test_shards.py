@@ -204,3 +204,20 @@ def test_records_say_what_differs(shards):
     assert before.difference(scan_shards(urls[:3], CROP).record()) == "4 files then, 3 now"
     write_shard(shards / "s-0.tar", {"x.png": picture(1)})
     assert "other contents" in before.difference(scan_shards(urls, CROP).record())
+
+
+def test_instances_beside_the_labels_weigh_small_things(tmp_path, caplog):
+    def png(values):
+        file = io.BytesIO()
+        Image.fromarray(values).save(file, "PNG")
+        return file.getvalue()
+
+    things = np.zeros((20, 24), np.uint8)
+    things[:, 12:] = 1
+    members = {"0.png": picture(0), "0.seg.png": png(things + 4), "0.inst.png": png(things)}
+    members |= {"1.png": picture(1), "1.seg.png": png(things + 4), "1.inst.png": png(things[:10])}
+    write_shard(tmp_path / "a.tar", members)
+    source = open_source(str(tmp_path / "a.tar"), CROP, needs=frozenset({"labels"}))
+    for batch in batches(source, steps=3):
+        assert torch.equal(batch.weights, 1.0 + 2 * (batch.labels == 5))
+    assert "a.tar/1: inst.png and seg.png are not of one size" in caplog.text

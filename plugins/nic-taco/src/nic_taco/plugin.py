@@ -45,4 +45,9 @@ def nic_importers() -> Iterator[ImporterSpec]:
 @hookimpl
 def nic_recipes() -> Iterator[RecipeSpec]:
     """The authors' training."""
-    yield RecipeSpec(name="taco", codec="taco", target="nic_taco.recipe:TacoRecipe", summary="As in the authors' code.")
+    yield RecipeSpec(
+        name="taco",
+        codec="taco",
+        target="nic_taco.recipe:TacoRecipe",
+        summary="As published: crops not mirrored, gradients clipped at 1.",
+    )

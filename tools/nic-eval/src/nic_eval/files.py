@@ -52,7 +52,7 @@ def find_pictures(folder: Path, report: Path | None = None, files: Path | None =
         raise NicError(f"no {' '.join(sorted(suffixes))} files below {folder}")
     if files is not None:
         names = Names(read_names(files))
-        found = [path for path in found if path.relative_to(folder) in names]
+        found = [path for path in found if path in names]
         if not found:
             raise NicError(f"{files} names no picture below {folder}")
     return found

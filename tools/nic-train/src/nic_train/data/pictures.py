@@ -227,7 +227,7 @@ def _listed(folder: Path, paths: list[Path], files: Path, quiet: bool) -> list[P
     """Return the paths that a list of files names; warn of names that are none, NicError where all are none."""
     listed = read_names(files)
     names = Names(listed)
-    found = [path for path in paths if path.relative_to(folder) in names]
+    found = [path for path in paths if path in names]
     if not found:
         raise NicError(f"{files} names none of the {len(paths)} pictures below {folder}")
     if (lost := len(set(listed)) - len(found)) > 0 and not quiet:
