@@ -63,7 +63,7 @@ def test_every_size_can_be_set():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"model.widths": "8,9,8"}, "widths must be even"),
+        ({"model.widths": "8,1,8"}, "widths must be above 1"),
         ({"model.slices": ""}, "slices must be of type int"),
         ({"model.slices": "8"}, "there must be two"),
         ({"model.depth": 3}, "no value 'model.depth'"),

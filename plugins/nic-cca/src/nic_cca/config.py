@@ -33,8 +33,8 @@ class CcaConfig:
             raise ValueError("widths and blocks need three values, reduction two")
         if not self.slices or min(*self.widths, *self.slices, *self.reduction, self.hyper, self.context) < 1:
             raise ValueError("there must be a slice, and all widths must be above 0")
-        if any(width % 2 for width in self.widths):
-            raise ValueError(f"widths must be even, not {self.widths}")
+        if min(self.widths) < 2:
+            raise ValueError(f"widths must be above 1, for bottlenecks of half of them, not {self.widths}")
         if min(*self.blocks, self.bottlenecks, self.context_blocks) < 0:
             raise ValueError("blocks cannot be fewer than none")
 
