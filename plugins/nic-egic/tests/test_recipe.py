@@ -208,3 +208,30 @@ def test_support_is_a_size_that_can_be_trained(data, tmp_path):
     again = ["--recipe", recipe, "--init", weights]
     assert train(data, tmp_path / "again", *again, labels=False) == 0
     assert train(data, tmp_path / "other", *again, "--set", "model.support=10", labels=False) == 1
+
+
+def test_tfrecords_of_deeplab2_are_trained_on(data, tmp_path):
+    """Their labels have COCO's classes, of which nobody needs to say the number."""
+    writer = pytest.importorskip("tfrecord.writer").TFRecordWriter(str(tmp_path / "train-00000-of-00001.tfrecord"))
+    for path in sorted(data[0].iterdir()):
+        width, height = Image.open(path).size
+        label = 256 * (1 + np.arange(height * width, dtype="<i4") // width % 133) + 1
+        writer.write(
+            {
+                "image/encoded": (path.read_bytes(), "byte"),
+                "image/filename": (path.stem.encode(), "byte"),
+                "image/height": (height, "int"),
+                "image/width": (width, "int"),
+                "image/segmentation/class/encoded": (label.tobytes(), "byte"),
+                "image/segmentation/class/format": (b"raw", "byte"),
+            }
+        )
+    writer.close()
+    recipe = tmp_path / "segmentation.toml"
+    recipe.write_text(
+        '[[stages]]\nname = "segmentation"\nsteps = 1\nphase = "segmentation"\ntrainable = ["adversary"]\n'
+    )
+    arguments = ["train", "egic", "--data", tmp_path / "train-00000-of-00001.tfrecord", "--out", tmp_path / "run"]
+    settings = ["--set", "width=32", "--set", "disc_width=8", "--set", "crop=64", "--set", "batch=2", "--no-lpips"]
+    assert cli.run([*map(str, [*arguments, "--recipe", recipe, "--workers", 0, *settings])]) == 0
+    assert read_info(tmp_path / "run" / "weights.safetensors").provenance["values"]["classes"] == 134

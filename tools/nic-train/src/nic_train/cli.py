@@ -51,7 +51,13 @@ class Sections(click.Command):
     "--lambda", "lmbda", type=float, metavar="L", help="Rate-distortion trade-off: loss = lambda * 255^2 * MSE + bpp."
 )
 @click.option("--steps", type=click.IntRange(1), metavar="N", help="Optimizer steps in all [default: the recipe's].")
-@click.option("--set", "values", multiple=True, metavar="KEY=VALUE", help="Any other value of the recipe; repeatable.")
+@click.option(
+    "--set",
+    "values",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Any other value of the recipe, or size of the model (model.NAME=VALUE); repeatable.",
+)
 @click.option("--no-lpips", is_flag=True, help="Train without LPIPS, and without its network, where a recipe has it.")
 @click.option("--out", type=FILE, metavar="RUN", help="New folder of the run: checkpoints, metrics, weights.")
 @click.option("--init", "initial", type=FILE, metavar="WEIGHTS", help="Weights file to start from.")
