@@ -3,7 +3,7 @@
 import pytest
 import torch
 from nic_nn.training.optimizers import muon, soap
-from nic_nn.training.recipe import RateDistortion
+from nic_nn.training.recipe import Networks, RateDistortion
 from torch import nn
 
 
@@ -76,3 +76,10 @@ def test_muon_steps_are_the_same_beside_others_of_the_shape():
     weights = [torch.randn(*shape) for shape in [(8, 4, 3, 3), (8, 36, 1, 1), (5, 4, 3, 3), (8, 4, 3, 3)]]
     for weight, together in zip(weights, stepped(weights), strict=True):
         torch.testing.assert_close(together, stepped([weight])[0], rtol=1e-4, atol=1e-4)
+
+
+def test_adam_takes_its_epsilon_from_the_recipe():
+    networks = Networks(nn.Conv2d(3, 8, 3))
+    for eps in (1e-8, 1e-7):
+        made = RateDistortion("codec", eps=eps).optimizers(networks)
+        assert [optimizer.defaults["eps"] for optimizer in made.all()] == [eps, eps]

@@ -143,3 +143,9 @@ def test_bias_rows_are_offsets():
     assert index[0, 0] == index[8, 8] == 12
     assert index[0, 8] == 0 and index[8, 0] == 24
     assert math.isqrt(len(index.unique())) == 5
+
+
+def test_position_biases_start_at_zero():
+    """As in the published models' code."""
+    stage = SwinStage(16, 2, 4, 4)
+    assert not any(block.attention.bias.any() for block in stage.modules() if isinstance(block, SwinBlock))

@@ -5,6 +5,7 @@ from nic_cca.recipe import CcaRecipe
 from nic_core import cli
 from nic_core.errors import BadOption
 from nic_core.weights import read_info
+from nic_train.recipes import Choice, make_recipe
 from safetensors import safe_open
 
 
@@ -42,3 +43,35 @@ def test_the_auxiliary_model_is_trained_but_never_exported(alpha, metric, tmp_pa
     photograph = next(photographs.iterdir())
     assert cli.run(["encode", str(photograph), "--codec", "cca", "--weights", str(path), "-o", str(run / "a.nic")]) == 0
     assert cli.run(["decode", str(run / "a.nic"), "--weights", str(path), "-o", str(run / "a.png")]) == 0
+
+
+def test_every_size_can_be_set():
+    recipe = make_recipe(
+        "cca", Choice("cca", {"width": 16, "depth": 1, "model.blocks": "2,0,1", "model.slices": [4, 9]})
+    )
+    model = recipe.build().model
+    assert (model.config.blocks, model.config.slices, model.config.bottlenecks) == ((2, 0, 1), (4, 9), 1)
+    sizes = {"model.widths": "8,10,12", "model.hyper": 6, "model.context": 8, "model.reduction": "8,4"}
+    sizes |= {"model.bottlenecks": 2, "model.context_blocks": 0}
+    recipe = make_recipe("cca", Choice("cca", {"width": 16, **sizes}))
+    assert (recipe.config.widths, recipe.config.reduction, recipe.config.context_blocks) == ((8, 10, 12), (8, 4), 0)
+    recipe.build()
+    assert CcaRecipe("cca", slice_power=1).config.slices == (21, 42, 64, 85, 108)
+    assert CcaRecipe("cca").config.slices == (8, 28, 56, 92, 136)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"model.widths": "8,1,8"}, "widths must be above 1"),
+        ({"model.slices": ""}, "slices must be of type int"),
+        ({"model.slices": "8"}, "there must be two"),
+        ({"model.depth": 3}, "no value 'model.depth'"),
+        ({"model.hyper": 10**9}, "model.hyper must be 0 to 16384"),
+        ({"model.slices": ",".join(["1"] * 100)}, "or up to 64 such"),
+    ],
+)
+def test_sizes_that_make_no_model_are_named(values, message):
+    with pytest.raises(BadOption) as error:
+        make_recipe("cca", Choice("cca", values))
+    assert message in str(error.value)

@@ -172,3 +172,66 @@ def test_defaults_are_the_authors():
     with pytest.raises(BadOption, match="even"):
         EgicRecipe("egic", batch=3)
     assert json.dumps(recipe.scale) == "[0.5, 1.5]"
+
+
+def test_pictures_and_steps_are_as_in_the_authors_configuration():
+    recipe = EgicRecipe("egic")
+    assert (recipe.long_side, recipe.scale, recipe.scale_step, recipe.pad) == (640, (0.5, 1.5), 0.1, True)
+    assert recipe.autoaugment == "simple_classification_policy_magnitude_scale_0.2"
+    assert recipe.mirror  # deeplab2 mirrors, whatever the configuration says
+    assert (recipe.clip, recipe.eps) == (0, 1e-7)
+    networks = EgicRecipe("egic", **QUICK, classes=CLASSES).build()
+    made = EgicRecipe("egic", **QUICK, classes=CLASSES).optimizers(networks)
+    assert {optimizer.defaults["eps"] for optimizer in made.all()} == {1e-7}
+
+
+def test_the_first_phase_learns_from_half_of_the_batch(batch):
+    for halved, wanted in ((True, batch[2:]), (False, batch)):
+        recipe = EgicRecipe("egic", **QUICK, halved=halved)
+        networks = recipe.build()
+        seen = []
+        networks.model.g_a.register_forward_pre_hook(lambda module, inputs, seen=seen: seen.append(inputs[0]))
+        recipe.loss(networks, batch)
+        assert torch.equal(seen[0], wanted.pixels)
+        networks.model.eval()
+        recipe.loss(networks, batch)
+        assert torch.equal(seen[1], batch.pixels)
+
+
+def test_support_is_a_size_that_can_be_trained(data, tmp_path):
+    """As in checkpoints of the authors' default, --max_support_slices 5."""
+    recipe = tmp_path / "first.toml"
+    recipe.write_text('[model]\nsupport = 5\n[[stages]]\nname = "generator"\nsteps = 1\nphase = "generator"\n')
+    assert train(data, tmp_path / "run", "--recipe", recipe, labels=False) == 0
+    weights = tmp_path / "run" / "weights.safetensors"
+    assert read_info(weights).config["support"] == 5
+    again = ["--recipe", recipe, "--init", weights]
+    assert train(data, tmp_path / "again", *again, labels=False) == 0
+    assert train(data, tmp_path / "other", *again, "--set", "model.support=10", labels=False) == 1
+
+
+def test_tfrecords_of_deeplab2_are_trained_on(data, tmp_path):
+    """Their labels have COCO's classes, of which nobody needs to say the number."""
+    writer = pytest.importorskip("tfrecord.writer").TFRecordWriter(str(tmp_path / "train-00000-of-00001.tfrecord"))
+    for path in sorted(data[0].iterdir()):
+        width, height = Image.open(path).size
+        label = 256 * (1 + np.arange(height * width, dtype="<i4") // width % 133) + 1
+        writer.write(
+            {
+                "image/encoded": (path.read_bytes(), "byte"),
+                "image/filename": (path.stem.encode(), "byte"),
+                "image/height": (height, "int"),
+                "image/width": (width, "int"),
+                "image/segmentation/class/encoded": (label.tobytes(), "byte"),
+                "image/segmentation/class/format": (b"raw", "byte"),
+            }
+        )
+    writer.close()
+    recipe = tmp_path / "segmentation.toml"
+    recipe.write_text(
+        '[[stages]]\nname = "segmentation"\nsteps = 1\nphase = "segmentation"\ntrainable = ["adversary"]\n'
+    )
+    arguments = ["train", "egic", "--data", tmp_path / "train-00000-of-00001.tfrecord", "--out", tmp_path / "run"]
+    settings = ["--set", "width=32", "--set", "disc_width=8", "--set", "crop=64", "--set", "batch=2", "--no-lpips"]
+    assert cli.run([*map(str, [*arguments, "--recipe", recipe, "--workers", 0, *settings])]) == 0
+    assert read_info(tmp_path / "run" / "weights.safetensors").provenance["values"]["classes"] == 134

@@ -1,14 +1,18 @@
 """Files with and without captions; decoding them without any text encoder."""
 
 import dataclasses
+import json
 import sys
 
 import nic_core as nic
 import numpy as np
 import pytest
+import torch
 from nic_core.errors import BadOption, NicError, PluginFault
 from nic_core.pictures.picture import Picture
 from nic_core.weights import WeightsInfo
+from nic_nn.testing import write_random_alexnet
+from nic_nn.training.perceptual import lpips
 from nic_nn.weights.export import export
 from nic_taco import captioner
 from nic_taco.model import Taco
@@ -91,3 +95,36 @@ def test_a_clip_that_is_not_there_is_named_in_one_line(codec, tmp_path):
     with pytest.raises(NicError, match="nowhere") as caught:
         codec.encode(values(8, 8, 3), clip=str(tmp_path / "nowhere.pt"))
     assert "\n" not in str(caught.value)
+
+
+def test_of_several_captions_the_nearest_by_lpips_is_kept(codec, folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("NIC_LPIPS", str(write_random_alexnet(folder)))
+    pixels = values(64, 64, 3)
+    texts = ("a red door", "a blue door", "two dogs")
+    files = {text: codec.encode(pixels, text=text) for text in texts}
+
+    def distance(text):
+        x_hat, x = (
+            torch.from_numpy(p).permute(2, 0, 1)[None] / 255 for p in (codec.decode_picture(files[text]).pixels, pixels)
+        )
+        return float(lpips(x_hat, x, values="unit"))
+
+    best = min(texts, key=distance)
+    assert codec.encode(pixels, text=texts, captions_best=3) == files[best]
+    assert codec.encode(pixels, text=texts, captions_best=64) == files[best]
+    two = min(texts[:2], key=distance)
+    assert codec.encode(pixels, text=texts, captions_best=2) == files[two]
+    assert codec.encode(pixels, text=texts) == files[texts[0]]
+    assert codec.encode(pixels, text=[texts[0]], captions_best=2) == files[texts[0]]
+
+    (tmp_path / "captions.json").write_text(json.dumps({"a.png": texts}))
+    options = nic.EncodeOptions(codec.spec, {"captions": tmp_path / "captions.json", "captions-best": "3"})
+    assert codec.encode(pixels, **options.of("x/a.png")) == files[best]
+
+
+def test_several_captions_need_a_picture_that_can_be_compared(codec, folder, monkeypatch):
+    monkeypatch.setenv("NIC_LPIPS", str(write_random_alexnet(folder)))
+    with pytest.raises(BadOption, match="32 pixels a side"):
+        codec.encode(values(20, 64, 3), text=("one", "two"), captions_best=2)
+    with pytest.raises(BadOption, match="coded in tiles"):
+        codec.encode(values(128, 64, 3), text=("one", "two"), captions_best=2, tile=64)

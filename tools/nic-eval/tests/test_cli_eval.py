@@ -163,3 +163,18 @@ def test_a_report_takes_no_file_from_elsewhere(
     says = "names '../secret.png', which lies outside its folder"
     assert capsys.readouterr().err == f"nic: the report in {tmp_path / 'theirs'} {says}\n"
     assert not (tmp_path / "out").exists()
+
+
+def test_a_list_says_which_pictures_are_measured(
+    here: Any, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, *_ = sorted(path for path in pictures.rglob("*") if path.suffix == ".png")
+    (tmp_path / "list.json").write_text(json.dumps([first.name, "missing.png"]))
+    out = tmp_path / "report"
+    arguments = ["eval", "--data", str(pictures), "--files", str(tmp_path / "list.json"), "--baseline", "jpeg"]
+    assert run([*arguments, "--metrics", "psnr", "--qualities", "50", "--out", str(out)]) == 0
+    assert [item.name for item in read(out / "results.json").pictures] == [first.relative_to(pictures).as_posix()]
+    (tmp_path / "list.json").write_text('["missing.png"]')
+    capsys.readouterr()
+    assert run([*arguments, "--out", str(out)]) == 1
+    assert "list.json names no picture below" in capsys.readouterr().err

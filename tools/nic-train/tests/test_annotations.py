@@ -5,8 +5,9 @@ import json
 import pytest
 from nic_core.errors import NicError
 from nic_train.data import annotations
-from nic_train.data.annotations import load_captions, with_annotations
-from nic_train.data.labels import load_labels
+from nic_train.data.annotations import load_captions, paired_captions, with_annotations
+from nic_train.data.labels.loading import load_labels
+from nic_train.data.loader import open_source
 from nic_train.data.pictures import scan
 from PIL import Image
 
@@ -58,3 +59,38 @@ def test_pictures_without_annotations_are_counted_and_named_once(tmp_path, make_
     assert caplog.messages[0].endswith(": 2.png, 3.png, 4.png")
     with pytest.raises(NicError, match="none of the 5 pictures has a caption"):
         with_annotations(pictures, annotations.Captions({}), None)
+
+
+def test_captions_of_two_lists(tmp_path):
+    """As the authors of TACO keep them: names, some several times, and a caption for each."""
+    names = write_json(tmp_path / "names.json", ["1.png", "2.png", "1.png"])
+    texts = write_json(tmp_path / "texts.json", ["one", "two", " another "])
+    captions = paired_captions(names, texts)
+    assert captions.of("train2014/1.png") == ("one", "another")
+    assert captions.of("2.png") == ("two",)
+    for other, message in ((["one"], "3 names, and .* 1 captions"), ({"a": 1}, "no JSON list"), ([1, 2, 3], "no JSON")):
+        with pytest.raises(NicError, match=message):
+            paired_captions(names, write_json(tmp_path / "texts.json", other))
+
+
+def test_captions_by_ofa(tmp_path):
+    """{file: text}, of Kodak and CLIC."""
+    content = {"kodim01.png": "a brick building with red doors", "5064e69f.png": "an orange truck"}
+    captions = load_captions(write_json(tmp_path / "kodak_ofa.json", content))
+    assert captions.of("kodak/kodim01.png") == ("a brick building with red doors",)
+
+
+def test_the_loader_takes_lists(tmp_path, make_pictures, caplog):
+    folder = make_pictures(tmp_path / "pictures", 4)
+    names = write_json(tmp_path / "names.json", ["0.png", "2.png", "3.png", "9.png"])
+    texts = write_json(tmp_path / "texts.json", ["zero", "two", "three", "nine"])
+    source = open_source(str(folder), 16, f"{names},{texts}", needs=frozenset({"text"}), files=str(names))
+    assert source.pictures.names == ("0.png", "2.png", "3.png")
+    assert caplog.messages == [f"1 names in {names} are no pictures below {folder}"]
+    lines = tmp_path / "names.txt"
+    lines.write_text("pictures/1.png\n\n3.png\n")
+    assert open_source(str(folder), 16, files=str(lines)).pictures.names == ("1.png", "3.png")
+    with pytest.raises(NicError, match="names none of the 4 pictures"):
+        open_source(str(folder), 16, files=str(write_json(tmp_path / "other.json", ["x.png"])))
+    with pytest.raises(NicError, match=r"NAMES\.json,TEXTS\.json"):
+        open_source(str(folder), 16, "a,b,c", needs=frozenset({"text"}))

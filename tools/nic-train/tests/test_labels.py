@@ -16,11 +16,11 @@ from nic_mini.model import Mini
 from nic_mini.recipe import MiniRecipe
 from nic_nn.training.recipe import Networks
 from nic_train import recipes
-from nic_train.data import labels as labels_module
 from nic_train.data.annotations import with_annotations
-from nic_train.data.labels import load_labels
+from nic_train.data.labels import coco
+from nic_train.data.labels.loading import load_labels
+from nic_train.data.labels.panoptic import PANOPTIC, class_list
 from nic_train.data.loader import LoaderSettings, make_loader, open_source
-from nic_train.data.panoptic import PANOPTIC, class_list
 from nic_train.data.pictures import scan
 from PIL import Image
 from torch import nn
@@ -234,7 +234,7 @@ def test_a_panoptic_file_with_its_folder(tmp_path):
 
 def test_what_is_no_label_map_is_one_clear_error(tmp_path, monkeypatch):
     stuff, _ = coco_files(tmp_path)
-    monkeypatch.setattr(labels_module, "find_spec", lambda name: None)
+    monkeypatch.setattr(coco, "find_spec", lambda name: None)
     with pytest.raises(NicError, match=r"nic-train\[coco\]"):
         load_labels([stuff])
     with pytest.raises(NicError, match="folder of PNG files, or COCO's JSON"):

@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 from nic_core.errors import BadOption, NicError
+from nic_nn.training.augmentation import Augmentation
 from nic_nn.training.batch import Batch
 from nic_train.data import loader
 from nic_train.data.loader import LoaderSettings, default_workers, make_loader, measure, open_source, validation_loader
@@ -19,7 +20,9 @@ def folder(tmp_path, make_pictures):
 
 
 def batches(source, start=0, steps=6, workers=0, rank=0, world=1, scale=(1.0, 1.0)):
-    return list(make_loader(source, LoaderSettings(4, CROP, 5, workers, rank, world, scale), start, steps))
+    return list(
+        make_loader(source, LoaderSettings(4, CROP, 5, workers, rank, world, Augmentation(scale=scale)), start, steps)
+    )
 
 
 def assert_equal(first, second):

@@ -123,3 +123,23 @@ def test_a_loss_that_is_no_number_stops_before_the_step():
         run(loop)
     for name, value in loop.networks.model.g_a.state_dict().items():
         assert torch.equal(value, before[f"parts.model.g_a.{name}"])
+
+
+def test_no_clipping_leaves_gradients_as_they_are():
+    """clip=0; a norm that must stay below zero would make all of them zero."""
+    loop = made(replace(Tiny("mini"), clip=0.0), Stage("all", 1))
+    before = copy_of(loop)
+    unclipped = run(loop).parts["model"].g_a[0].weight.grad
+    assert changed(before, loop.state_dict()) > {"model.g_a", "adversary.weight"}
+    clipped = run(made(replace(Tiny("mini"), clip=1e-3), Stage("all", 1))).parts["model"].g_a[0].weight.grad
+    large = run(made(replace(Tiny("mini"), clip=1e9), Stage("all", 1))).parts["model"].g_a[0].weight.grad
+    assert torch.equal(unclipped, large) and not torch.equal(unclipped, clipped)
+    assert unclipped.norm() > 1e-3 > clipped.norm() > 0
+
+
+def test_schedules_leave_the_quantiles_rate():
+    for schedule in ("drop", "linear"):
+        loop = run(made(replace(Tiny("mini"), schedule=schedule, warmup=2), Stage("all", 10)))
+        main, quantiles, adversary = (optimizer.param_groups[0]["lr"] for optimizer in loop.optimizers())
+        assert quantiles == loop.recipe.aux_lr
+        assert main < loop.recipe.lr and adversary < loop.recipe.adversary_lr

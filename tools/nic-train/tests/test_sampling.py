@@ -4,20 +4,13 @@ import numpy as np
 import pytest
 import torch
 from nic_core.errors import NicError
-from nic_train.data.annotations import Captions
-from nic_train.data.labels import LabelMap, load_labels
+from nic_nn.training.augmentation import Augmentation
+from nic_train.data.annotations import Captions, Item
+from nic_train.data.crops import collate, random_crop
+from nic_train.data.labels.loading import load_labels
+from nic_train.data.labels.maps import LabelMap
 from nic_train.data.pictures import read_rgb, scan
-from nic_train.data.sampling import (
-    CentreCrops,
-    Crops,
-    Draws,
-    Item,
-    PictureSet,
-    StepSampler,
-    collate,
-    random_crop,
-    sample_key,
-)
+from nic_train.data.sampling import CentreCrops, Crops, Draws, PictureSet, StepSampler, sample_key
 from PIL import Image
 
 CROP = 32
@@ -127,25 +120,25 @@ def test_small_things_weigh_more():
 def test_scaled_crops_keep_their_labels(crop):
     item, shares = squares(), set()
     for key in range(40):
-        sample = random_crop(item, key, "a", crop, (0.5, 1.5))
+        sample = random_crop(item, key, "a", crop, Augmentation(scale=(0.5, 1.5)))
         assert sample.pixels.shape == (crop, crop, 3)
         assert sample.labels.shape == sample.weights.shape == (crop, crop)
         away = np.abs(sample.pixels[..., 0].astype(int) - 60 * (sample.labels.astype(int) - 5)) > 30
         assert away.mean() < 0.08  # where quarters meet, the filter blends them and the labels do not
         shares.add((sample.labels == sample.labels[0, 0]).mean())
-        assert same(random_crop(item, key, "a", crop, (0.5, 1.5)), sample)
+        assert same(random_crop(item, key, "a", crop, Augmentation(scale=(0.5, 1.5))), sample)
     assert len(shares) > 10
-    assert same(random_crop(item, 7, "a", 48, (1.0, 1.0)), random_crop(item, 7, "a", 48))
+    assert same(random_crop(item, 7, "a", 48, Augmentation()), random_crop(item, 7, "a", 48))
 
 
 def test_scaling_by_a_factor():
     rows = np.repeat(np.arange(128, dtype=np.uint8)[:, None], 128, 1)
     item = Item(rows[..., None].repeat(3, 2), (), LabelMap(rows))
     for factor, step in ((0.5, 2.0), (2.0, 0.5)):
-        sample = random_crop(item, 0, "a", 32, (factor, factor))
+        sample = random_crop(item, 0, "a", 32, Augmentation(scale=(factor, factor)))
         for values in (sample.pixels[2:-2, 0, 0], sample.labels[2:-2, 0]):
             assert abs(np.diff(values.astype(float)).mean() - step) < 0.1
-    whole = random_crop(item, 0, "a", 128, (0.25, 0.25))  # the picture is too small for it
+    whole = random_crop(item, 0, "a", 128, Augmentation(scale=(0.25, 0.25)))  # the picture is too small for it
     assert np.array_equal(whole.labels, rows)
 
 

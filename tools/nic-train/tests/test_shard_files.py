@@ -4,10 +4,10 @@ import urllib.request
 
 import pytest
 from nic_core.errors import NicError
-from nic_train.data import shard_files
 from nic_train.data.loader import open_source
-from nic_train.data.shard_files import open_shard, shard_urls
-from nic_train.data.shards import scan_shards
+from nic_train.data.shards import files
+from nic_train.data.shards.files import open_shard, shard_urls
+from nic_train.data.shards.sets import scan_shards
 
 
 @pytest.fixture
@@ -87,11 +87,11 @@ def test_lists_of_several(tmp_path):
 
 def test_the_web_is_asked_for_what_was_named(marker, monkeypatch):
     asked = []
-    monkeypatch.setattr(shard_files._OPENER, "open", lambda url, timeout: asked.append(url))
+    monkeypatch.setattr(files._OPENER, "open", lambda url, timeout: asked.append(url))
     open_shard("https://example.org/a.tar")
     assert asked == ["https://example.org/a.tar"]
     request = urllib.request.Request("https://example.org/a.tar")
-    follow = shard_files._OnlyHttps().redirect_request
+    follow = files._OnlyHttps().redirect_request
     assert follow(request, None, 302, "", {}, "https://example.org/b.tar").full_url == "https://example.org/b.tar"
     for place in ("http://example.org/a.tar", "file:///etc/passwd", "ftp://example.org/a.tar"):
         with pytest.raises(OSError, match="it redirects to"):
@@ -107,7 +107,7 @@ def test_a_server_that_is_down_for_a_moment_is_asked_again(monkeypatch):
             raise outcome
         return outcome
 
-    monkeypatch.setattr(shard_files._OPENER, "open", attempt)
-    monkeypatch.setattr(shard_files.time, "sleep", waits.append)
+    monkeypatch.setattr(files._OPENER, "open", attempt)
+    monkeypatch.setattr(files.time, "sleep", waits.append)
     assert open_shard("https://example.org/a.tar") == "opened"
     assert waits == [1, 2]

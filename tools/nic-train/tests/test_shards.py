@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 from nic_core.errors import NicError
-from nic_train.data import shards as shards_module
 from nic_train.data.loader import LoaderSettings, make_loader, open_source
-from nic_train.data.shard_files import shard_urls
-from nic_train.data.shards import scan_shards, stream_count, worker_count
+from nic_train.data.shards import tar
+from nic_train.data.shards.files import shard_urls
+from nic_train.data.shards.sets import scan_shards
+from nic_train.data.shards.streams import stream_count, worker_count
 from PIL import Image
 
 CROP = 16
@@ -105,7 +106,7 @@ def test_skipping_reads_headers_only(shards, monkeypatch):
     source = small_blocks(scan_shards(shard_urls(str(shards)), CROP))
     read = []
     data = picture(1)
-    monkeypatch.setattr(shards_module, "_read_later", lambda archive, member: lambda: read.append(member) or data)
+    monkeypatch.setattr(tar, "_read_later", lambda archive, member: lambda: read.append(member) or data)
     batches(source, 1000, 1001)
     assert 4 <= len(read) <= 3 * 4
 
@@ -186,9 +187,7 @@ def test_annotations_lie_beside_the_picture(tmp_path, caplog):
 
 def test_shards_that_are_no_files_resume_too(shards, monkeypatch):
     local = batches(small_blocks(scan_shards(shard_urls(str(shards)), CROP)))
-    monkeypatch.setattr(
-        shards_module, "open_shard", lambda url: io.BytesIO((shards / url.rpartition("/")[2]).read_bytes())
-    )
+    monkeypatch.setattr(tar, "open_shard", lambda url: io.BytesIO((shards / url.rpartition("/")[2]).read_bytes()))
     urls = shard_urls("https://example.org/s-{0..3}.tar")
     source = small_blocks(scan_shards(urls, CROP))
     assert source.counts == (None,) * 4
@@ -205,3 +204,20 @@ def test_records_say_what_differs(shards):
     assert before.difference(scan_shards(urls[:3], CROP).record()) == "4 files then, 3 now"
     write_shard(shards / "s-0.tar", {"x.png": picture(1)})
     assert "other contents" in before.difference(scan_shards(urls, CROP).record())
+
+
+def test_instances_beside_the_labels_weigh_small_things(tmp_path, caplog):
+    def png(values):
+        file = io.BytesIO()
+        Image.fromarray(values).save(file, "PNG")
+        return file.getvalue()
+
+    things = np.zeros((20, 24), np.uint8)
+    things[:, 12:] = 1
+    members = {"0.png": picture(0), "0.seg.png": png(things + 4), "0.inst.png": png(things)}
+    members |= {"1.png": picture(1), "1.seg.png": png(things + 4), "1.inst.png": png(things[:10])}
+    write_shard(tmp_path / "a.tar", members)
+    source = open_source(str(tmp_path / "a.tar"), CROP, needs=frozenset({"labels"}))
+    for batch in batches(source, steps=3):
+        assert torch.equal(batch.weights, 1.0 + 2 * (batch.labels == 5))
+    assert "a.tar/1: inst.png and seg.png are not of one size" in caplog.text

@@ -37,6 +37,8 @@ class Option:
     minimum, maximum: inclusive bounds of a number; choices: the allowed strings, empty for any.
     table: name of a companion setting of an encode option, the path of a JSON file with this option's value for each
     picture (see `nic_core.host.tables`); empty for none.
+    several: whether a codec also takes a tuple of values, which is what a table has of a picture, in its order; others
+    get the first of them.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Option:
     maximum: float | None = None
     choices: tuple[str, ...] = ()
     table: str = ""
+    several: bool = False
 
     @property
     def key(self) -> str:
@@ -72,7 +75,12 @@ class Option:
         return f"at most {_plain(high)}" if high is not None else ""
 
     def parse(self, value: Any) -> Any:
-        """Return `value`, text or not, as the option's type; BadOption with name, expectation and what was given."""
+        """Return `value`, text or not, as the option's type; BadOption with name, expectation and what was given.
+
+        Of a tuple or list a tuple, where there may be several.
+        """
+        if self.several and isinstance(value, tuple | list) and value:
+            return tuple(self.parse(one) for one in value)
         expected = f"{self.name} must be {self.range or f'of type {self.type.__name__}'}, not {value!r}"
         if self.type is bool:
             words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}

@@ -1,5 +1,6 @@
 """Tables: an option's value for each picture, from both layouts, and every way in which a file can be wrong."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 from nic_core import EncodeOptions
 from nic_core.errors import BadOption, NicError
-from nic_core.host.tables import Table, read_table
+from nic_core.host.tables import Names, Table, read_names, read_table
 from nic_core.spec import CodecSpec, Option
 
 SPEC = CodecSpec(
@@ -105,3 +106,32 @@ def test_an_option_excludes_its_table(tmp_path: Path) -> None:
     assert EncodeOptions(SPEC, {"captions": captions, "text": None}).of("1.png")["text"] == "one"
     with pytest.raises(BadOption, match="x has no encode option 'caption'; it has captions, guidance-scale,"):
         EncodeOptions(SPEC, {"caption": captions})
+
+
+def test_an_option_of_several_values_gets_all_of_them(tmp_path):
+    several = Option("text", str, "", "", table="captions", several=True)
+    spec = dataclasses.replace(SPEC, options=(several,))
+    path = write(tmp_path / "t.json", {"1.png": ["one", "two"], "2.png": "three"})
+    options = EncodeOptions(spec, {"captions": path})
+    assert options.of("1.png")["text"] == ("one", "two")
+    assert options.of("2.png")["text"] == "three"
+    assert several.parse(["one", "two"]) == ("one", "two")
+    with pytest.raises(BadOption, match="text must be of type str, not 3"):
+        several.parse(("one", 3))
+    with pytest.raises(BadOption):
+        dataclasses.replace(several, several=False).parse(("one", "two"))
+
+
+def test_lists_of_names(tmp_path):
+    names = read_names(write(tmp_path / "n.json", ["COCO_val2014_1.jpg", "b/2.png"]))
+    assert names == ("COCO_val2014_1.jpg", "b/2.png")
+    listed = Names(names)
+    assert "coco/val2014/COCO_val2014_1.jpg" in listed and Path("a/b/2.png") in listed
+    assert "c/2.png" not in listed
+    (tmp_path / "n.txt").write_text("a.png\n\n b.png \n")
+    assert read_names(tmp_path / "n.txt") == ("a.png", "b.png")
+    for content in ({"a": 1}, [1], []):
+        with pytest.raises(NicError, match="is no list of pictures' names"):
+            read_names(write(tmp_path / "n.json", content))
+    with pytest.raises(NicError, match="cannot be read as a list"):
+        read_names(tmp_path / "missing.txt")

@@ -33,4 +33,9 @@ def nic_importers() -> Iterator[ImporterSpec]:
 @hookimpl
 def nic_recipes() -> Iterator[RecipeSpec]:
     """The paper's training."""
-    yield RecipeSpec(name="cca", codec="cca", target="nic_cca.recipe:CcaRecipe", summary="As in the paper.")
+    yield RecipeSpec(
+        name="cca",
+        codec="cca",
+        target="nic_cca.recipe:CcaRecipe",
+        summary="As published: crops not mirrored, gradients clipped at 1.",
+    )

@@ -26,7 +26,7 @@ class CcaRecipe(RateDistortion):
     start_beta: its value until the rates drop, after 56 of 65 parts of the steps; 0 for the published choice, 0.3 and,
         from beta 7 on, 2.
     alpha: weight of the cca loss; 0 trains without it and without the auxiliary model.
-    width, depth: of smaller models; see `CcaConfig.of`.
+    width, depth: of smaller models; see `CcaConfig.of`. slice_power: how slices grow, as 1, 2^power, 3^power, ...
     """
 
     lmbda: float = 0.05
@@ -35,9 +35,11 @@ class CcaRecipe(RateDistortion):
     alpha: float = 1.0
     aux_lr: float = 1e-3
     clip: float = 1.0
+    mirror: bool = False
     schedule: Literal["constant", "drop", "linear", "cosine"] = "constant"
     width: int = 192
     depth: int = 4
+    slice_power: float = 1.7
 
     limits: ClassVar[Limits] = {
         **RateDistortion.limits,
@@ -46,23 +48,27 @@ class CcaRecipe(RateDistortion):
         "alpha": (0, LARGEST),
         "width": (16, 1024),
         "depth": (1, 64),
+        "slice_power": (0, 16),
     }
 
     def __post_init__(self) -> None:
         """Check what would fail later; BadOption."""
         super().__post_init__()
-        if self.width % 16:
-            raise BadOption(f"width must be a multiple of 16, not {self.width}")
+        if self.alpha and len(self.config.slices) < 2:
+            raise BadOption("the cca loss compares slices, of which there must be two; alpha=0 does without it")
 
     @property
     def tradeoff(self) -> float:
         """lambda per weight of the rate, which cca contains once more."""
         return self.lmbda / (self.beta + self.alpha)
 
+    def base_config(self) -> CcaConfig:
+        """Return the config of this width and depth."""
+        return CcaConfig.of(self.width, self.depth, self.slice_power)
+
     def build(self) -> Networks:
         """Return the model, and the auxiliary entropy model where its loss counts."""
-        config = CcaConfig.of(self.width, self.depth)
-        return Networks(Cca(config), AuxiliaryEntropyModel(config) if self.alpha else None)
+        return Networks(Cca(self.config), AuxiliaryEntropyModel(self.config) if self.alpha else None)
 
     def stages(self) -> tuple[Stage, ...]:
         """Return the two stages of the paper: the second has the wanted rate and a tenth of the learning rate."""

@@ -41,4 +41,9 @@ def nic_importers() -> Iterator[ImporterSpec]:
 @hookimpl
 def nic_recipes() -> Iterator[RecipeSpec]:
     """The authors' training."""
-    yield RecipeSpec(name="egic", codec="egic", target="nic_egic.recipe:EgicRecipe", summary="As in the paper.")
+    yield RecipeSpec(
+        name="egic",
+        codec="egic",
+        target="nic_egic.recipe:EgicRecipe",
+        summary="As published: long side 640, scaled by 0.5 to 1.5, augmented, padded, mirrored; nothing clipped.",
+    )

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from nic_core.errors import BadOption, NicError
 from nic_nn.model import LatentModel
+from nic_nn.training.augmentation import Policy
 from nic_nn.training.batch import Batch
 from nic_nn.training.optimizers import adam
 from nic_nn.training.perceptual import lpips
@@ -31,7 +32,8 @@ HEAD = ("model.g_s.mse_head",)
 class EgicRecipe(RateDistortion):
     """Four phases, whose stages divide `steps` as 2 : 1 : 1 : 2; the defaults are the authors'.
 
-    generator: 0.1 * 2^-5 * 0.75 * 255^2 * MSE + LPIPS + lambda * bpp; the rate falls by ten for the last tenth.
+    generator: 0.1 * 2^-5 * 0.75 * 255^2 * MSE + LPIPS + lambda * bpp, of one half of each batch, since the authors keep
+        the other for OASIS-C here already; the rate falls by ten for the last tenth.
     segmentation: OASIS-C learns to segment; all else rests.
     adversarial: one half of each batch for a step of OASIS-C, the other for one of the synthesis transform, whose loss
         gains 0.15 * the segmentation loss of its reconstructions. Encoder and entropy model rest from here on, so
@@ -40,6 +42,7 @@ class EgicRecipe(RateDistortion):
 
     learns: what does in the first phase, "everything" or, after weights trained for rate and squared error (`--init`),
         "synthesis" alone, as in the authors' code.
+    halved: False lets the first phase learn from whole batches.
     classes: of the label maps, void among them; 0 takes the data's.
     lmbda: weight of the rate: more is a smaller file. lr, adversary_lr: of the first three phases and of OASIS-C as a
         segmenter; adversarial_lr: of both networks against each other.
@@ -47,14 +50,18 @@ class EgicRecipe(RateDistortion):
     lpips: False does without it, and without its network. lpips_path: torchvision's AlexNet, a file; empty to have it
         downloaded.
     width: of the first stage of g_a, a multiple of 4; the others follow. disc_width: of OASIS-C's first block.
-    scale: range of the factor by which training pictures are resized before they are cropped.
+
+    Nothing is clipped, Adam's eps is Keras's, and pictures become crops as in the authors' configuration of deeplab2.
     """
 
     phase: Phase = "generator"
     lmbda: float = 2.0
     steps: int = 6_000_000
     batch: int = 16
+    eps: float = 1e-7
+    clip: float = 0.0
     learns: Literal["everything", "synthesis"] = "everything"
+    halved: bool = True
     classes: int = 0
     adversary_lr: float = 1e-4
     adversarial_lr: float = 1e-5
@@ -65,6 +72,10 @@ class EgicRecipe(RateDistortion):
     width: int = 128
     disc_width: int = 128
     scale: tuple[float, float] = (0.5, 1.5)
+    scale_step: float = 0.1
+    long_side: int = 640
+    pad: bool = True
+    autoaugment: Policy = "simple_classification_policy_magnitude_scale_0.2"
 
     limits: ClassVar[Limits] = {
         **RateDistortion.limits,
@@ -75,7 +86,6 @@ class EgicRecipe(RateDistortion):
         "k_labelmix": (0, LARGEST),
         "width": (4, 1024),
         "disc_width": (1, 1024),
-        "scale": (0.01, 16),
     }
 
     def __post_init__(self) -> None:
@@ -83,10 +93,6 @@ class EgicRecipe(RateDistortion):
         super().__post_init__()
         if self.batch % 2:
             raise BadOption(f"batch must be even, for the two halves of the adversarial phase, not {self.batch}")
-        try:
-            EgicConfig.of(self.width)
-        except ValueError as error:
-            raise BadOption(str(error)) from error
 
     @property
     def needs(self) -> frozenset[str]:
@@ -98,9 +104,13 @@ class EgicRecipe(RateDistortion):
         """The weight of 255^2 * MSE against a bit per pixel."""
         return MSE_WEIGHT / self.lmbda
 
+    def base_config(self) -> EgicConfig:
+        """Return the config of this width with the second head, which `exported` takes away until it has learned."""
+        return EgicConfig.of(self.width, orp=True)
+
     def build_model(self) -> Egic:
-        """Return a fresh model with the second head, which `exported` takes away until it has learned."""
-        return Egic(EgicConfig.of(self.width, orp=True))
+        """Return a fresh model."""
+        return Egic(self.config)
 
     def build(self) -> Networks:
         """Return the model, and OASIS-C where the number of classes is known."""
@@ -114,7 +124,8 @@ class EgicRecipe(RateDistortion):
         found = super().optimizers(networks)
         if networks.adversary is None:
             return found
-        return replace(found, adversary=adam(networks.parameters("adversary"), self.adversary_lr, "adversary_lr"))
+        adversary = adam(networks.parameters("adversary"), self.adversary_lr, "adversary_lr", self.eps)
+        return replace(found, adversary=adversary)
 
     def stages(self) -> tuple[Stage, ...]:
         """Return the phases."""
@@ -147,7 +158,7 @@ class EgicRecipe(RateDistortion):
         model = networks.model
         if self.phase == "orp":
             return self._head_loss(model, batch)
-        if self.phase == "adversarial" and model.training:
+        if model.training and (self.phase == "adversarial" or (self.phase == "generator" and self.halved)):
             batch = half(networks, batch, 1)
         output = model(batch.pixels)
         x, x_hat = batch.pixels, output["x_hat"].float()
@@ -207,7 +218,7 @@ def half(networks: Networks, batch: Batch, which: int) -> Batch:
     """
     middle = len(batch) // 2
     if not middle:
-        raise BadOption("the adversarial phase needs two pictures in each piece of a batch: lower --accumulate")
+        raise BadOption("halves of batches need two pictures in each piece of a batch: lower --accumulate")
     chosen = batch[middle:] if which else batch[:middle]
     networks.model.noise = chosen.random("rounding").rounding_noise
     return chosen

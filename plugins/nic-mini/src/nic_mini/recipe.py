@@ -3,7 +3,6 @@
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
-from nic_core.errors import BadOption
 from nic_nn.training.batch import Batch
 from nic_nn.training.recipe import LARGEST, Limits, Networks, Optimizer, RateDistortion, Schedule, bits_per_pixel
 from torch import Tensor
@@ -23,8 +22,6 @@ class MiniRecipe(MiniConfig, RateDistortion):
 
     power: qualities are drawn as 1 + 99 u^power, u uniform; below 1 favours high ones, which learn slowest.
 
-    scale: between which factors training pictures are scaled before they are cropped.
-
     optimizer: "adam" is for comparison; it wants an `lr` of 5e-4.
     """
 
@@ -39,13 +36,11 @@ class MiniRecipe(MiniConfig, RateDistortion):
     ema: float = 0.999
     optimizer: Optimizer = "muon"
     power: float = 1.0
-    scale: tuple[float, float] = (1.0, 1.0)
 
     quality_range: ClassVar[tuple[float, float] | None] = (1.0, 100.0)
     limits: ClassVar[Limits] = {
         **RateDistortion.limits,
         "power": (0.01, 100),
-        "scale": (0.01, 16),
         "widths": (1, 1024),
         "blocks": (0, 64),
         "slices": (1, 1024),
@@ -63,14 +58,14 @@ class MiniRecipe(MiniConfig, RateDistortion):
     def __post_init__(self) -> None:
         """Check what would fail later; BadOption."""
         RateDistortion.__post_init__(self)
-        try:
-            MiniConfig.__post_init__(self)
-        except ValueError as error:
-            raise BadOption(str(error)) from error
+
+    def base_config(self) -> MiniConfig:
+        """Return the config of this shape; ValueError for one that makes no model."""
+        return MiniConfig(**{field.name: getattr(self, field.name) for field in fields(MiniConfig)})
 
     def build_model(self) -> Mini:
         """Return a fresh model of this shape."""
-        return Mini(MiniConfig(**{field.name: getattr(self, field.name) for field in fields(MiniConfig)}))
+        return Mini(self.config)
 
     def loss(self, networks: Networks, batch: Batch) -> dict[str, Tensor]:
         """Return scalars for one batch."""

@@ -4,17 +4,25 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
+from nic_core import progress
 from nic_core.codec import Coded, PixelCodec
 from nic_core.errors import BadOption
+from nic_core.format.container import Header
+from nic_core.format.tiling import Tiling
 from nic_core.pictures.scaling import reduced
 from nic_core.pictures.strips import Pixels
 from nic_latent.config import from_json
 from nic_latent.geometry import Reach
-from nic_nn.codec import LatentCodec
+from nic_nn.codec import LatentCodec, to_tensor
+from nic_nn.training.perceptual import load_lpips, lpips
 from torch import Tensor
 
 from nic_taco.config import REACH, TacoConfig
 from nic_taco.model import Taco
+
+SMALLEST = 32
+"""Pixels a side that LPIPS needs."""
 
 
 class TacoCodec(LatentCodec):
@@ -37,13 +45,63 @@ class TacoCodec(LatentCodec):
 
         BadOption for a text beside caption=auto and for a CLIP that does not fit.
         """
-        text = options["text"]
+        (text, *_) = texts_of(options)
         if options["caption"] == "auto":
             if text:
                 raise BadOption("give a text, or caption=auto to have one written, not both")
             large = pixels.shape[0] * pixels.shape[1] > self.tile**2
             text = self.describe(np.asarray(reduced(pixels, 8 if large else 1)))
         return {**options, "features": self.features(text, options["clip"])}
+
+    def compress(self, pixels: np.ndarray, quality: float | None, options: dict[str, Any]) -> Coded:
+        """See `PixelCodec.compress`; of several captions that are to be tried, with the one that comes out nearest.
+
+        Nearest by LPIPS of values in [0, 1], as the authors' script for MS-COCO 30k compares them.
+        """
+        texts = texts_of(options)
+        if len(texts) == 1:
+            return super().compress(pixels, quality, options)
+        if min(pixels.shape[:2]) < SMALLEST:
+            raise BadOption(f"captions-best compares pictures of {SMALLEST} pixels a side at least: leave it out")
+        load_lpips(device=self.torch_device)  # what is missing is said before anything is computed
+        x = to_tensor(pixels, 1, self.torch_device)
+        best: tuple[float, str, Coded] | None = None
+        for text in progress.track(texts, "trying captions", len(texts)):
+            coded = super().compress(pixels, quality, {**options, "text": text})
+            x_hat = to_tensor(self._decoded(coded, pixels), 1, self.torch_device)
+            with torch.inference_mode():
+                distance = float(lpips(x_hat, x, values="unit"))
+            if best is None or distance < best[0]:
+                best = distance, text, coded
+        assert best is not None
+        progress.note(f"of {len(texts)} captions the nearest by LPIPS, {best[0]:.4f}: {best[1]}")
+        return best[2]
+
+    def compress_tiles(self, pixels: Pixels, tiling: Tiling, quality: float | None, options: dict[str, Any]) -> Coded:
+        """See `PixelCodec.compress_tiles`; BadOption where several captions are to be tried."""
+        if len(texts_of(options)) > 1:
+            raise BadOption(
+                "captions-best compares whole pictures, and this one is coded in tiles: leave it out, or give a larger "
+                "--tile"
+            )
+        return super().compress_tiles(pixels, tiling, quality, options)
+
+    def _decoded(self, coded: Coded, like: np.ndarray) -> np.ndarray:
+        """Return the pixels of what was coded, of the size, channels and depth of others."""
+        height, width, channels = like.shape
+        header = Header(
+            width,
+            height,
+            channels,
+            8 * like.dtype.itemsize,
+            self.info.codec,
+            coded.coder,
+            self.info.entropy_id,
+            self.info.synthesis_id,
+            None,
+            coded.checksum & 0xFFFF,
+        )
+        return self.decompress(coded.units, header, {})
 
     def compress_batch(
         self, pictures: Sequence[np.ndarray], quality: float | None, options: dict[str, Any]
@@ -73,3 +131,9 @@ class TacoCodec(LatentCodec):
                 "give the one they were trained with as clip"
             )
         return encoder.embed([text])
+
+
+def texts_of(options: dict[str, Any]) -> tuple[str, ...]:
+    """Return the captions to try, one or more: of those that were given as many as `captions-best` says."""
+    text = options["text"]
+    return (text,) if isinstance(text, str) else tuple(text[: options["captions_best"]])

@@ -8,7 +8,16 @@ from nic_core.spec import CodecSpec, ImporterSpec, Option, RecipeSpec
 api_version = "1.0"
 
 OPTIONS = (
-    Option("text", str, "", "What the picture shows; no text means the empty caption.", table="captions"),
+    Option("text", str, "", "What the picture shows; no text means the empty caption.", table="captions", several=True),
+    Option(
+        "captions-best",
+        int,
+        1,
+        "Of a picture's captions, try so many, keep the best by LPIPS.",
+        "encode",
+        1,
+        64,
+    ),
     Option("caption", str, "none", "Whether a captioner (CoCa) writes the text.", choices=("none", "auto")),
     Option("clip", str, "", "CLIP ViT-B/32: a local file or folder; by default downloaded once and cached."),
 )
@@ -36,4 +45,9 @@ def nic_importers() -> Iterator[ImporterSpec]:
 @hookimpl
 def nic_recipes() -> Iterator[RecipeSpec]:
     """The authors' training."""
-    yield RecipeSpec(name="taco", codec="taco", target="nic_taco.recipe:TacoRecipe", summary="As in the authors' code.")
+    yield RecipeSpec(
+        name="taco",
+        codec="taco",
+        target="nic_taco.recipe:TacoRecipe",
+        summary="As published: crops not mirrored, gradients clipped at 1.",
+    )

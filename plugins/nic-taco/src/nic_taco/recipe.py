@@ -38,6 +38,7 @@ class TacoRecipe(RateDistortion):
     steps: int = 517_000
     aux_lr: float = 1e-3
     clip: float = 1.0
+    mirror: bool = False
     k_p: float = 3.5
     k_j: float = 0.0025
     lpips_range: LpipsRange = "unit"
@@ -65,14 +66,18 @@ class TacoRecipe(RateDistortion):
         """Captions."""
         return frozenset({"text"})
 
-    def build_model(self) -> Taco:
-        """Return a fresh model."""
+    def base_config(self) -> TacoConfig:
+        """Return the published config in proportion to the width."""
         published = TacoConfig()
 
         def scaled(widths: tuple[int, ...]) -> tuple[int, ...]:
             return tuple(width * self.width // published.width for width in widths)
 
-        return Taco(TacoConfig(self.width, scaled(published.slices), self.text_width, scaled(published.context_widths)))
+        return TacoConfig(self.width, scaled(published.slices), self.text_width, scaled(published.context_widths))
+
+    def build_model(self) -> Taco:
+        """Return a fresh model."""
+        return Taco(self.config)
 
     def stages(self) -> tuple[Stage, ...]:
         """Return the stages of the schedule."""
@@ -114,6 +119,7 @@ class TacoRecipe(RateDistortion):
     def _text_encoder(self, device: torch.device) -> TextEncoder:
         """Return CLIP; BadOption where it gives features of another width."""
         encoder = load_text_encoder(self.clip_path, device)
-        if encoder.width != self.text_width:
-            raise BadOption(f"the recipe takes text features {self.text_width} wide, this CLIP gives {encoder.width}")
+        wanted = self.config.text_width
+        if encoder.width != wanted:
+            raise BadOption(f"the recipe takes text features {wanted} wide, this CLIP gives {encoder.width}")
         return encoder

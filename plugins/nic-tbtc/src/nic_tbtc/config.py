@@ -21,6 +21,8 @@ SWINT_SIZES: dict[Size, tuple[tuple[int, ...], tuple[int, ...]]] = {
 }
 SLICE = 32
 """Channels of a slice of ChARM."""
+HEADS = 4
+"""In every Swin block, whatever its width."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class TbtcConfig:
     widths: channels at 1/2, 1/4, 1/8 and 1/16 of the picture, the last are y's.
     hyper_widths: channels at 1/32 and 1/64, the last are z's.
     depths, hyper_depths: Swin blocks at each of these scales.
+
+    ValueError for sizes that make no model.
     """
 
     transform: Transform
@@ -39,6 +43,17 @@ class TbtcConfig:
     hyper_widths: tuple[int, ...]
     depths: tuple[int, ...] = ()
     hyper_depths: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check the sizes."""
+        if [len(self.widths), len(self.hyper_widths)] != [4, 2] or min(*self.widths, *self.hyper_widths) < 1:
+            raise ValueError("widths must be four and hyper_widths two, all above 0")
+        if self.transform == "swint" and [len(self.depths), len(self.hyper_depths)] != [4, 2]:
+            raise ValueError("depths must be four and hyper_depths two")
+        if self.transform == "swint" and any(width % HEADS for width in (*self.widths, *self.hyper_widths)):
+            raise ValueError(f"all widths must be multiples of {HEADS}, the heads")
+        if self.context == "charm" and self.widths[-1] % SLICE:
+            raise ValueError(f"the last of widths must be a multiple of {SLICE}, a slice's channels")
 
     @classmethod
     def of(cls, codec: str, size: Size = "M") -> "TbtcConfig":

@@ -10,10 +10,10 @@ from nic_nn.nets.layers import ToPixels, conv, deconv, interleave
 from nic_nn.nets.swin import PatchMerging, PatchSplitting, SwinStage, ToPlanes, ToPositions
 from torch import nn
 
-HEADS = 4
-"""In every block, whatever its width ..."""
+from nic_tbtc.config import HEADS
+
 SCALE = 32**-0.5
-"""... with the attention scale of 32 channels a head: a quirk of the published models, and part of their weights."""
+"""The attention scale of 32 channels a head, however many there are: a quirk of the published models' weights."""
 WINDOW, HYPER_WINDOW = 8, 4
 
 

@@ -102,7 +102,7 @@ def nic_recipes() -> Iterator[RecipeSpec]:
         name="textsketch-ntc",
         codec="textsketch-ntc",
         target="nic_textsketch.sketches.recipe:SketchRecipe",
-        summary="As in the authors' code, for edge maps ('nic sketches' makes them).",
+        summary="As published, for edge maps ('nic sketches' makes them): crops not mirrored, clipped at 1.",
     )
 
 

@@ -65,6 +65,12 @@ subset_option = click.option(
     type=PlaceType(),
     help="Folder tree of pictures or of .tar shards, a shard, or a URL of any.",
 )
+@click.option(
+    "--files",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="List of the pictures to take, such as COCO-30k's: JSON, or a name a line. [default: all]",
+)
 @codec_option
 @baseline_option
 @click.option(
@@ -95,6 +101,7 @@ subset_option = click.option(
 @device_option
 def evaluate(
     data: PurePath,
+    files: Path | None,
     codecs: tuple[str, ...],
     baselines: str,
     metrics: str,
@@ -137,6 +144,7 @@ def evaluate(
         anchors,
         tuple(names_of(published)),
         *crew.chosen(device, 1),
+        files=files,
     )
     evaluated = run(request)
     originals = {source.name: source.path for source in evaluated.sources}

@@ -1,11 +1,15 @@
 """Finding files and telling them apart."""
 
 import hashlib
-from pathlib import Path
+from collections.abc import Iterable
+from pathlib import Path, PurePath
+from typing import TypeVar
 
 from nic_core.errors import NicError
+from nic_core.host.tables import Names, read_names
 from nic_core.pictures import image_files
 
+AnyPath = TypeVar("AnyPath", bound=PurePath)
 ORIGINALS = "originals"
 """Where pictures are brought that lie in shards or at URLs, in a report's folder."""
 
@@ -49,4 +53,18 @@ def find_pictures(folder: Path, report: Path | None = None) -> list[Path]:
     )
     if not found:
         raise NicError(f"no {' '.join(sorted(suffixes))} files below {folder}")
+    return found
+
+
+def listed(pictures: Iterable[AnyPath], files: Path | None, place: PurePath) -> list[AnyPath]:
+    """Return the pictures that a list names, all where there is none; NicError where it names none of them.
+
+    files: see `nic_core.host.tables.read_names`. place: where the pictures are.
+    """
+    if files is None:
+        return list(pictures)
+    names = Names(read_names(files))
+    found = [path for path in pictures if path in names]
+    if not found:
+        raise NicError(f"{files} names no picture below {place}")
     return found

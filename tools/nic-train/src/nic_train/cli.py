@@ -15,7 +15,7 @@ FILE = click.Path(path_type=Path)
 
 SECTIONS = {
     "Start here": ("data", "val", "out", "lmbda", "steps", "resume", "list_recipes"),
-    "What is trained": ("recipe", "values", "captions", "labels", "no_lpips", "initial", "seed"),
+    "What is trained": ("recipe", "values", "files", "captions", "labels", "no_lpips", "initial", "seed"),
     "Machine": ("precision", "accumulate", "device", "devices", "nodes", "workers", "cache", "minutes"),
     "Checkpoints and logs": ("val_steps", "checkpoint_steps", "keep_steps", "log_every", "wandb"),
     "Exported weights": ("exported", "step", "name", "quality", "licence", "rank", "half", "calibrate", "integers_of"),
@@ -39,16 +39,25 @@ class Sections(click.Command):
 
 @click.command(cls=Sections)
 @click.argument("codec", required=False, type=CodecName())
-@click.option("--data", metavar="DIR", help="Folder tree of training pictures, or tar shards ('set-{000..099}.tar').")
+@click.option("--data", metavar="DIR", help="Folder tree of pictures, or shards ('set-{000..099}.tar', .tfrecord).")
 @click.option("--val", metavar="DIR", help="Folder tree of held-out pictures.")
-@click.option("--captions", metavar="FILE", help="Captions: COCO JSON, or JSON of {file: text}.")
+@click.option("--files", metavar="FILE", help="List of the pictures of --data to take: JSON, or a name a line.")
+@click.option(
+    "--captions", metavar="FILE", help="Captions: COCO JSON, JSON of {file: text}, or lists: NAMES.json,TEXTS.json."
+)
 @click.option("--labels", metavar="PATH", help="Label maps: folder of PNG files, or COCO's JSON files.")
 @click.option("--recipe", metavar="NAME|FILE.toml", help="One of the codec's (see --list) [default: its first].")
 @click.option(
     "--lambda", "lmbda", type=float, metavar="L", help="Rate-distortion trade-off: loss = lambda * 255^2 * MSE + bpp."
 )
 @click.option("--steps", type=click.IntRange(1), metavar="N", help="Optimizer steps in all [default: the recipe's].")
-@click.option("--set", "values", multiple=True, metavar="KEY=VALUE", help="Any other value of the recipe; repeatable.")
+@click.option(
+    "--set",
+    "values",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Any other value of the recipe, or size of the model (model.NAME=VALUE); repeatable.",
+)
 @click.option("--no-lpips", is_flag=True, help="Train without LPIPS, and without its network, where a recipe has it.")
 @click.option("--out", type=FILE, metavar="RUN", help="New folder of the run: checkpoints, metrics, weights.")
 @click.option("--init", "initial", type=FILE, metavar="WEIGHTS", help="Weights file to start from.")

@@ -155,7 +155,7 @@ class Loop(lightning.LightningModule):
             for key, value in values.items():
                 self.shown[key] = self.shown.get(key, 0) + value.detach() / len(pieces)
         learning = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-        norm = nn.utils.clip_grad_norm_(learning, recipe.clip)
+        norm = nn.utils.clip_grad_norm_(learning, recipe.clip or math.inf)
         # Waiting for these two numbers costs a GPU a little; going on with broken weights costs the run.
         if self._agree(bad=not (torch.isfinite(norm) and torch.isfinite(self.shown[name]))):
             files = ", ".join(file for piece in pieces for file in piece.files)
@@ -186,10 +186,12 @@ class Loop(lightning.LightningModule):
         return nullcontext() if wanted or self.trainer.world_size == 1 else strategy.block_backward_sync()
 
     def _set_rates(self, factor: float, recipe: Recipe) -> None:
+        """Set all learning rates; the factor, of warm-up and schedule, is not on the quantiles'."""
         assert self._optimizers is not None
         for optimizer in self._optimizers.all():
+            scheduled = 1.0 if optimizer is self._optimizers.quantiles else factor
             for group in optimizer.param_groups:
-                group["lr"] = getattr(recipe, group["rate"]) * factor
+                group["lr"] = getattr(recipe, group["rate"]) * scheduled
 
     def _agree(self, bad: bool) -> bool:
         """Return whether any process has bad news; one that is to stop also stops the others."""

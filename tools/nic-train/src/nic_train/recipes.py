@@ -10,15 +10,23 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from nic_core.errors import BadOption, NicError
 from nic_core.plugins import blamed, codec_spec, records
 from nic_core.spec import Option, RecipeSpec, resolve
+from nic_nn.training.augmentation import Augmentation
 from nic_nn.training.recipe import Recipe, Stage
+from nic_nn.training.sizes import sizes_of
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-OF_THE_RUN = ("batch", "crop", "val_crop", "scale", "classes", "ema")
+OF_THE_RUN = (
+    *("batch", "crop", "val_crop", "classes", "ema", "model"),
+    *(item.name for item in dataclasses.fields(Augmentation)),
+)
 """Values that no stage can change."""
+
+SIZE = "model."
+"""What the names of values begin with that are sizes of the model."""
 
 Scalar = str | int | float | bool | None
 Value = Scalar | list[Scalar]
@@ -62,6 +70,9 @@ def choose(codec: str, name: str | None) -> Choice:
     base, stages = table.pop("recipe", None), table.pop("stages", None)
     if stages is not None and not (isinstance(stages, list) and all(isinstance(item, dict) for item in stages)):
         raise BadOption(f"{name}: stages are written as [[stages]] tables")
+    if isinstance(sizes := table.get("model"), dict):
+        del table["model"]
+        table |= {f"{SIZE}{key}": value for key, value in sizes.items()}
     return Choice(recipe_spec(codec, base).name, table, stages)
 
 
@@ -84,7 +95,7 @@ def _stage(recipe: Any, number: int, table: dict[str, Any]) -> Stage:
     values = {key: value for key, value in table.items() if key not in ("name", "steps", "trainable")}
     if "steps" not in table:
         raise BadOption(f"stage {number} says no steps")
-    if of_run := [key for key in OF_THE_RUN if key in values]:
+    if of_run := [key for key in values if key.split(".")[0] in OF_THE_RUN]:
         raise BadOption(f"stage {number} sets {of_run[0]}, which is the same for the whole run")
     return Stage(
         str(table.get("name", f"stage {number}")),
@@ -95,13 +106,16 @@ def _stage(recipe: Any, number: int, table: dict[str, Any]) -> Stage:
 
 
 def checked_values(recipe: Any, values: dict[str, Any]) -> dict[str, Any]:
-    """Return values in the types of a recipe's fields."""
-    kinds = get_type_hints(type(recipe))
-    own = [item.name for item in dataclasses.fields(recipe) if item.name != "codec"]
+    """Return values in the types of a recipe's fields; those of the model's sizes together, as its field `model`."""
+    hints = get_type_hints(type(recipe))
+    kinds = {item.name: hints[item.name] for item in dataclasses.fields(recipe) if item.name not in ("codec", "model")}
+    kinds |= {f"{SIZE}{name}": kind for name, kind in sizes_of(getattr(recipe, "config", None)).items()}
     for name in values:
-        if name not in own:
-            raise BadOption(f"the recipe has no value {name!r}; it has {', '.join(own)}")
-    return {name: parse(name, kinds[name], value) for name, value in values.items()}
+        if name not in kinds:
+            raise BadOption(f"the recipe has no value {name!r}; it has {', '.join(kinds)}")
+    parsed = {name: parse(name, kinds[name], value) for name, value in values.items()}
+    sizes = {name.removeprefix(SIZE): parsed.pop(name) for name in values if name.startswith(SIZE)}
+    return {**parsed, "model": {**recipe.model, **sizes}} if sizes else parsed
 
 
 def parse(name: str, kind: Any, value: Any) -> Any:

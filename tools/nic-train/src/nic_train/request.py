@@ -40,7 +40,8 @@ Kind = TypeVar("Kind")
 class Request:
     """What decides the trained weights, and how often a run saves and measures itself.
 
-    data: folder of pictures, or tar shards; val: folder; captions: JSON file; labels: folder or JSON files.
+    data: folder of pictures, or shards; val: folder; captions: JSON file or files; labels: folder or JSON files.
+    files: list of the pictures of `data` to take, None for all.
     precision: "bf16", "fp32", or "auto", which a run replaces by what suits the machine that it begins on.
     accumulate: pieces that each process splits its part of a batch into.
     workers: processes that load pictures, None for as many as suit the machine; cache: GB of memory for decoded ones.
@@ -64,6 +65,7 @@ class Request:
     checkpoint_steps: int = 1000
     val_steps: int = 1000
     keep_steps: int = 0
+    files: str | None = None
 
     def __post_init__(self) -> None:
         """Check what may come from somebody else's run.json."""

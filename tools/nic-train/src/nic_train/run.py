@@ -18,6 +18,7 @@ from nic_core.errors import BadOption, NicError
 from nic_core.files.atomic import check_writable, make_folder
 from nic_core.memory import ALL, keep_freed_memory
 from nic_nn.memory import explained
+from nic_nn.training.augmentation import Augmentation
 from nic_nn.training.recipe import Recipe
 from nic_nn.weights.loading import load_model
 from torch.utils.data import DataLoader
@@ -25,7 +26,7 @@ from torch.utils.data import DataLoader
 from nic_train import checkpoints
 from nic_train.data import loader
 from nic_train.data.loader import Source
-from nic_train.data.shards import ShardSet
+from nic_train.data.shards.sets import ShardSet
 from nic_train.folder import new_folder
 from nic_train.loop import Diverged, Loop
 from nic_train.machine import Machine, chosen_precision, make_trainer
@@ -91,7 +92,8 @@ def train(
     if resume and trainer.is_global_zero:
         check_writable(last)
     with new_folder(out) if trainer.is_global_zero and not resume else nullcontext(), explained(ADVICE):
-        source = _open(request, request.data, recipe.crop, trainer)
+        smallest = 1 if Augmentation.of(recipe).pad else recipe.crop
+        source = _open(request, request.data, smallest, trainer, request.files)
         request = with_classes(request, source.classes)
         if resume:
             check_same(out, read_record(out), source.record(), initial)
@@ -138,9 +140,14 @@ def _make_batches(request: Request, source: Source, start: int, steps: int, trai
     """Return a loader of this process's share of the batches."""
     recipe, here = request.recipe(), trainer.num_devices
     workers = loader.default_workers(source.cached, here) if request.workers is None else request.workers
-    scale = getattr(recipe, "scale", (1.0, 1.0))
     settings = loader.LoaderSettings(
-        recipe.batch, recipe.crop, request.seed, workers, trainer.global_rank, trainer.world_size, scale
+        recipe.batch,
+        recipe.crop,
+        request.seed,
+        workers,
+        trainer.global_rank,
+        trainer.world_size,
+        Augmentation.of(recipe),
     )
     return loader.make_loader(source, settings, start, steps)
 
@@ -216,8 +223,8 @@ def open_validation(request: Request, recipe: Recipe, trainer: lightning.Trainer
     return loader.validation_loader(source, crop, batch, 0, trainer.global_rank, trainer.world_size)
 
 
-def _open(request: Request, data: str, smallest: int, trainer: lightning.Trainer) -> Source:
-    """Return the pictures or shards of `data` with what the recipe needs."""
+def _open(request: Request, data: str, smallest: int, trainer: lightning.Trainer, files: str | None = None) -> Source:
+    """Return the pictures or shards of `data`, or those that `files` lists, with what the recipe needs."""
     return loader.open_source(
         data,
         smallest,
@@ -225,6 +232,7 @@ def _open(request: Request, data: str, smallest: int, trainer: lightning.Trainer
         request.labels,
         request.needs(),
         getattr(request.recipe(), "classes", 0),
+        files=files,
         cache_gb=request.cache,
         quiet=not trainer.is_global_zero,
     )

@@ -1,13 +1,13 @@
 """Values by picture, read from JSON: captions, or any option that has another value for each picture."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 from nic_core.errors import BadOption, NicError
-from nic_core.files.json_files import read_json
+from nic_core.files.json_files import read_json, read_json_value
 from nic_core.spec import CodecSpec, Option
 
 
@@ -43,6 +43,32 @@ def read_table(path: str | os.PathLike[str]) -> Table:
         ) from error
 
 
+def read_names(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """Read a list of pictures' names or paths: JSON of texts, or a text file with one a line. NicError otherwise."""
+    if os.fspath(path).lower().endswith(".json"):
+        names = read_json_value(path)
+    else:
+        try:
+            lines = Path(path).read_text("utf-8").splitlines()
+        except (OSError, ValueError) as error:
+            raise NicError(f"{path} cannot be read as a list of names: {error}") from error
+        names = [line.strip() for line in lines if line.strip()]
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        raise NicError(f"{path} is no list of pictures' names: a JSON list, or a text file with one a line")
+    return tuple(names)
+
+
+class Names:
+    """Pictures that a list names, by their file names or by the last parts of their paths, as a `Table` has them."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._table = Table({PurePath(name).as_posix(): (name,) for name in names})
+
+    def __contains__(self, path: str | os.PathLike[str]) -> bool:
+        """Tell whether the list names the picture at a path."""
+        return bool(self._table.of(path))
+
+
 class EncodeOptions:
     """A codec's encode options, where those with a table (`Option.table`) may have another value for each picture.
 
@@ -65,8 +91,9 @@ class EncodeOptions:
                 self._tables.append((option, path, _parsed(option, path)))
 
     def of(self, picture: str | os.PathLike[str]) -> dict[str, Any]:
-        """Return every option for the picture at a path, to give to `Codec.encode`; of several values the first.
+        """Return every option for the picture at a path, to give to `Codec.encode`.
 
+        Of several values the first, or all as a tuple where the option says so (`Option.several`).
         BadOption where a table does not list the picture.
         """
         own = {}
@@ -74,16 +101,16 @@ class EncodeOptions:
             found = table.of(picture)
             if not found:
                 raise BadOption(f"{path} has no {option.name} for {os.fspath(picture)}")
-            own[option.key] = found[0]
+            own[option.key] = found if len(found) > 1 else found[0]
         return {**self._shared, **own}
 
 
 def _parsed(option: Option, path: str) -> Table:
-    """Return an option's table with the first value of each picture, checked."""
+    """Return an option's table with the values of each picture that it takes, checked."""
     checked = {}
     for picture, values in read_table(path).values.items():
         try:
-            checked[picture] = tuple(option.parse(value) for value in values[:1])
+            checked[picture] = tuple(map(option.parse, values if option.several else values[:1]))
         except BadOption as error:
             raise BadOption(f"{path}, {picture}: {error}") from error
     return Table(checked)

@@ -102,7 +102,7 @@ class WindowAttention(nn.Module):
         self.heads, self.window, self.scale = heads, window, scale
         self.qkv = nn.Linear(width, 3 * width)
         self.proj = nn.Linear(width, width)
-        self.bias = nn.Parameter(nn.init.trunc_normal_(torch.empty((2 * window - 1) ** 2, heads), std=0.02))
+        self.bias = nn.Parameter(torch.zeros((2 * window - 1) ** 2, heads))  # as the published models start
         self.register_buffer("relative_position", relative_positions(window), persistent=False)
 
     def position_bias(self) -> Tensor:

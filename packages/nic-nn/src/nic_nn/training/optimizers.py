@@ -7,9 +7,9 @@ from nic_core.errors import NicError
 from torch import Tensor, nn
 
 
-def adam(parameters: list[nn.Parameter], rate: float, name: str = "lr") -> torch.optim.Optimizer:
-    """Return Adam at the rate that the recipe's field `name` holds."""
-    return torch.optim.Adam([{"params": parameters, "rate": name}], rate, fused=True)
+def adam(parameters: list[nn.Parameter], rate: float, name: str = "lr", eps: float = 1e-8) -> torch.optim.Optimizer:
+    """Return Adam at the rate that the recipe's field `name` holds; eps is added to the root of the second moment."""
+    return torch.optim.Adam([{"params": parameters, "rate": name}], rate, eps=eps, fused=True)
 
 
 def muon(parameters: list[nn.Parameter], others: list[nn.Parameter]) -> torch.optim.Optimizer:

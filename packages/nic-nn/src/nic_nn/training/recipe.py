@@ -17,8 +17,10 @@ from torch import Tensor, nn
 
 from nic_nn.entropy.priors import FactorizedPrior
 from nic_nn.model import LatentModel
+from nic_nn.training.augmentation import Augmentation, Policy
 from nic_nn.training.batch import Batch
 from nic_nn.training.optimizers import adam, muon, soap
+from nic_nn.training.sizes import with_sizes
 
 AnyRecipe = TypeVar("AnyRecipe", bound="Recipe")
 Schedule = Literal["constant", "drop", "linear", "cosine", "cooldown"]
@@ -105,7 +107,8 @@ class Recipe(Protocol):
 
     codec: id; batch: pictures in one optimizer step, over all processes; crop: their side in pixels.
     val_crop: side of the centre crops of held-out pictures, less where these are smaller.
-    ema: decay of the averaged weights that are validated and exported, 0 for none; clip: largest gradient norm.
+    ema: decay of the averaged weights that are validated and exported, 0 for none.
+    clip: largest gradient norm, 0 for no clipping.
     """
 
     codec: str
@@ -145,7 +148,7 @@ class Recipe(Protocol):
         """Return the model that is exported after a step of a stage, of the recipe with the stage's values."""
 
     def rate_at(self, step: int, steps: int) -> float:
-        """Return the factor on all learning rates at a step of a stage's steps."""
+        """Return the factor on the learning rates at a step of a stage's steps; the quantiles' stays as it is."""
 
     def loss(self, networks: Networks, batch: Batch) -> dict[str, Tensor]:
         """Return scalars: "loss" is minimised; "bpp", "psnr" and others are shown."""
@@ -162,15 +165,19 @@ class RateDistortion:
 
     lmbda: the trade-off; steps: optimizer steps in all; batch: pictures per step; crop: their side in pixels.
     val_crop: side of the centre crops of held-out pictures, less where these are smaller.
-    lr, aux_lr: Adam's rates for the networks and for the priors' quantiles; clip: largest gradient norm.
-    warmup: steps over which the rates rise from zero.
+    lr, aux_lr: Adam's rates for the networks and for the priors' quantiles; eps: what Adam adds to its divisor.
+    clip: largest gradient norm, 0 for no clipping.
+    warmup: steps over which the rates rise from zero. It and the schedule leave `aux_lr` as it is, as the published
+        trainings do.
     schedule: "constant"; "drop" divides the rates by ten for the last tenth of the steps; "linear" lowers them to
         zero; "cosine" lowers them to a hundredth; "cooldown" keeps them until the last fifth of the steps, which
         lowers them to zero: such a run can be given more steps at any time before that.
     ema: decay of the averaged weights that are validated and exported; 0 for none.
+    mirror, scale, scale_step, long_side, pad, autoaugment: how pictures become crops, see `Augmentation`.
     optimizer: "adam", or "muon", which orthogonalises the updates of convolutions (Jordan et al., 2024) and learns
         several times as fast: the model's convolutions then take `lr`, for which 2e-3 is good, and everything else
         learns by AdamW at `other_lr`; or "soap" (Vyas et al., 2024), for which an `lr` of 3e-3 is the authors'.
+    model: sizes of the model by name that differ from `base_config`'s; set by `--set model.NAME=VALUE`.
 
     `limits` holds the lowest and the highest value of fields that are numbers, or tuples of such; recipes that inherit
     add theirs. BadOption for a value beyond them, and for any that is not finite.
@@ -184,6 +191,7 @@ class RateDistortion:
     val_crop: int = 256
     lr: float = 1e-4
     aux_lr: float = 1e-4
+    eps: float = 1e-8
     clip: float = 10.0
     warmup: int = 0
     schedule: Schedule = "drop"
@@ -191,6 +199,13 @@ class RateDistortion:
     ema: float = 0.0
     optimizer: Optimizer = "adam"
     other_lr: float = 3e-4
+    mirror: bool = Augmentation.mirror
+    scale: tuple[float, float] = Augmentation.scale
+    scale_step: float = Augmentation.scale_step
+    long_side: int = Augmentation.long_side
+    pad: bool = Augmentation.pad
+    autoaugment: Policy = Augmentation.autoaugment
+    model: dict[str, Any] = field(default_factory=dict)
 
     quality_range: ClassVar[tuple[float, float] | None] = None
     limits: ClassVar[Limits] = {
@@ -202,9 +217,13 @@ class RateDistortion:
         "lr": (0, LARGEST),
         "aux_lr": (0, LARGEST),
         "other_lr": (0, LARGEST),
-        "clip": (1e-9, LARGEST),
+        "eps": (1e-16, 1),
+        "clip": (0, LARGEST),
         "warmup": (0, LARGEST),
         "ema": (0, 0.999999),
+        "scale": (0.01, 16),
+        "scale_step": (0, 16),
+        "long_side": (0, 16384),
     }
 
     def __post_init__(self) -> None:
@@ -217,6 +236,7 @@ class RateDistortion:
                     raise BadOption(f"{item.name} must be {low:g} to {high:g}, not {number}")
         if self.metric == "ms-ssim" and min(self.crop, self.val_crop) <= 160:
             raise BadOption("with metric=ms-ssim crop and val_crop must be above 160, for its five scales")
+        _ = Augmentation.of(self), self.config  # which say what is wrong with the sizes
 
     @property
     def needs(self) -> frozenset[str]:
@@ -228,8 +248,23 @@ class RateDistortion:
         """The lambda of the loss."""
         return self.lmbda
 
+    def base_config(self) -> Any:
+        """Return the model's config, a frozen dataclass, before `model`; None where no size can be set one by one.
+
+        ValueError for values that make no model.
+        """
+        return None
+
+    @property
+    def config(self) -> Any:
+        """The model's config; BadOption for sizes that make no model."""
+        try:
+            return with_sizes(self.base_config(), self.model)
+        except ValueError as error:
+            raise BadOption(str(error)) from error
+
     def build_model(self) -> LatentModel:
-        """Return a fresh model; all that most recipes need to define."""
+        """Return a fresh model, of `config` where there is one; all that most recipes need to define."""
         raise NotImplementedError
 
     def build(self) -> Networks:
@@ -240,13 +275,15 @@ class RateDistortion:
         """Return the optimizer of this name, and the quantiles' Adam; NicError where its package is not installed."""
         if self.optimizer == "muon":
             main = muon(networks.parameters("model"), networks.parameters("auxiliary"))
+        elif self.optimizer == "soap":
+            main = soap(networks.parameters("model", "auxiliary"), self.lr)
         else:
-            main = {"adam": adam, "soap": soap}[self.optimizer](networks.parameters("model", "auxiliary"), self.lr)
+            main = adam(networks.parameters("model", "auxiliary"), self.lr, eps=self.eps)
         return Optimizers(main, self.quantile_optimizer(networks))
 
     def quantile_optimizer(self, networks: Networks) -> torch.optim.Optimizer:
         """Return the Adam of the priors' quantiles."""
-        return adam(networks.quantiles(), self.aux_lr, "aux_lr")
+        return adam(networks.quantiles(), self.aux_lr, "aux_lr", self.eps)
 
     def stages(self) -> tuple[Stage, ...]:
         """Return one stage in which everything learns."""
@@ -288,7 +325,7 @@ class RateDistortion:
         return 1 - similarity, {**shown, "ms-ssim": similarity.detach().mean()}
 
     def rate_at(self, step: int, steps: int) -> float:
-        """Return the factor on all learning rates at a step."""
+        """Return the factor on the learning rates at a step; the quantiles' stays as it is."""
         if step < self.warmup:
             return (step + 1) / self.warmup
         share = min(step / max(steps, 1), 1.0)

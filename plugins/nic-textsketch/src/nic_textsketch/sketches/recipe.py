@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
-from nic_core.errors import BadOption
 from nic_nn.training.batch import Batch
 from nic_nn.training.recipe import Limits, Networks, RateDistortion
 from torch import Tensor
@@ -29,22 +28,19 @@ class SketchRecipe(RateDistortion):
     batch: int = 4
     aux_lr: float = 1e-3
     clip: float = 1.0
+    mirror: bool = False
     metric: Literal["mse", "ms-ssim"] = "ms-ssim"
     width: int = 192
 
     limits: ClassVar[Limits] = {**RateDistortion.limits, "width": (2, 1024)}
 
-    def __post_init__(self) -> None:
-        """Check what would fail later; BadOption."""
-        super().__post_init__()
-        try:
-            SketchConfig(self.width)
-        except ValueError as error:
-            raise BadOption(str(error)) from error
+    def base_config(self) -> SketchConfig:
+        """Return the config of this width."""
+        return SketchConfig(self.width)
 
     def build_model(self) -> SketchModel:
         """Return a fresh model."""
-        return SketchModel(SketchConfig(self.width))
+        return SketchModel(self.config)
 
     def loss(self, networks: Networks, batch: Batch) -> dict[str, Tensor]:
         """Return scalars for one batch: "loss" is minimised, the others are shown."""

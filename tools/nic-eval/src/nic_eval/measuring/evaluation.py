@@ -51,7 +51,7 @@ def evaluate(request: Request) -> Evaluated:
     finished is kept.
     """
     request.check()
-    found = originals.find(request.data, request.out)
+    found = originals.find(request.data, request.out, request.files)
     log = Log()
     console = Console(stderr=True)
     with closing(open_engine(request.engine, request.wanted)) as engine, open_lanes(engine) as lanes:

@@ -15,7 +15,7 @@ from nic_core.files.atomic import atomic_write, make_folder
 from nic_core.pictures import image_files
 from rich.console import Console
 
-from nic_eval.files import ORIGINALS, find_pictures
+from nic_eval.files import ORIGINALS, find_pictures, listed
 from nic_eval.measuring.cache import Cache, key_of
 from nic_eval.measuring.request import Log
 from nic_eval.names import slug
@@ -27,11 +27,15 @@ CONNECTIONS = 8
 
 @dataclass(frozen=True)
 class Found:
-    """What a place holds: pictures, or where there is none shards, by their paths or URLs, in order."""
+    """What a place holds: pictures, or where there is none shards, by their paths or URLs, in order.
+
+    files: a list of the pictures to take of the shards, None for all.
+    """
 
     place: PurePath
     pictures: tuple[PurePath, ...] = ()
     shards: tuple[PurePath, ...] = ()
+    files: Path | None = None
 
     @property
     def is_here(self) -> bool:
@@ -39,28 +43,30 @@ class Found:
         return bool(self.pictures) and not places.is_url(self.place)
 
 
-def find(place: PurePath, report: Path) -> Found:
+def find(place: PurePath, report: Path, files: Path | None = None) -> Found:
     """Return the pictures of a folder or a URL, or the shards, of which a single one may be named.
 
-    report: a folder whose files are none of them. NicError where there is nothing, CannotRead.
+    report: a folder whose files are none of them. files: a list of the pictures to take, None for all.
+    NicError where there is nothing, CannotRead.
     """
     if shards.is_shard(place) and not _is(places.is_folder, place):
         if not _is(places.exists, place):
             raise CannotRead(f"cannot read {place}: no such file")
-        return Found(place, shards=(place,))
+        return Found(place, shards=(place,), files=files)
     if not places.is_url(place):
         folder = Path(place)
         try:
-            return Found(place, tuple(find_pictures(folder, report)))
+            pictures = find_pictures(folder, report)
         except NicError:
             if tars := sorted(path for path in folder.rglob("*") if shards.is_shard(path) and path.is_file()):
-                return Found(place, shards=tuple(tars))
+                return Found(place, shards=tuple(tars), files=files)
             raise
-    files = sorted(_files(place))
-    if pictures := tuple(path for path in files if path.suffix.lower() in image_files.READABLE_SUFFIXES):
-        return Found(place, pictures)
-    if packed := tuple(path for path in files if shards.is_shard(path)):
-        return Found(place, shards=packed)
+        return Found(place, tuple(listed(pictures, files, place)))
+    there = sorted(_files(place))
+    if remote := [path for path in there if path.suffix.lower() in image_files.READABLE_SUFFIXES]:
+        return Found(place, tuple(listed(remote, files, place)))
+    if packed := tuple(path for path in there if shards.is_shard(path)):
+        return Found(place, shards=packed, files=files)
     raise NicError(f"no pictures and no shards below {place}")
 
 
@@ -85,7 +91,7 @@ def bring(found: Found, report: Path, cache: Cache, log: Log, console: Console) 
                 log.fail("skipped", error)
     if not brought:
         raise NicError("; ".join(log.failures) or f"no pictures in {found.place}")
-    return folder, brought
+    return folder, listed(brought, found.files, found.place)
 
 
 def _fetched(urls: Sequence[PurePath], root: PurePath, folder: Path, log: Log, console: Console) -> list[Path]:

@@ -19,6 +19,7 @@ class Request:
     data: folder of pictures or of shards, a shard, or a URL of any. out: folder of the report.
     anchors: names of curves, none for the default one. published: names of published curves to show.
     engine, wanted: what measures, by default one process of this machine.
+    files: a list of the pictures to take, None for all.
     """
 
     data: PurePath
@@ -29,6 +30,7 @@ class Request:
     published: tuple[str, ...] = ()
     engine: str = LOCAL.name
     wanted: Wanted = field(default_factory=lambda: Wanted(workers=1))
+    files: Path | None = None
 
     def published_curves(self) -> tuple[Curve, ...]:
         """Return the published curves to show, those that are anchors among them; BadOption for unknown names."""

@@ -1,15 +1,31 @@
 """What comes with pictures: captions, and label maps that give each pixel a class."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from nic_core.errors import NicError
-from nic_core.host.tables import Table, read_table
+from nic_core.files.json_files import read_json_value
+from nic_core.host.tables import Table, read_names, read_table
 
-from nic_train.data.labels import LabelMaps, reading, same_shape
-from nic_train.data.pictures import Pictures, in_threads, warn_of
+from nic_train.data.labels.maps import LabelMap, LabelMaps, same_shape
+from nic_train.data.pictures import Pictures, in_threads, reading, warn_of
 
 Captions = Table
 """Texts by picture."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """A decoded picture with its annotations.
+
+    pixels: (H, W, 3) uint8. texts: its captions, () where they are not asked for. labels: its label map, which may be
+    scaled, or None.
+    """
+
+    pixels: np.ndarray
+    texts: tuple[str, ...] = ()
+    labels: LabelMap | None = None
 
 
 def load_captions(path: Path, quiet: bool = False) -> Captions:
@@ -22,6 +38,23 @@ def load_captions(path: Path, quiet: bool = False) -> Captions:
         raise NicError(f"{path} holds no captions: they are COCO's captions JSON, or {{file: text}}") from error
     # An empty caption counts where it is all that a picture has.
     return Captions({name: tuple(filter(None, texts)) or tuple(texts[:1]) for name, texts in stripped.items()})
+
+
+def paired_captions(names: Path, texts: Path, quiet: bool = False) -> Captions:
+    """Read captions from two JSON lists, of pictures' names and of a text for each; a name may come several times.
+
+    NicError where they are not of one length, or hold anything else.
+    """
+    with reading(texts, quiet):
+        listed, found = read_names(names), read_json_value(texts)
+    if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
+        raise NicError(f"{texts} is no JSON list of texts, one for each name in {names}")
+    if len(found) != len(listed):
+        raise NicError(f"{names} has {len(listed)} names, and {texts} {len(found)} captions")
+    captions: dict[str, tuple[str, ...]] = {}
+    for name, text in zip(listed, found, strict=True):
+        captions[name] = (*captions.get(name, ()), text.strip())
+    return Captions(captions)
 
 
 def with_annotations(

@@ -9,15 +9,18 @@ from typing import Any
 
 import torch
 from nic_core.cores import cores
-from nic_core.errors import BadOption, NicError
+from nic_core.errors import NicError
+from nic_nn.training.augmentation import Augmentation
 from torch.utils.data import DataLoader
 
-from nic_train.data.annotations import load_captions, with_annotations
-from nic_train.data.labels import load_labels
+from nic_train.data.annotations import Captions, load_captions, paired_captions, with_annotations
+from nic_train.data.crops import PLAIN, collate
+from nic_train.data.labels.loading import load_labels
 from nic_train.data.pictures import scan
-from nic_train.data.sampling import CentreCrops, Crops, PictureSet, StepSampler, collate
-from nic_train.data.shard_files import shard_urls
-from nic_train.data.shards import ShardBatches, ShardSet, scan_shards, stream_count, worker_count
+from nic_train.data.sampling import CentreCrops, Crops, PictureSet, StepSampler
+from nic_train.data.shards.files import shard_urls
+from nic_train.data.shards.sets import ShardSet, scan_shards
+from nic_train.data.shards.streams import ShardBatches, stream_count, worker_count
 
 Source = PictureSet | ShardSet
 """What training draws from. Both have `record()`, `cached` and `classes`."""
@@ -33,7 +36,7 @@ class LoaderSettings:
     batch: pictures in an optimizer step over all processes, a multiple of `world`. crop: their side in pixels.
     seed: what all random numbers follow from; where the batch changes in a run, another seed makes the draws others.
     workers: processes that load, 0 for none. rank, world: this process among how many that train.
-    scale: between which factors pictures are scaled before they are cropped.
+    augmentation: how pictures become crops.
     """
 
     batch: int
@@ -42,12 +45,7 @@ class LoaderSettings:
     workers: int = 0
     rank: int = 0
     world: int = 1
-    scale: tuple[float, float] = (1.0, 1.0)
-
-    def __post_init__(self) -> None:
-        """Check what a recipe may have set wrong; BadOption."""
-        if not 0 < self.scale[0] <= self.scale[1]:
-            raise BadOption(f"scale must be two factors above 0, the smaller one first, not {self.scale}")
+    augmentation: Augmentation = PLAIN
 
 
 def open_source(
@@ -58,35 +56,40 @@ def open_source(
     needs: frozenset[str] = frozenset(),
     classes: int = 0,
     *,
+    files: str | None = None,
     cache_gb: float = 2.0,
     quiet: bool = False,
 ) -> Source:
-    """Return the pictures of a folder tree, or tar shards (see `nic_train.data.shard_files.shard_urls`).
+    """Return the pictures of a folder tree, or shards (see `nic_train.data.shards.files.shard_urls`).
 
     smallest: pixels on the short side that a picture must have. needs: "text" and "labels", what every sample must
-    carry. In shards they lie beside the picture; for a folder `captions` is a JSON file, and `labels` a folder of PNG
-    files or one or several JSON files, with commas between (see `nic_train.data.labels`). classes: how many the label
-    maps must have, void included; 0 for as many as there are, which shards do not tell. cache_gb: decoded pictures
-    of a folder are kept in memory if they take no more than this, in 1e9 bytes for each process that trains. quiet:
-    no warnings and progress bars, for all but the first of several processes.
+    carry. In shards they lie beside the picture; for a folder `captions` is a JSON file, or two JSON lists of names and
+    texts with a comma between, and `labels` a folder of PNG files or one or several JSON files, with commas between
+    (see `nic_train.data.labels.loading`). classes: how many the label maps must have, void included; 0 for as many as
+    there are, which tar shards do not tell. files: a list of the pictures of a folder to take, None for all. cache_gb:
+    decoded pictures of a folder are kept in memory if they take no more than this, in 1e9 bytes for each process that
+    trains. quiet: no warnings and progress bars, for all but the first of several processes.
 
     NicError where nothing is left to draw from.
     """
     urls = shard_urls(data)
     if urls:
+        if files is not None:
+            raise NicError("--files chooses pictures of a folder; shards are taken as they are")
         return scan_shards(urls, smallest, needs, classes, quiet=quiet)
     texts = maps = label_folder = None
     if "text" in needs:
         if not captions:
             raise NicError("the recipe needs captions: give a JSON file of them with --captions")
-        texts = load_captions(Path(captions), quiet)
+        texts = _captions(captions, quiet)
     if "labels" in needs:
         if not labels:
             raise NicError("the recipe needs label maps: give a folder or JSON file of them with --labels")
         paths = [Path(path) for path in labels.split(",")]
         maps = load_labels(paths, classes, quiet)
         label_folder = paths[0] if os.path.isdir(paths[0]) else None
-    pictures = scan(Path(data), smallest, without=label_folder, quiet=quiet)
+    listed = None if files is None else Path(files)
+    pictures = scan(Path(data), smallest, without=label_folder, files=listed, quiet=quiet)
     if texts is not None or maps is not None:
         pictures = with_annotations(pictures, texts, maps, quiet)
     source = PictureSet(pictures, texts, maps)
@@ -100,7 +103,7 @@ def make_loader(source: Source, settings: LoaderSettings, start_step: int, steps
     NicError where there are fewer shards than ranks.
     """
     if isinstance(source, PictureSet):
-        crops = Crops(source, settings.crop, settings.seed, settings.scale)
+        crops = Crops(source, settings.crop, settings.seed, settings.augmentation)
         sampler = StepSampler(settings.batch, start_step, steps, settings.rank, settings.world)
         return DataLoader(crops, batch_sampler=sampler, collate_fn=collate, **_loading(settings.workers))
     workers = worker_count(settings.workers, stream_count(len(source.urls), settings.world))
@@ -113,7 +116,7 @@ def make_loader(source: Source, settings: LoaderSettings, start_step: int, steps
         steps,
         settings.rank,
         settings.world,
-        settings.scale,
+        settings.augmentation,
     )
     return DataLoader(batches, batch_size=None, **_loading(workers))
 
@@ -152,6 +155,16 @@ def default_workers(cached: bool, processes: int = 1) -> int:
     """
     share = max(cores() // processes, 1)
     return 0 if cached and share <= _FEW_CORES else min(_MOST_WORKERS, share)
+
+
+def _captions(captions: str, quiet: bool) -> Captions:
+    """Return the captions of one file, or of two lists with a comma between."""
+    match [Path(path) for path in captions.split(",")]:
+        case [path]:
+            return load_captions(path, quiet)
+        case [names, texts]:
+            return paired_captions(names, texts, quiet)
+    raise NicError(f"captions are a JSON file, or two lists as NAMES.json,TEXTS.json, not {captions}")
 
 
 def _loading(workers: int) -> dict[str, Any]:

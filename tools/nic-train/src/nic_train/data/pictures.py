@@ -7,6 +7,7 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -15,6 +16,7 @@ import numpy as np
 import torch
 from nic_core.cores import cores
 from nic_core.errors import NicError
+from nic_core.host.tables import Names, read_names
 from nic_core.pictures import image_files
 from nic_core.pictures.picture import Picture
 from PIL import Image
@@ -99,11 +101,14 @@ class Pictures:
         return DataRecord(len(self), len(self), fingerprint(self.names), fingerprint(map(str, self.lengths)))
 
 
-def scan(folder: Path, smallest: int, *, without: Path | None = None, quiet: bool = False) -> Pictures:
+def scan(
+    folder: Path, smallest: int, *, without: Path | None = None, files: Path | None = None, quiet: bool = False
+) -> Pictures:
     """Read the headers of all pictures below a folder; warn once of those that are left out.
 
     smallest: pixels on the short side that a picture must have. without: a folder below the first that holds none of
-    the pictures, such as that of the label maps. quiet: no warning and no progress bar, for all but the first of
+    the pictures, such as that of the label maps. files: a list of the pictures to take (see
+    `nic_core.host.tables.read_names`), None for all. quiet: no warning and no progress bar, for all but the first of
     several processes.
 
     EXIF orientation is not applied: sizes and pixels are those that are stored, which is what a codec codes.
@@ -112,6 +117,8 @@ def scan(folder: Path, smallest: int, *, without: Path | None = None, quiet: boo
     paths = find_pictures(folder)
     if without is not None:
         paths = [path for path in paths if without.resolve() not in path.resolve().parents]
+    if files is not None:
+        paths = _listed(folder, paths, files, quiet)
     kept, refused = [], []
     headers = in_threads(_header, paths, f"reading the headers of {len(paths)} pictures", quiet)
     for path, header in zip(paths, headers, strict=True):
@@ -196,6 +203,11 @@ def in_threads(
         yield from track(results, description, len(items), console=console, transient=True, disable=hidden)
 
 
+def reading(path: Path, quiet: bool) -> AbstractContextManager:
+    """Show that a file is being read: half a minute for the largest of COCO's."""
+    return Console(stderr=True, quiet=quiet).status(f"reading {path.name}")
+
+
 def warn_of(names: Sequence[str], what: str) -> None:
     """Log how many files, what about them, and the first names; nothing where there are none."""
     if names:
@@ -209,6 +221,18 @@ def fingerprint(parts: Iterable[str]) -> str:
     for part in parts:
         digest.update(part.encode("utf-8", "surrogateescape") + b"\0")
     return digest.hexdigest()[:16]
+
+
+def _listed(folder: Path, paths: list[Path], files: Path, quiet: bool) -> list[Path]:
+    """Return the paths that a list of files names; warn of names that are none, NicError where all are none."""
+    listed = read_names(files)
+    names = Names(listed)
+    found = [path for path in paths if path in names]
+    if not found:
+        raise NicError(f"{files} names none of the {len(paths)} pictures below {folder}")
+    if (lost := len(set(listed)) - len(found)) > 0 and not quiet:
+        logger.warning("%d names in %s are no pictures below %s", lost, files, folder)
+    return found
 
 
 def _header(path: Path) -> tuple[tuple[int, int], int] | None:

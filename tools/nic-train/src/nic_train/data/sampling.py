@@ -5,49 +5,18 @@ uninterrupted one would, and two processes draw together what one draws alone.
 """
 
 import hashlib
-import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import torch
 from nic_core.errors import BadPicture, NicError
-from nic_nn.training.batch import Batch
-from PIL import Image
+from nic_nn.training.augmentation import Augmentation
 from torch.utils.data import Dataset, Sampler
 
-from nic_train.data.annotations import Captions
-from nic_train.data.labels import LabelMap, LabelMaps, check_shape
+from nic_train.data.annotations import Captions, Item
+from nic_train.data.crops import PLAIN, Sample, centre_crop, random_crop
+from nic_train.data.labels.maps import LabelMaps, check_shape
 from nic_train.data.pictures import Broken, DataRecord, Pictures, fingerprint, in_threads, read_rgb
-
-SMALL_AREA = 4096
-"""Things with fewer pixels in a crop are small: their pixels weigh SMALL_WEIGHT in losses (deeplab2's defaults)."""
-SMALL_WEIGHT = 3.0
-
-
-@dataclass(frozen=True)
-class Item:
-    """A decoded picture with its annotations.
-
-    pixels: (H, W, 3) uint8. texts: its captions, () where they are not asked for. labels: its label map, which may be
-    scaled, or None.
-    """
-
-    pixels: np.ndarray
-    texts: tuple[str, ...] = ()
-    labels: LabelMap | None = None
-
-
-@dataclass(frozen=True)
-class Sample:
-    """What one draw gives: pixels (crop, crop, 3) uint8, labels and weights (crop, crop), all their own copies."""
-
-    key: int
-    file: str
-    pixels: np.ndarray
-    text: str | None
-    labels: np.ndarray | None
-    weights: np.ndarray | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,20 +119,20 @@ class Draws:
 
 
 class Crops(Dataset):
-    """Random crops, mirrored half of the time, by the draw's number.
+    """Random crops by the draw's number.
 
-    crop: side in pixels; no picture may be smaller. scale: see `random_crop`.
+    crop: side in pixels; no picture may be smaller, unless such are padded. augmentation: how they are made.
     """
 
-    def __init__(self, pictures: PictureSet, crop: int, seed: int, scale: tuple[float, float] = (1.0, 1.0)) -> None:
-        self._pictures, self._crop, self._seed, self._scale = pictures, crop, seed, scale
+    def __init__(self, pictures: PictureSet, crop: int, seed: int, augmentation: Augmentation = PLAIN) -> None:
+        self._pictures, self._crop, self._seed, self._augmentation = pictures, crop, seed, augmentation
         self._draws = Draws(seed, len(pictures))
 
     def __getitem__(self, draw: int) -> Sample:
         """Return a draw's sample; a broken picture is replaced by the next of its epoch."""
         index, item = self._pictures.first_sound(self._draws.candidates(draw))
         name = self._pictures.pictures.names[index]
-        return random_crop(item, sample_key(self._seed, draw), name, self._crop, self._scale)
+        return random_crop(item, sample_key(self._seed, draw), name, self._crop, self._augmentation)
 
 
 class CentreCrops(Dataset):
@@ -180,10 +149,7 @@ class CentreCrops(Dataset):
         """Return a picture's sample; a broken picture is replaced by the next."""
         order = ((number + step) % len(self) for step in range(len(self)))
         index, item = self._pictures.first_sound(order)
-        top, left = ((side - self._crop) // 2 for side in item.pixels.shape[:2])
-        text = item.texts[0] if item.texts else None
-        key, name = sample_key("validation", number), self._pictures.pictures.names[index]
-        return _cut(item, top, left, self._crop, self._crop, mirrored=False, text=text, key=key, file=name)
+        return centre_crop(item, sample_key("validation", number), self._pictures.pictures.names[index], self._crop)
 
 
 class StepSampler(Sampler[list[int]]):
@@ -208,37 +174,6 @@ class StepSampler(Sampler[list[int]]):
             yield list(range(first, first + self._share))
 
 
-def random_crop(item: Item, key: int, file: str, crop: int, scale: tuple[float, float] = (1.0, 1.0)) -> Sample:
-    """Return a crop of a picture, mirrored or not, with one of its captions; all as the key decides.
-
-    scale: between which factors the picture is scaled before; not so far down that the crop would not fit.
-    """
-    draw = random.Random(key)
-    side = crop
-    if scale != (1.0, 1.0):
-        side = min(max(round(crop / draw.uniform(*scale)), 1), *item.pixels.shape[:2])
-    top, left = (draw.randint(0, length - side) for length in item.pixels.shape[:2])
-    mirrored = draw.random() < 0.5
-    text = draw.choice(item.texts) if item.texts else None
-    return _cut(item, top, left, side, crop, mirrored, text, key, file)
-
-
-def collate(samples: Sequence[Sample]) -> Batch:
-    """Return samples as a batch. Pixels lie channels last in memory, as they were decoded."""
-    pixels = torch.from_numpy(np.stack([sample.pixels for sample in samples])).permute(0, 3, 1, 2)
-    texts = [sample.text for sample in samples if sample.text is not None]
-    labels = [sample.labels for sample in samples if sample.labels is not None]
-    weights = [sample.weights for sample in samples if sample.weights is not None]
-    return Batch(
-        pixels=pixels,
-        keys=torch.tensor([sample.key for sample in samples], dtype=torch.int64),
-        files=tuple(sample.file for sample in samples),
-        text=tuple(texts) if texts else None,
-        labels=torch.from_numpy(np.stack(labels).astype(np.int64)) if labels else None,
-        weights=torch.from_numpy(np.stack(weights)) if weights else None,
-    )
-
-
 def sample_key(*parts: object) -> int:
     """Return a number of 63 bits that differs for different parts, the same on every machine."""
     return int.from_bytes(_digest(parts), "big") >> 1
@@ -252,32 +187,3 @@ def permutation(count: int, *parts: object) -> np.ndarray:
 
 def _digest(parts: Iterable[object]) -> bytes:
     return hashlib.blake2b(" ".join(map(str, parts)).encode(), digest_size=8).digest()
-
-
-def _cut(
-    item: Item, top: int, left: int, side: int, crop: int, mirrored: bool, text: str | None, key: int, file: str
-) -> Sample:
-    """Return the sample of a square of the picture, scaled from `side` to `crop` pixels."""
-    pixels = item.pixels[top : top + side, left : left + side]
-    if side != crop:
-        pixels = np.asarray(Image.fromarray(pixels).resize((crop, crop), Image.Resampling.BICUBIC))
-    labels = weights = None
-    if item.labels is not None:
-        # Of each pixel's centre, the label there: the nearest, where the map or the crop is scaled.
-        centres = (2 * np.arange(crop) + 1) * side
-        (height, width), (rows, columns) = item.pixels.shape[:2], item.labels.classes.shape
-        down = (2 * crop * top + centres) * rows // (2 * crop * height)
-        across = (2 * crop * left + centres) * columns // (2 * crop * width)
-        where = np.ix_(down, across[::-1] if mirrored else across)
-        labels = item.labels.classes[where]
-        weights = None if item.labels.instances is None else _weights(item.labels.instances[where])
-    # A copy: a view would keep the whole picture in memory until the batch is complete.
-    return Sample(key, file, (pixels[:, ::-1] if mirrored else pixels).copy(), text, labels, weights)
-
-
-def _weights(instances: np.ndarray) -> np.ndarray:
-    """Return the weight of each pixel in losses, float32, from the number of its instance."""
-    areas = np.bincount(instances.ravel())
-    weights = np.where(areas < SMALL_AREA, SMALL_WEIGHT, 1.0).astype(np.float32)
-    weights[0] = 1.0  # no instance
-    return weights[instances]

@@ -16,7 +16,8 @@ from braceexpand import braceexpand
 from nic_core.errors import NicError
 from nic_core.pictures import image_files
 
-ENDINGS = (".tar", ".tar.gz", ".tgz")
+TFRECORDS = (".tfrecord", ".tfrecords")
+ENDINGS = (".tar", ".tar.gz", ".tgz", *TFRECORDS)
 WEB = "https://"
 
 _MOST_SHARDS = 1_000_000
@@ -61,6 +62,11 @@ def _most_names(data: str) -> int:
         count *= abs(int(ends[2]) - int(ends[1])) + 1 if ends else letters + found[1].count(",")
         data = data[: found.start()] + data[found.end() :]
     return count if len(data) < _LONGEST else _MOST_SHARDS + 1
+
+
+def is_tfrecord(url: str) -> bool:
+    """Tell whether a shard is a file of TFRecords."""
+    return url.endswith(TFRECORDS)
 
 
 def is_local(url: str) -> bool:
