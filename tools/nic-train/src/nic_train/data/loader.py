@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 
 from nic_train.data.annotations import load_captions, with_annotations
 from nic_train.data.labels import load_labels
-from nic_train.data.pictures import scan
+from nic_train.data.pictures import Extent, scan
 from nic_train.data.sampling import CentreCrops, Crops, PictureSet, StepSampler, collate
 from nic_train.data.shard_files import shard_urls
 from nic_train.data.shards import ShardBatches, ShardSet, scan_shards, stream_count, worker_count
@@ -30,14 +30,15 @@ _FEW_CORES = 4
 class LoaderSettings:
     """How samples are drawn and loaded.
 
-    batch: pictures in an optimizer step over all processes, a multiple of `world`. crop: their side in pixels.
+    batch: pictures in an optimizer step over all processes, a multiple of `world`.
+    crop: their side in pixels, or height and width.
     seed: what all random numbers follow from; where the batch changes in a run, another seed makes the draws others.
     workers: processes that load, 0 for none. rank, world: this process among how many that train.
     scale: between which factors pictures are scaled before they are cropped.
     """
 
     batch: int
-    crop: int
+    crop: Extent
     seed: int
     workers: int = 0
     rank: int = 0
@@ -52,7 +53,7 @@ class LoaderSettings:
 
 def open_source(
     data: str,
-    smallest: int,
+    smallest: Extent,
     captions: str | None = None,
     labels: str | None = None,
     needs: frozenset[str] = frozenset(),
@@ -63,7 +64,7 @@ def open_source(
 ) -> Source:
     """Return the pictures of a folder tree, or tar shards (see `nic_train.data.shard_files.shard_urls`).
 
-    smallest: pixels on the short side that a picture must have. needs: "text" and "labels", what every sample must
+    smallest: a side, or the height and width, that a picture must have. needs: "text" and "labels", what samples must
     carry. In shards they lie beside the picture; for a folder `captions` is a JSON file, and `labels` a folder of PNG
     files or one or several JSON files, with commas between (see `nic_train.data.labels`). classes: how many the label
     maps must have, void included; 0 for as many as there are, which shards do not tell. cache_gb: decoded pictures

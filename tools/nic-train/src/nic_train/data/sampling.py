@@ -18,7 +18,16 @@ from torch.utils.data import Dataset, Sampler
 
 from nic_train.data.annotations import Captions
 from nic_train.data.labels import LabelMap, LabelMaps, check_shape
-from nic_train.data.pictures import Broken, DataRecord, Pictures, fingerprint, in_threads, read_rgb
+from nic_train.data.pictures import (
+    Broken,
+    DataRecord,
+    Extent,
+    Pictures,
+    fingerprint,
+    height_and_width,
+    in_threads,
+    read_rgb,
+)
 
 SMALL_AREA = 4096
 """Things with fewer pixels in a crop are small: their pixels weigh SMALL_WEIGHT in losses (deeplab2's defaults)."""
@@ -40,7 +49,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Sample:
-    """What one draw gives: pixels (crop, crop, 3) uint8, labels and weights (crop, crop), all their own copies."""
+    """What one draw gives: pixels (H, W, 3) uint8, labels and weights (H, W), all their own copies."""
 
     key: int
     file: str
@@ -152,10 +161,10 @@ class Draws:
 class Crops(Dataset):
     """Random crops, mirrored half of the time, by the draw's number.
 
-    crop: side in pixels; no picture may be smaller. scale: see `random_crop`.
+    crop: side in pixels, or height and width; no picture may be smaller. scale: see `random_crop`.
     """
 
-    def __init__(self, pictures: PictureSet, crop: int, seed: int, scale: tuple[float, float] = (1.0, 1.0)) -> None:
+    def __init__(self, pictures: PictureSet, crop: Extent, seed: int, scale: tuple[float, float] = (1.0, 1.0)) -> None:
         self._pictures, self._crop, self._seed, self._scale = pictures, crop, seed, scale
         self._draws = Draws(seed, len(pictures))
 
@@ -180,10 +189,11 @@ class CentreCrops(Dataset):
         """Return a picture's sample; a broken picture is replaced by the next."""
         order = ((number + step) % len(self) for step in range(len(self)))
         index, item = self._pictures.first_sound(order)
+        size = self._crop, self._crop
         top, left = ((side - self._crop) // 2 for side in item.pixels.shape[:2])
         text = item.texts[0] if item.texts else None
         key, name = sample_key("validation", number), self._pictures.pictures.names[index]
-        return _cut(item, top, left, self._crop, self._crop, mirrored=False, text=text, key=key, file=name)
+        return _cut(item, top, left, size, size, mirrored=False, text=text, key=key, file=name)
 
 
 class StepSampler(Sampler[list[int]]):
@@ -208,19 +218,28 @@ class StepSampler(Sampler[list[int]]):
             yield list(range(first, first + self._share))
 
 
-def random_crop(item: Item, key: int, file: str, crop: int, scale: tuple[float, float] = (1.0, 1.0)) -> Sample:
+def random_crop(item: Item, key: int, file: str, crop: Extent, scale: tuple[float, float] = (1.0, 1.0)) -> Sample:
     """Return a crop of a picture, mirrored or not, with one of its captions; all as the key decides.
 
     scale: between which factors the picture is scaled before; not so far down that the crop would not fit.
     """
     draw = random.Random(key)
-    side = crop
+    size = sides = height_and_width(crop)
+    picture = item.pixels.shape[:2]
     if scale != (1.0, 1.0):
-        side = min(max(round(crop / draw.uniform(*scale)), 1), *item.pixels.shape[:2])
-    top, left = (draw.randint(0, length - side) for length in item.pixels.shape[:2])
+        factor = draw.uniform(*scale)
+        sides = _fitting((max(round(size[0] / factor), 1), max(round(size[1] / factor), 1)), picture)
+    top, left = (draw.randint(0, length - side) for length, side in zip(picture, sides, strict=True))
     mirrored = draw.random() < 0.5
     text = draw.choice(item.texts) if item.texts else None
-    return _cut(item, top, left, side, crop, mirrored, text, key, file)
+    return _cut(item, top, left, sides, size, mirrored, text, key, file)
+
+
+def _fitting(sides: tuple[int, int], picture: tuple[int, ...]) -> tuple[int, int]:
+    """Return (height, width) in about the same ratio, no larger than the picture."""
+    share = min(1.0, picture[0] / sides[0], picture[1] / sides[1])
+    height, width = (max(round(side * share), 1) for side in sides)
+    return height, width
 
 
 def collate(samples: Sequence[Sample]) -> Batch:
@@ -255,19 +274,29 @@ def _digest(parts: Iterable[object]) -> bytes:
 
 
 def _cut(
-    item: Item, top: int, left: int, side: int, crop: int, mirrored: bool, text: str | None, key: int, file: str
+    item: Item,
+    top: int,
+    left: int,
+    sides: tuple[int, int],
+    size: tuple[int, int],
+    mirrored: bool,
+    text: str | None,
+    key: int,
+    file: str,
 ) -> Sample:
-    """Return the sample of a square of the picture, scaled from `side` to `crop` pixels."""
-    pixels = item.pixels[top : top + side, left : left + side]
-    if side != crop:
-        pixels = np.asarray(Image.fromarray(pixels).resize((crop, crop), Image.Resampling.BICUBIC))
+    """Return the sample of a part of the picture, scaled from `sides` to `size`, both height and width."""
+    pixels = item.pixels[top : top + sides[0], left : left + sides[1]]
+    if sides != size:
+        pixels = np.asarray(Image.fromarray(pixels).resize(size[::-1], Image.Resampling.BICUBIC))
     labels = weights = None
     if item.labels is not None:
         # Of each pixel's centre, the label there: the nearest, where the map or the crop is scaled.
-        centres = (2 * np.arange(crop) + 1) * side
-        (height, width), (rows, columns) = item.pixels.shape[:2], item.labels.classes.shape
-        down = (2 * crop * top + centres) * rows // (2 * crop * height)
-        across = (2 * crop * left + centres) * columns // (2 * crop * width)
+        down, across = (
+            (2 * length * start + (2 * np.arange(length) + 1) * side) * labelled // (2 * length * whole)
+            for length, start, side, labelled, whole in zip(
+                size, (top, left), sides, item.labels.classes.shape, item.pixels.shape[:2], strict=True
+            )
+        )
         where = np.ix_(down, across[::-1] if mirrored else across)
         labels = item.labels.classes[where]
         weights = None if item.labels.instances is None else _weights(item.labels.instances[where])

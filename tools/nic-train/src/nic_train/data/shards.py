@@ -35,7 +35,17 @@ from webdataset.handlers import ignore_and_continue
 from webdataset.tariterators import group_by_keys
 
 from nic_train.data.labels import LabelMap, check_shape, check_values, decode_labels
-from nic_train.data.pictures import Broken, DataRecord, decode_rgb, fingerprint, in_threads, warn_of
+from nic_train.data.pictures import (
+    Broken,
+    DataRecord,
+    Extent,
+    decode_rgb,
+    fingerprint,
+    holds,
+    in_threads,
+    in_words,
+    warn_of,
+)
 from nic_train.data.sampling import Item, Sample, collate, permutation, random_crop, sample_key
 from nic_train.data.shard_files import is_local, open_shard
 
@@ -60,7 +70,7 @@ class ShardSet:
 
     urls: tuple[str, ...]
     counts: tuple[int | None, ...]
-    smallest: int
+    smallest: Extent
     needs: frozenset[str] = frozenset()
     classes: int = 0
     block: int = BLOCK
@@ -85,8 +95,8 @@ class ShardSet:
             return None
         try:
             item = packed.decode(self.needs, self.classes)
-            if min(item.pixels.shape[:2]) < self.smallest:
-                raise BadPicture(f"{packed.name}: below {self.smallest} pixels on its short side")
+            if not holds(item.pixels.shape[1::-1], self.smallest):
+                raise BadPicture(f"{packed.name}: below {in_words(self.smallest)}")
         except NicError as error:
             self.broken.add(packed.name, f"left out, replaced by the next: {error}")
             return None
@@ -94,7 +104,7 @@ class ShardSet:
 
 
 def scan_shards(
-    urls: Sequence[str], smallest: int, needs: frozenset[str] = frozenset(), classes: int = 0, *, quiet: bool = False
+    urls: Sequence[str], smallest: Extent, needs: frozenset[str] = frozenset(), classes: int = 0, *, quiet: bool = False
 ) -> ShardSet:
     """Count the samples of local shards by their headers; warn once of damaged ones, and of those without pictures.
 
@@ -211,7 +221,7 @@ class ShardBatches(IterableDataset):
     def __init__(
         self,
         shards: ShardSet,
-        crop: int,
+        crop: Extent,
         batch: int,
         seed: int,
         start_step: int,
