@@ -52,7 +52,7 @@ def test_adam_goes_on_where_another_stood_without_the_auxiliary_network():
     assert len(carry_on(after, networks, moments)) == 4
     for optimizers, trained in ((before, source), (after, networks), (fresh, Networks(other))):
         optimizers.main.zero_grad()
-        sum(parameter.square().sum() for parameter in trained.model.parameters()).backward()
+        (-sum(parameter.square().sum() for parameter in trained.model.parameters())).backward()
         optimizers.main.step()
     for name, value in networks.model.state_dict().items():
         torch.testing.assert_close(value, source.model.state_dict()[name], rtol=1e-6, atol=1e-7)

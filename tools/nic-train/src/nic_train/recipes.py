@@ -23,8 +23,8 @@ else:
 OF_THE_RUN = ("batch", "crop", "crop_width", "val_crop", "val_whole", "epochs", "scale", "classes", "ema")
 """Values that no stage can change."""
 
-SHARED = 10**6
-"""Steps of a recipe by which its stages' shares are told."""
+SHARED = 3_603_600
+"""Steps of a recipe by which its stages' shares are told: divisible by whatever recipes divide by."""
 
 Scalar = str | int | float | bool | None
 Value = Scalar | list[Scalar]

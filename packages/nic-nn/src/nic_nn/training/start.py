@@ -1,5 +1,6 @@
 """What a training starts from besides fresh networks: those of another training, and what its optimizers kept."""
 
+import copy
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -103,7 +104,7 @@ def carry_on(optimizers: Optimizers, networks: Networks, moments: Mapping[str, M
             for value in found.values.values():
                 if isinstance(value, Tensor) and value.ndim == parameter.ndim and value.shape != parameter.shape:
                     raise BadWeights(f"what an optimizer kept of {name} has another shape")
-            state["state"][number] = found.values
+            state["state"][number] = copy.deepcopy(found.values)  # which an optimizer takes as they are, and changes
             given.append(name)
         optimizer.load_state_dict(state)
     return given
