@@ -108,8 +108,14 @@ def _export(run: Path, found: Restored, settings: ExportSettings, which: Which) 
     if part != MODEL:
         return Exported(path, _write_part(run, found, part, path))
     model = _trained(found, run)
-    making = {"calibrate": settings.calibrate, "integers_of": settings.integers_of}
-    info = export(model.model, path, _info(model, settings), half=settings.half, **making)
+    info = export(
+        model.model,
+        path,
+        _info(model, settings),
+        half=settings.half,
+        calibrate=settings.calibrate,
+        integers_of=settings.integers_of,
+    )
     return Exported(path, info.integers)
 
 

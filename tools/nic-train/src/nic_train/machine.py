@@ -79,7 +79,7 @@ def compile_networks(networks: Networks) -> None:
 @contextmanager
 def products_in_tf32(allowed: bool | None) -> Iterator[None]:
     """Let GPUs round the factors of float32 products and convolutions to TF32, or not; None changes nothing."""
-    switches = (torch.backends.cuda.matmul, torch.backends.cudnn)
+    switches: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.cudnn)
     before = [switch.allow_tf32 for switch in switches]
     if allowed is not None:
         for switch in switches:

@@ -48,7 +48,8 @@ def stage_before(recipe: Recipe, stages: tuple[Stage, ...], step: int) -> Any:
 
 def learned(record: Record, loop: Loop) -> tuple[str, ...]:
     """Return the parts of a run's networks that are no longer as they were drawn."""
-    begun, before = [], 0
+    begun: list[str] = []
+    before = 0
     for stage in loop.stages:
         if before < loop.step:
             begun += stage.trainable

@@ -135,7 +135,7 @@ def _adams(content: Mapping[str, Any], names: Mapping[str, str], path: Path) -> 
     """Return what the checkpoint's two Adams kept, by our names; names: ours by the authors'."""
     stored = content.get("state_dict", {})
     ours = {raw: names[name] for raw in sorted(map(str, stored)) if (name := checkpoints.current_name(raw)) in names}
-    found = {}
+    found: dict[str, Moments] = {}
     for key, of_quantiles in (("optimizer", False), ("aux_optimizer", True)):
         if key not in content:
             continue

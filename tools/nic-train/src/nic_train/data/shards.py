@@ -95,7 +95,7 @@ class ShardSet:
             return None
         try:
             item = packed.decode(self.needs, self.classes)
-            if not holds(item.pixels.shape[1::-1], self.smallest):
+            if not holds((item.pixels.shape[1], item.pixels.shape[0]), self.smallest):
                 raise BadPicture(f"{packed.name}: below {in_words(self.smallest)}")
         except NicError as error:
             self.broken.add(packed.name, f"left out, replaced by the next: {error}")
