@@ -11,7 +11,7 @@ from nic_nn.training.start import Start, read_published
 from torch import Tensor
 
 from nic_textsketch.config import SketchConfig
-from nic_textsketch.importer import import_checkpoint
+from nic_textsketch.sketches.importer import import_checkpoint
 from nic_textsketch.sketches.model import SketchModel, to_gray
 
 
