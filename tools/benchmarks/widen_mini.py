@@ -15,9 +15,9 @@ from pathlib import Path
 import torch
 from nic_core import weights
 from nic_core.weights import WeightsInfo
+from nic_latent.config import from_json
 from nic_mini.config import MiniConfig
 from nic_mini.model import Mini
-from nic_latent.config import from_json
 from nic_nn.weights.export import export
 from nic_nn.weights.loading import load_model
 from torch import Tensor

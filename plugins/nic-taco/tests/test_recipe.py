@@ -70,10 +70,11 @@ def test_three_steps_with_each_loss(weights, shown, networks, data, tmp_path):
     rows = next(tmp_path.glob("metrics/**/metrics.csv")).read_text().splitlines()
     columns = rows[0].split(",")
     values = [dict(zip(columns, row.split(","), strict=True)) for row in rows[1:]]
-    for name in {"loss", "bpp", "psnr", "val_loss", "val_coded_bpp"} | shown | {f"val_{name}" for name in shown}:
+    coded = {"val_coded_bpp", "val_coded_psnr", *(["val_coded_lpips"] if "lpips" in shown else [])}
+    for name in {"loss", "bpp", "psnr", "val_loss"} | coded | shown | {f"val_{name}" for name in shown}:
         seen = [float(row[name]) for row in values if row[name]]
         assert seen and all(map(math.isfinite, seen)), name
-    assert not ({"lpips", "joint"} - shown) & set(columns)
+    assert not ({"lpips", "joint"} - shown) & {name.removeprefix("val_").removeprefix("coded_") for name in columns}
     assert read_info(tmp_path / "weights.safetensors").config["text_width"] == TEXT_WIDTH
 
 
@@ -115,15 +116,35 @@ def test_networks_are_needed_only_for_their_loss(networks, batch):
     assert recipe.loss(recipe.build(), batch)["loss"].isfinite()
 
 
+def test_whole_pictures_are_coded_with_their_captions(networks):
+    recipe = TacoRecipe("taco", **SMALL, **networks)
+    assert recipe.val_whole
+    trained = recipe.build()
+    trained.model.eval()
+    for name, parameter in trained.model.named_parameters():
+        if name.endswith("gamma"):  # zero at first
+            torch.nn.init.constant_(parameter, 100.0)
+    x = torch.rand(1, 3, 192, 192, generator=torch.Generator().manual_seed(0))
+    first, second = (Batch(x, torch.arange(1), ("a",), (text,)) for text in ("a red door", "cats"))
+    with torch.no_grad(), trained.model.in_floats():
+        streams = [recipe.compress(trained, batch).streams for batch in (first, first, second)]
+        output = recipe.forward(trained, first)["x_hat"].clamp(0, 1)
+        values = recipe.fidelity(output, x)
+    assert streams[0] == streams[1] != streams[2]
+    assert set(values) == {"psnr", "ms-ssim", "lpips"}
+    assert values["lpips"] == pytest.approx(float(lpips(output, x, networks["lpips_path"], "unit").mean()))
+    assert set(TacoRecipe("taco", **SMALL, k_p=0).fidelity(x, x)) == {"psnr", "ms-ssim"}
+
+
 def test_defaults_are_the_authors():
     recipe = TacoRecipe("taco")
     assert (recipe.lmbda, recipe.k_p, recipe.k_j, recipe.lpips_range) == (0.0004, 3.5, 0.0025, "unit")
     assert (recipe.batch, recipe.crop, recipe.clip, recipe.lr, recipe.aux_lr) == (8, 256, 1.0, 1e-4, 1e-3)
-    stages = recipe.stages()
-    assert [stage.steps / recipe.steps for stage in stages] == [45 / 50, 3 / 50, 2 / 50]
-    assert [recipe.at(stage).lr for stage in stages] == pytest.approx([1e-4, 1e-5, 1e-6])
-    assert {recipe.at(stage).aux_lr for stage in stages} == {1e-3}
-    assert {recipe.at(stage).rate_at(step, 100) for stage in stages for step in (0, 50, 99)} == {1.0}
+    (stage,) = recipe.stages()
+    assert stage.steps == recipe.steps == 517_000
+    factors = [recipe.at(stage).rate_at(step, 5000) for step in range(5000)]
+    assert [step for step in range(1, 5000) if factors[step] != factors[step - 1]] == [4500, 4800]
+    assert [factors[step] for step in (0, 4500, 4800)] == pytest.approx([1, 0.1, 0.01])
     assert recipe.build_model().config == type(recipe.build_model().config)()
 
 

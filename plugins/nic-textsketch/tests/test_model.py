@@ -8,7 +8,7 @@ import torch
 from nic_core.errors import BadWeights
 from nic_nn.testing import assert_reference, checkpoint, picture
 from nic_textsketch.config import SketchConfig
-from nic_textsketch.importer import import_checkpoint
+from nic_textsketch.sketches.importer import import_checkpoint
 from nic_textsketch.sketches.model import SketchModel, to_gray
 from nic_textsketch.sketches.recipe import SketchRecipe
 

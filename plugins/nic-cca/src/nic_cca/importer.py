@@ -51,6 +51,11 @@ def published_name(name: str) -> str:
     return name
 
 
+def published_auxiliary_name(name: str) -> str:
+    """Return what the public implementation calls a parameter of the auxiliary entropy model."""
+    return "aux_entropymodel." + published_name(name).replace("z_entropy_bottleneck.", "y_entropy_bottleneck.")
+
+
 def infer_config(state: Mapping[str, Tensor]) -> CcaConfig:
     """Return the config that a checkpoint's shapes tell; KeyError where they cannot be this codec's."""
     counts = [block_counts(state, f"g_a.blocks.{scale}.") for scale in range(3)]

@@ -1,16 +1,21 @@
 """How the model is trained: rate and distortion, and the causal context adjustment loss."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from itertools import pairwise
+from pathlib import Path
+from typing import ClassVar
 
 from nic_core.errors import BadOption
 from nic_nn.model import NATS_TO_BITS
 from nic_nn.training.batch import Batch
 from nic_nn.training.recipe import LARGEST, Limits, Networks, RateDistortion, Stage, bits_per_pixel
+from nic_nn.training.schedules import Schedule, steps_at
+from nic_nn.training.start import Beside, Start, read_published
 from torch import Tensor
 
 from nic_cca.auxiliary import AuxiliaryEntropyModel
 from nic_cca.config import CcaConfig
+from nic_cca.importer import import_checkpoint, published_auxiliary_name
 from nic_cca.model import Cca
 
 
@@ -23,8 +28,10 @@ class CcaRecipe(RateDistortion):
 
     beta: weight of the rate and what models differ in, since lambda stays: 0.3, 0.85, 1.8, 3.5, 7 and 15 in the paper,
         where it is called lambda. Smaller is better and larger.
-    start_beta: its value until the rates drop, after 56 of 65 parts of the steps; 0 for the published choice, 0.3 and,
-        from beta 7 on, 2.
+    start_beta: its value until the rates drop for the first time; 0 for the published choice, 0.3 and, from beta 7 on,
+        2.
+    epochs, milestones: stages begin at milestones, after 56 of 65 parts of the steps, each with a tenth of the rates.
+    schedule: within each stage; "drop" is constant there.
     alpha: weight of the cca loss; 0 trains without it and without the auxiliary model.
     width, depth: of smaller models; see `CcaConfig.of`. slice_power: how slices grow, as 1, 2^power, 3^power, ...
     """
@@ -36,7 +43,9 @@ class CcaRecipe(RateDistortion):
     aux_lr: float = 1e-3
     clip: float = 1.0
     mirror: bool = False
-    schedule: Literal["constant", "drop", "linear", "cosine"] = "constant"
+    schedule: Schedule = "drop"
+    epochs: int = 65
+    milestones: tuple[float, ...] = (56,)
     width: int = 192
     depth: int = 4
     slice_power: float = 1.7
@@ -71,13 +80,24 @@ class CcaRecipe(RateDistortion):
         return Networks(Cca(self.config), AuxiliaryEntropyModel(self.config) if self.alpha else None)
 
     def stages(self) -> tuple[Stage, ...]:
-        """Return the two stages of the paper: the second has the wanted rate and a tenth of the learning rate."""
-        first = round(self.steps * 56 / 65)
-        start = self.start_beta or (0.3 if self.beta < 7 else 2.0)
-        return (
-            Stage("context", first, {"beta": start}),
-            Stage("target", self.steps - first, {"lr": self.lr / 10, "other_lr": self.other_lr / 10}),
-        )
+        """Return the two stages of the paper: the second has the wanted rate and a tenth of the learning rate.
+
+        More milestones make more of the latter, each with a tenth of the rate before.
+        """
+        milestones = [min(step, self.steps) for step in sorted(steps_at(self.milestones, self.epochs, self.steps))]
+        shared = {"milestones": (), "schedule": "constant" if self.schedule == "drop" else self.schedule}
+        stages = []
+        if milestones:
+            start_beta = self.start_beta or (0.3 if self.beta < 7 else 2.0)
+            stages.append(Stage("context", milestones[0], {**shared, "beta": start_beta}))
+        for drops, (start, end) in enumerate(pairwise([*(milestones or [0]), self.steps]), len(stages)):
+            rates = {"lr": self.lr / 10**drops, "other_lr": self.other_lr / 10**drops}
+            stages.append(Stage("target" if drops < 2 else f"target {drops}", end - start, {**shared, **rates}))
+        return tuple(stages)
+
+    def published(self, path: Path) -> Start:
+        """Return what a checkpoint of the authors' training holds, the auxiliary model included."""
+        return read_published(import_checkpoint, path, Beside(AuxiliaryEntropyModel, published_auxiliary_name))
 
     def loss(self, networks: Networks, batch: Batch) -> dict[str, Tensor]:
         """Return scalars for one batch: "loss" is minimised, the others are shown."""

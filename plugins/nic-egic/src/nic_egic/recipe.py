@@ -1,22 +1,27 @@
 """How EGIC is trained (Koerber et al., ECCV 2024, section 4): four phases, stages of one run."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import torch
-from nic_core.errors import BadOption, NicError
+from nic_core.errors import BadOption, BadWeights, NicError
 from nic_nn.model import LatentModel
 from nic_nn.training.augmentation import Policy
 from nic_nn.training.batch import Batch
 from nic_nn.training.optimizers import adam
 from nic_nn.training.perceptual import lpips
 from nic_nn.training.recipe import LARGEST, Limits, Networks, Optimizers, RateDistortion, Stage, bits_per_pixel
+from nic_nn.training.start import Start
 from torch import Tensor
 
 from nic_egic.config import EgicConfig
 from nic_egic.discriminator import OasisC
+from nic_egic.importer import codec_state, import_checkpoint
 from nic_egic.losses import labelmix_loss, labelmix_mask, segmentation_loss
 from nic_egic.model import Egic
+from nic_egic.oasis_importer import OASIS, load_oasis
+from nic_egic.variables import read_variables
 
 Phase = Literal["generator", "segmentation", "adversarial", "orp"]
 
@@ -152,6 +157,18 @@ class EgicRecipe(RateDistortion):
     def exported(self, networks: Networks) -> LatentModel:
         """Return the model, with its second head where that has learned."""
         return networks.model if self.phase == "orp" else networks.model.without_orp()
+
+    def published(self, path: Path) -> Start:
+        """Return the codec, OASIS-C, or both, that a TensorFlow checkpoint of the authors holds; BadWeights if none."""
+        variables = read_variables(path)
+        parts = {}
+        if state := codec_state(variables):
+            parts["model"] = import_checkpoint.model_of(state, path.name).state_dict()
+        if any(OASIS.match(name) for name in variables):
+            parts["adversary"] = load_oasis(variables, path.name).state_dict()
+        if not parts:
+            raise BadWeights(f"{path.name} holds no variables of EGIC and none of OASIS-C")
+        return Start(parts)
 
     def loss(self, networks: Networks, batch: Batch) -> dict[str, Tensor]:
         """Return scalars for one batch: "loss" is minimised, the others are shown."""

@@ -1,16 +1,20 @@
 """How TACO is trained: for rate, squared error, LPIPS and what CLIP makes of pictures and captions."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 from nic_core.errors import BadOption
+from nic_nn.model import Compressed
 from nic_nn.training.batch import Batch
 from nic_nn.training.perceptual import LpipsRange, lpips
-from nic_nn.training.recipe import LARGEST, Limits, Networks, RateDistortion, Stage, bits_per_pixel
+from nic_nn.training.recipe import LARGEST, Limits, Networks, RateDistortion, bits_per_pixel
+from nic_nn.training.start import Start, read_published
 from torch import Tensor
 
 from nic_taco.config import TacoConfig
+from nic_taco.importer import import_checkpoint
 from nic_taco.losses import joint_image_text
 from nic_taco.model import Taco
 from nic_taco.text import TextEncoder, load_text_encoder
@@ -28,14 +32,17 @@ class TacoRecipe(RateDistortion):
     clip_path: CLIP ViT-B/32, a file or folder (see `nic_taco.text.load_text_encoder`); empty to have it downloaded.
     lpips_path: torchvision's AlexNet, a file (see `nic_nn.training.perceptual.lpips`); empty to have it downloaded.
     steps: 50 epochs of the 82 783 pictures of MS-COCO's train2014; the authors leave out those below 256 pixels.
-    schedule: "drop" divides `lr` and `other_lr` by ten at 45 fiftieths of the steps and again at 48; else as in
-        `RateDistortion`.
+    epochs, milestones: `lr` and `other_lr` are divided by ten at 45 fiftieths of the steps and again at 48.
+    val_whole: held-out pictures are coded as a whole, with their captions, and measured by PSNR, MS-SSIM and LPIPS.
     width: channels of the transforms; slices and context nets follow in proportion.
     text_width: of CLIP's text features; other than 512 only for another CLIP.
     """
 
     lmbda: float = 0.0004
     steps: int = 517_000
+    epochs: int = 50
+    milestones: tuple[float, ...] = (45, 48)
+    val_whole: bool = True
     aux_lr: float = 1e-3
     clip: float = 1.0
     mirror: bool = False
@@ -79,32 +86,31 @@ class TacoRecipe(RateDistortion):
         """Return a fresh model."""
         return Taco(self.config)
 
-    def stages(self) -> tuple[Stage, ...]:
-        """Return the stages of the schedule."""
-        if self.schedule != "drop":
-            return super().stages()
-        first, second = self.steps * 45 // 50, self.steps * 48 // 50
-        return (
-            Stage("full rate", first, {"schedule": "constant"}),
-            Stage("a tenth", second - first, self._slower(10)),
-            Stage("a hundredth", self.steps - second, self._slower(100)),
-        )
+    def forward(self, networks: Networks, batch: Batch) -> dict[str, Any]:
+        """Return what the model makes of pixels and captions."""
+        return networks.model(batch.pixels, self._text_features(batch))
 
-    def _slower(self, divisor: int) -> dict[str, Any]:
-        """Return what a later stage changes; the quantiles' rate stays."""
-        return {
-            "schedule": "constant",
-            "warmup": 0,
-            "lr": self.lr / divisor,
-            "other_lr": self.other_lr / divisor,
-        }
+    def compress(self, networks: Networks, batch: Batch) -> Compressed:
+        """Return the streams of pixels with their captions."""
+        return networks.model.compress(batch.pixels, self._text_features(batch))
+
+    def fidelity(self, x_hat: Tensor, x: Tensor) -> dict[str, float]:
+        """Return PSNR, MS-SSIM, and LPIPS where the loss has it."""
+        found = super().fidelity(x_hat, x)
+        if self.k_p:
+            found["lpips"] = float(lpips(x_hat, x, self.lpips_path, self.lpips_range).mean())
+        return found
+
+    def published(self, path: Path) -> Start:
+        """Return what a checkpoint of the authors' training holds."""
+        return read_published(import_checkpoint, path)
 
     def loss(self, networks: Networks, batch: Batch) -> dict[str, Tensor]:
         """Return scalars for one batch: "loss" is minimised, the others are shown."""
         assert batch.text is not None, "the trainer gives what `needs` names"
         x = batch.pixels
         encoder = self._text_encoder(x.device)
-        output = networks.model(x, encoder.embed(batch.text))
+        output = self.forward(networks, batch)
         bpp = bits_per_pixel(output, x)
         distortion, shown = self.distortion(output["x_hat"], x)
         loss = (self.lmbda * distortion + bpp).mean()
@@ -115,6 +121,10 @@ class TacoRecipe(RateDistortion):
             shown["joint"] = joint_image_text(output["x_hat"], x, batch.text, encoder)
             loss = loss + self.k_j * shown["joint"]
         return {"loss": loss, "bpp": bpp.mean(), **shown}
+
+    def _text_features(self, batch: Batch) -> Tensor:
+        assert batch.text is not None, "the trainer gives what `needs` names"
+        return self._text_encoder(batch.pixels.device).embed(batch.text)
 
     def _text_encoder(self, device: torch.device) -> TextEncoder:
         """Return CLIP; BadOption where it gives features of another width."""

@@ -1,13 +1,17 @@
 """How the models are trained: the paper's recipe, which is `RateDistortion` with its default values."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import ClassVar
 
 from nic_nn.training.batch import Batch
-from nic_nn.training.recipe import LARGEST, Limits, Networks, RateDistortion
+from nic_nn.training.networks import Networks
+from nic_nn.training.recipe import LARGEST, Limits, RateDistortion
+from nic_nn.training.start import Start, read_published
 from torch import Tensor
 
 from nic_tbtc.config import Size, TbtcConfig
+from nic_tbtc.importer import importer
 from nic_tbtc.model import Tbtc
 
 
@@ -47,3 +51,7 @@ class TbtcRecipe(RateDistortion):
         weight = self.beta * batch.pixels.shape[2] * batch.pixels.shape[3]
         values = replace(self, beta=0.0, lmbda=1 / weight).loss(networks, batch)
         return {**values, "loss": weight * values["loss"]}
+
+    def published(self, path: Path) -> Start:
+        """Return what a checkpoint of the public implementation holds."""
+        return read_published(importer(self.codec), path)

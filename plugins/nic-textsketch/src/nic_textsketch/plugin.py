@@ -88,7 +88,7 @@ def nic_importers() -> Iterator[ImporterSpec]:
     """The readers of the authors' checkpoints, and of generators' configs."""
     yield ImporterSpec(
         "textsketch-ntc",
-        "nic_textsketch.importer:import_checkpoint",
+        "nic_textsketch.sketches.importer:import_checkpoint",
         "Checkpoints of the authors' code (leieric/Text-Sketch), any width.",
     )
     for codec in ("textsketch-pic", "textsketch-pics"):

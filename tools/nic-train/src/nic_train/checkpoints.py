@@ -1,7 +1,7 @@
 """Checkpoints that a kill or a full disk cannot damage, and what a run needs of them before it goes on."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lightning
 import torch
@@ -14,6 +14,10 @@ from torch.utils._pytree import tree_leaves
 
 from nic_train.folder import CHECKPOINT
 from nic_train.loop import Loop
+
+BEST: Literal["best"] = "best"
+Which = int | Literal["best"] | None
+"""Which of a run's checkpoints: that of a step, the best by a validation, or the last one."""
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
@@ -43,10 +47,10 @@ class SaveEvery(lightning.Callback):
                 trainer.save_checkpoint(path_of(self._run, loop.step))
 
 
-def path_of(run: Path, step: int | None = None) -> Path:
-    """Return where a run keeps its last checkpoint, or that of a step."""
+def path_of(run: Path, which: Which = None) -> Path:
+    """Return where a run keeps one of its checkpoints."""
     last = run / CHECKPOINT
-    return last if step is None else last.with_name(f"step-{step}.ckpt")
+    return last if which is None else last.with_name("best.ckpt" if which == BEST else f"step-{which}.ckpt")
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -55,6 +59,8 @@ def read(path: Path) -> dict[str, Any]:
         state = torch.load(path, map_location="cpu", weights_only=True)
         weights, step = state["state_dict"], state["step"]
         sound = all(isinstance(value, Tensor) for value in weights.values()) and type(step) is int and step >= 0
+        plateau = state.get("plateau") or {}
+        sound = sound and all(isinstance(value, int | float) for value in plateau.values())
     except FileNotFoundError as error:
         raise NicError(f"{path.parent.parent} holds no checkpoint {path.name}") from error
     except Exception as error:  # torch.load raises many kinds

@@ -1,6 +1,7 @@
 """`nic train`: start, resume or export a run."""
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,31 @@ from nic_core.plugins import records
 FILE = click.Path(path_type=Path)
 
 SECTIONS = {
-    "Start here": ("data", "val", "out", "lmbda", "steps", "resume", "list_recipes"),
-    "What is trained": ("recipe", "values", "files", "captions", "labels", "no_lpips", "initial", "seed"),
-    "Machine": ("precision", "accumulate", "device", "devices", "nodes", "workers", "cache", "minutes"),
-    "Checkpoints and logs": ("val_steps", "checkpoint_steps", "keep_steps", "log_every", "wandb"),
-    "Exported weights": ("exported", "step", "name", "quality", "licence", "rank", "half", "calibrate", "integers_of"),
+    "Start here": ("data", "val", "out", "lmbda", "steps", "epochs", "resume", "list_recipes"),
+    "What is trained": (
+        *("recipe", "values", "stages", "milestones", "crop", "files", "captions", "labels", "no_lpips", "seed"),
+    ),
+    "From where": ("initial", "source", "step"),
+    "Machine": (
+        *("precision", "tf32", "compile", "accumulate", "device", "devices", "nodes", "workers", "cache", "minutes"),
+    ),
+    "Checkpoints and logs": ("val_steps", "best", "checkpoint_steps", "keep_steps", "log_every", "wandb"),
+    "Exported weights": ("exported", "part", "name", "quality", "licence", "rank", "half", "calibrate", "integers_of"),
 }
+
+
+class StepName(click.ParamType):
+    """Which of a run's checkpoints: the number of a step, or "best"."""
+
+    name = "step"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        """Return the step or "best"."""
+        if value == "best":
+            return value
+        if not str(value).isdecimal() or int(value) < 1:
+            self.fail(f"{value!r} is neither a step nor 'best'", param, ctx)
+        return int(value)
 
 
 class Sections(click.Command):
@@ -51,6 +71,7 @@ class Sections(click.Command):
     "--lambda", "lmbda", type=float, metavar="L", help="Rate-distortion trade-off: loss = lambda * 255^2 * MSE + bpp."
 )
 @click.option("--steps", type=click.IntRange(1), metavar="N", help="Optimizer steps in all [default: the recipe's].")
+@click.option("--epochs", type=click.IntRange(1), metavar="N", help="Passes over the pictures, in place of --steps.")
 @click.option(
     "--set",
     "values",
@@ -58,13 +79,31 @@ class Sections(click.Command):
     metavar="KEY=VALUE",
     help="Any other value of the recipe, or size of the model (model.NAME=VALUE); repeatable.",
 )
+@click.option("--stages", metavar="NAME,...", help="Only these stages of the recipe.")
+@click.option(
+    "--milestones", metavar="M,...", help="Where rates fall to a tenth: epochs of --epochs or the recipe's, else steps."
+)
+@click.option("--crop", metavar="SIDE|HxW", help="Size of training crops, or their height and width: 256x384.")
 @click.option("--no-lpips", is_flag=True, help="Train without LPIPS, and without its network, where a recipe has it.")
 @click.option("--out", type=FILE, metavar="RUN", help="New folder of the run: checkpoints, metrics, weights.")
-@click.option("--init", "initial", type=FILE, metavar="WEIGHTS", help="Weights file to start from.")
+@click.option(
+    "--init",
+    "initial",
+    type=FILE,
+    metavar="PATH",
+    multiple=True,
+    help="Weights, a part's file, a run or an authors' checkpoint to start from; repeatable.",
+)
+@click.option("--from", "source", type=FILE, metavar="RUN", help="Go on in a new run from where RUN was; give changes.")
 @click.option("--resume", type=FILE, metavar="RUN", help="Go on with a run; give only changes.")
 @click.option("--export", "exported", type=FILE, metavar="RUN", help="Only write RUN's weights.")
 @click.option(
-    "--step", type=click.IntRange(1), metavar="N", help="With --export: which kept checkpoint [default: the last]."
+    "--step", type=StepName(), metavar="N|best", help="Which kept checkpoint to export or start from [default: last]."
+)
+@click.option(
+    "--part",
+    type=click.Choice(["model", "auxiliary", "adversary"]),
+    help="What to export [default: the model, or what has learned].",
 )
 @click.option("--name", default="", metavar="NAME", help="Name of the exported weights [default: codec and lambda].")
 @click.option(
@@ -85,6 +124,8 @@ class Sections(click.Command):
     type=click.Choice(["auto", "bf16", "fp32"]),
     help="Of the nets [default: auto, bf16 where the device computes in it]. A resumed run keeps its own.",
 )
+@click.option("--tf32/--no-tf32", default=None, help="Products of float32 in TF32 on GPUs [default: as PyTorch].")
+@click.option("--compile/--no-compile", default=None, help="Compile the networks (torch.compile).")
 @click.option(
     "--accumulate", type=click.IntRange(1), metavar="N", help="Compute a batch in this many pieces: less memory."
 )
@@ -102,6 +143,9 @@ class Sections(click.Command):
     "--keep-steps", type=click.IntRange(0), metavar="N", help="Steps between checkpoints that stay [default: 0, none]."
 )
 @click.option("--val-steps", type=click.IntRange(1), metavar="N", help="Steps between validations [default: 1000].")
+@click.option(
+    "--best", metavar="VALUE", help="Keep the best checkpoint by this value of validation, or none [default: loss]."
+)
 @click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda", "mps"]))
 @click.option(
     "--devices", type=click.IntRange(0), metavar="N", default=0, help="Processes a machine [default: one for each GPU]."
@@ -117,13 +161,19 @@ def train(
     recipe: str | None,
     lmbda: float | None,
     steps: int | None,
+    epochs: int | None,
     values: tuple[str, ...],
+    stages: str | None,
+    milestones: str | None,
+    crop: str | None,
     no_lpips: bool,
     out: Path | None,
-    initial: Path | None,
+    initial: tuple[Path, ...],
+    source: Path | None,
     resume: Path | None,
     exported: Path | None,
-    step: int | None,
+    step: Any,
+    part: str | None,
     name: str,
     quality: float | None,
     licence: str,
@@ -145,6 +195,7 @@ def train(
     nic train tbtc-conv-charm --data photos/ --lambda 0.01 --out runs/charm
     nic train --resume runs/charm                 goes on after Ctrl-C, kill or a full disk
     nic train --export runs/charm --half          writes runs/charm/weights.safetensors
+    nic train --from runs/cca --step 56000 --set beta=3.5 --out runs/cca-3.5
     nic encode a.png --codec tbtc-conv-charm --weights runs/charm/weights.safetensors
 
     A run stops at any moment and keeps its last checkpoint; resumed, it ends with the weights that it would have had.
@@ -157,15 +208,28 @@ def train(
     from nic_train.checkpoints import path_of
     from nic_train.recipes import choose
     from nic_train.request import Request, read_record
+    from nic_train.start.begin import Begin
 
-    settings = export.ExportSettings(name, quality, licence, rank, half, step, calibrate, integers_of)
+    settings = export.ExportSettings(
+        name, quality, licence, rank, half, None if exported is None else step, part or "", calibrate, integers_of
+    )
     if exported is not None:
         write_weights(exported, settings)
         return 0
+    if source is not None and (resume or initial):
+        raise click.UsageError("--from goes with neither --resume nor --init: it says all of where the run begins")
+    if step is not None and not (source or initial):
+        raise click.UsageError("--step goes with --export, --from or --init")
     if resume is not None:
         if codec or recipe or out:
             raise click.UsageError("--resume takes codec, recipe and folder from the run; leave them out")
         out, request = resume, read_record(resume).request
+    elif source is not None:
+        if recipe or out is None:
+            raise click.UsageError("--from takes the recipe from the run, and needs a new folder: --out RUN")
+        request = read_record(source).request
+        if codec not in (None, request.codec):
+            raise BadOption(f"{source} trains {request.codec}, not {codec}")
     else:
         wanted = {"the codec": codec, "--data DIR": given["data"], "--out RUN": out}
         if missing := [what for what, value in wanted.items() if value is None]:
@@ -178,8 +242,15 @@ def train(
     changes = parse_values(values)
     if no_lpips:
         changes["lpips"] = "false"
-    changes |= {key: str(value) for key, value in (("lmbda", lmbda), ("steps", steps)) if value is not None}
+    numbers = (("lmbda", lmbda), ("steps", steps), ("epochs", epochs), ("milestones", milestones))
+    changes |= {key: str(value) for key, value in numbers if value is not None}
+    if milestones is not None:
+        changes.setdefault("schedule", "drop")
+    if crop is not None:
+        changes |= parse_crop(crop)
     request = request.changed(changes, **given)
+    if stages is not None:
+        request = replace(request, choice=replace(request.choice, only=stages.split(",")))
     if lmbda is not None and request.recipe().quality_range is not None:
         click.echo(f"nic: {request.codec} trains all its qualities at once; --lambda is not used", err=True)
 
@@ -188,7 +259,7 @@ def train(
             click.echo(f"nic: the recipe {request.choice.name} needs no {flag}; --{flag} is not used", err=True)
 
     machine = run.Machine(device, devices, nodes, minutes, wandb)
-    outcome = run.train(request, out, machine, resume=resume is not None, initial=initial)
+    outcome = run.train(request, out, machine, Begin(resume is not None, initial, source, step))
     if outcome == "finished":
         write_weights(out, settings)
     elif outcome is not None and path_of(out).exists():
@@ -203,10 +274,11 @@ def write_weights(run: Path, settings: Any) -> None:
     from nic_train import export  # as above
 
     with working(f"exporting {run.name}"):
-        path, info = export.export_run(run, settings)
-    click.echo(f"wrote {path}")
-    if info.integers:
-        click.echo(f"its integers: {info.integers}")
+        written = export.export_run(run, settings)
+    for file in written:
+        click.echo(f"wrote {file.path}")
+    if written[0].integers:
+        click.echo(f"its integers: {written[0].integers}")
 
 
 def parse_values(values: tuple[str, ...]) -> dict[str, str]:
@@ -218,6 +290,14 @@ def parse_values(values: tuple[str, ...]) -> dict[str, str]:
             raise BadOption(f"--set takes KEY=VALUE, not {text!r}")
         parsed[key] = value
     return parsed
+
+
+def parse_crop(text: str) -> dict[str, str]:
+    """Return the recipe's values for a crop, SIDE or HEIGHTxWIDTH; BadOption where it is neither."""
+    height, times, width = text.partition("x")
+    if not height.isdecimal() or not (width.isdecimal() if times else True):
+        raise BadOption(f"--crop takes a side or HEIGHTxWIDTH, such as 256 or 256x384, not {text!r}")
+    return {"crop": height, "crop_width": width or "0"}
 
 
 def show_recipes() -> None:

@@ -1,33 +1,40 @@
-"""From a run's checkpoint to a weights file that `nic encode` takes."""
+"""From a run's checkpoint to a weights file that `nic encode` takes, or to one of another part of the training."""
 
 import dataclasses
 import math
+import shutil
 import subprocess
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from nic_core.errors import BadOption
+from nic_core.errors import BadOption, NicError
+from nic_core.files.atomic import atomic_path
 from nic_core.weights import WeightsInfo
 from nic_nn.model import LatentModel
 from nic_nn.weights.export import check_making, export
 
 from nic_train import checkpoints
-from nic_train.loop import Loop
-from nic_train.request import Record, read_record
+from nic_train.checkpoints import BEST, Which
+from nic_train.request import Record
+from nic_train.restoring import Restored, restore
+from nic_train.start.parts import PartInfo, write_part
 
 QUALITY_LAMBDAS = (0.0008, 0.05)
 """The lambdas, on 255^2 MSE, that stand for quality 1 and 100."""
 
 LONGEST_TEXT = 100
+MODEL, WEIGHTS = "model", "weights"
 
 
 @dataclass(frozen=True)
 class ExportSettings:
     """What an exported weights file says of itself (see `nic_core.weights.WeightsInfo`), and of which step it is.
 
-    step: of a checkpoint that was kept; None for the last one.
+    step: of a checkpoint that was kept, or "best"; None for the last one, and the best beside it.
+    part: of the training: "model", or "auxiliary" or "adversary", whose files other runs start from; "" for the model,
+        or the adversary where nothing else has learned.
     calibrate, integers_of: what the integers are made from, as `nic_nn.weights.export.export` takes them.
 
     BadOption for a name or a licence that is too long or cannot be printed, and for both of the last two.
@@ -38,7 +45,8 @@ class ExportSettings:
     licence: str = ""
     rank: int = 0
     half: bool = False
-    step: int | None = None
+    step: Which = None
+    part: str = ""
     calibrate: Path | None = None
     integers_of: Path | None = None
 
@@ -48,6 +56,14 @@ class ExportSettings:
             if len(text) > LONGEST_TEXT or not text.isprintable():
                 raise BadOption(f"the {what} must be printable and at most {LONGEST_TEXT} characters")
         check_making(self.calibrate, self.integers_of)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A file that was written; integers: what those in it were made from, empty where there are none."""
+
+    path: Path
+    integers: str
 
 
 @dataclass(frozen=True)
@@ -63,41 +79,86 @@ class Trained:
     model: LatentModel
 
 
-def trained(run: Path, step: int | None = None) -> Trained:
-    """Read a run's checkpoint; step: of one that was kept, None for the last."""
-    record = read_record(run)
-    state = checkpoints.read(checkpoints.path_of(run, step))
-    loop = Loop(record.request.recipe(), record.request.stages())
-    checkpoints.check_fits(loop, state["state_dict"])
-    loop.load_state_dict(state["state_dict"])
-    stage, _ = loop.stage_at(max(state["step"] - 1, 0))
-    return Trained(record, loop.recipe, state["step"], loop.recipe.at(stage).exported(loop.validated))
+def trained(run: Path, which: Which = None) -> Trained:
+    """Read one of a run's checkpoints; NicError where its model is still as it was drawn."""
+    return _trained(restore(run, which), run)
 
 
-def export_run(run: Path, settings: ExportSettings) -> tuple[Path, WeightsInfo]:
-    """Write a run's checkpoint as a weights file, with integer nets and provenance; return its path and record."""
-    found = trained(run, settings.step)
-    path = run / ("weights.safetensors" if settings.step is None else f"weights-{settings.step}.safetensors")
+def export_run(run: Path, settings: ExportSettings) -> list[Exported]:
+    """Write what a run has learned.
+
+    Of the last checkpoint that is weights.safetensors, and best.safetensors of the best one where that was kept; of a
+    step weights-STEP.safetensors; of another part of the training than the model adversary.safetensors and so on.
+    """
+    found = restore(run, settings.step)
+    written = [_export(run, found, settings, settings.step)]
+    if settings.step is None and checkpoints.path_of(run, BEST).is_file():
+        best = restore(run, BEST)
+        if best.loop.step == found.loop.step:
+            written.append(_copied(written[0], run, settings))
+        else:
+            written.append(_export(run, best, settings, BEST))
+    return written
+
+
+def _export(run: Path, found: Restored, settings: ExportSettings, which: Which) -> Exported:
+    """Write a checkpoint as a weights file, with integer nets and provenance, or as the file of a part."""
+    part = settings.part or (MODEL if MODEL in found.learned else [*found.learned, MODEL][0])
+    path = run / _name(part, which)
+    if part != MODEL:
+        return Exported(path, _write_part(run, found, part, path))
+    model = _trained(found, run)
     info = export(
-        found.model,
+        model.model,
         path,
-        _info(found, settings),
+        _info(model, settings),
         half=settings.half,
         calibrate=settings.calibrate,
         integers_of=settings.integers_of,
     )
-    return path, info
+    return Exported(path, info.integers)
+
+
+def _copied(last: Exported, run: Path, settings: ExportSettings) -> Exported:
+    """Write the best checkpoint's file, which is the last one's."""
+    part = MODEL if last.path.stem == WEIGHTS else last.path.stem
+    path = run / _name(part, BEST)
+    with atomic_path(path) as temporary:
+        shutil.copyfile(last.path, temporary)
+    return Exported(path, last.integers)
+
+
+def _name(part: str, which: Which) -> str:
+    """Return what the file of a part and a checkpoint is called."""
+    if part == MODEL:
+        return "best.safetensors" if which == BEST else f"{WEIGHTS}{'' if which is None else f'-{which}'}.safetensors"
+    return f"{part}{'' if which is None else f'-{which}'}.safetensors"
+
+
+def _trained(found: Restored, run: Path) -> Trained:
+    if MODEL not in found.learned:
+        learned = " and ".join(found.learned) or "nothing"
+        raise NicError(f"the model of {run} is still as it was drawn; what has learned: {learned}")
+    return Trained(found.record, found.loop.recipe, found.loop.step, found.recipe().exported(found.loop.validated))
+
+
+def _write_part(run: Path, found: Restored, part: str, path: Path) -> str:
+    """Write a part of a training that is not the model; NicError where the run has none that has learned."""
+    if part not in found.learned:
+        raise NicError(f"{run} has no {part} that has learned; what has: {' and '.join(found.learned) or 'nothing'}")
+    request, record = found.record.request, found.record
+    info = PartInfo(request.codec, part, _summary(record, found.loop.step), _provenance(record, found.loop.recipe))
+    write_part(path, info, found.loop.networks.parts()[part].state_dict())
+    return ""
 
 
 def _info(found: Trained, settings: ExportSettings) -> WeightsInfo:
     record, recipe = found.record, found.recipe
-    request = record.request
+    codec = record.request.codec
     covers_range = recipe.quality_range is not None
-    pictures = record.data.pictures or "many"
-    values = {key: value for key, value in dataclasses.asdict(recipe).items() if key != "codec"}
     return WeightsInfo(
-        codec=request.codec,
-        name=settings.name or (request.codec if covers_range else f"{request.codec}-{recipe.tradeoff:.4g}"),
+        codec=codec,
+        name=settings.name or (codec if covers_range else f"{codec}-{recipe.tradeoff:.4g}"),
         config={},
         entropy_id="",
         synthesis_id="",
@@ -105,18 +166,29 @@ def _info(found: Trained, settings: ExportSettings) -> WeightsInfo:
         lmbda=None if covers_range else recipe.tradeoff,
         rank=settings.rank,
         licence=settings.licence,
-        provenance={
-            "summary": f"{found.steps} steps on {pictures} pictures of {Path(request.data).name}",
-            "recipe": request.choice.name,
-            "values": values,
-            **({"stages": request.choice.stages} if request.choice.stages else {}),
-            **({"initial": record.initial} if record.initial else {}),
-            "data": dataclasses.asdict(record.data),
-            "seed": request.seed,
-            "commit": source_commit(),
-            "versions": {name: version(name) for name in ("nic-core", "nic-nn", "nic-train", "torch")},
-        },
+        provenance={"summary": _summary(record, found.steps), **_provenance(record, recipe)},
     )
+
+
+def _summary(record: Record, steps: int) -> str:
+    """Return in a line what was trained."""
+    return f"{steps} steps on {record.data.pictures or 'many'} pictures of {Path(record.request.data).name}"
+
+
+def _provenance(record: Record, recipe: Any) -> dict[str, Any]:
+    """Return what a file says of its training."""
+    request, choice = record.request, record.request.choice
+    return {
+        "recipe": choice.name,
+        "values": {key: value for key, value in dataclasses.asdict(recipe).items() if key != "codec"},
+        **({"stages": choice.stages} if choice.stages else {}),
+        **({"only": choice.only} if choice.only else {}),
+        **({"initial": record.initial} if record.initial else {}),
+        "data": dataclasses.asdict(record.data),
+        "seed": request.seed,
+        "commit": source_commit(),
+        "versions": {name: version(name) for name in ("nic-core", "nic-nn", "nic-train", "torch")},
+    }
 
 
 def source_commit() -> str | None:

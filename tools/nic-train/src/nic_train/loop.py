@@ -18,7 +18,10 @@ import torch.distributed as dist
 from nic_core.errors import NicError
 from nic_nn.model import LatentModel
 from nic_nn.training.batch import Batch
-from nic_nn.training.recipe import Networks, Optimizers, Recipe, Stage
+from nic_nn.training.networks import Networks, Optimizers
+from nic_nn.training.recipe import Recipe, Stage
+from nic_nn.training.schedules import Plateau
+from nic_nn.training.start import Moments, carry_on, moments_of
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -36,6 +39,8 @@ class Loop(lightning.LightningModule):
 
     step: optimizer steps done. stopping: set it to stop after the current step.
     shown: the last step's values, means over its pieces. aside: seconds spent on other things than steps.
+    moments: what the optimizers of another training kept, for a run that begins with them.
+    compiled: whether the networks are, see `nic_train.machine.compile_networks`.
     """
 
     def __init__(
@@ -52,6 +57,9 @@ class Loop(lightning.LightningModule):
         self.stopping = False
         self.shown: dict[str, Tensor] = {}
         self.aside = 0.0
+        self.moments: dict[str, Moments] = {}
+        self.compiled = False
+        self._plateau = _plateau_of(recipe)
         self._optimizers: Optimizers | None = None
         self._learning: tuple[Stage, bool] | None = None
         self._end = time.monotonic() + 60 * minutes if minutes else math.inf
@@ -80,26 +88,36 @@ class Loop(lightning.LightningModule):
             self.average = average_of(self.networks.model, self.recipe.ema)
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
-        """Return the recipe's optimizers."""
+        """Return the recipe's optimizers, which go on with `moments`."""
         self._optimizers = self.recipe.optimizers(self.networks)
+        carry_on(self._optimizers, self.networks, self.moments)
         return self._optimizers.all()
+
+    def moments_in(self, states: list[dict[str, Any]]) -> dict[str, Moments]:
+        """Return what the states of the recipe's optimizers, as a checkpoint has them, keep of each parameter."""
+        return moments_of(self.recipe.optimizers(self.networks), self.networks, states)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the step, and leave out how far Lightning is: the loader of a resumed run begins at the step."""
         checkpoint["step"] = self.step
+        checkpoint["plateau"] = self._plateau and self._plateau.state()
         del checkpoint["loops"]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on from the step."""
         self.step = checkpoint["step"]
+        self._plateau = _plateau_of(self.recipe.at(self.stage_at(self.step)[0]))
+        if self._plateau and checkpoint.get("plateau"):
+            self._plateau.restore(checkpoint["plateau"])
 
     def stage_at(self, step: int) -> tuple[Stage, int]:
         """Return the stage of a step and the step within it."""
-        for stage in self.stages:
-            if step < stage.steps:
-                return stage, step
-            step -= stage.steps
-        return self.stages[-1], self.stages[-1].steps
+        return stage_at(self.stages, step)
+
+    def saw(self, loss: float) -> None:
+        """Take in the loss on held-out pictures, for a schedule that follows it."""
+        if self._plateau:
+            self._plateau.saw(loss)
 
     def training_step(self, batch: Batch, index: int) -> None:
         """One step of the adversary, where it learns, and one of everything else that does."""
@@ -108,8 +126,9 @@ class Loop(lightning.LightningModule):
         if at == 0:
             recipe.begin(self.networks)
             recipe.begin(self.validated)
+            self._plateau = _plateau_of(recipe)
         torch.manual_seed(zlib.crc32(f"{self.seed} step {self.step} rank {self.global_rank}".encode()))
-        self._set_rates(recipe.rate_at(at, stage.steps), recipe)
+        self._set_rates(recipe.rate_at(at, stage.steps) * (self._plateau.factor if self._plateau else 1.0), recipe)
         pieces = batch.as_float().split(self.accumulate)
         assert self._optimizers is not None
         self.shown = {}
@@ -131,7 +150,10 @@ class Loop(lightning.LightningModule):
 
         def loss(networks: Networks, batch: Batch) -> dict[str, Tensor]:
             values = recipe.loss(networks, batch)
-            return {**values, "objective": values["loss"] + networks.quantile_loss().to(values["loss"].device)}
+            if not networks.quantiles():
+                return values
+            aux_loss = networks.quantile_loss().to(values["loss"].device)
+            return {**values, "objective": values["loss"] + aux_loss, "aux_loss": aux_loss}
 
         return loss
 
@@ -201,6 +223,22 @@ class Loop(lightning.LightningModule):
         dist.all_reduce(news, dist.ReduceOp.MAX)
         self.stopping = bool(news[1])
         return bool(news[0])
+
+
+def stage_at(stages: tuple[Stage, ...], step: int) -> tuple[Stage, int]:
+    """Return the stage of a step and the step within it."""
+    for stage in stages:
+        if step < stage.steps:
+            return stage, step
+        step -= stage.steps
+    return stages[-1], stages[-1].steps
+
+
+def _plateau_of(recipe: Recipe) -> Plateau | None:
+    """Return what follows the loss on held-out pictures, where the schedule does."""
+    if getattr(recipe, "schedule", None) != "plateau":
+        return None
+    return Plateau(getattr(recipe, "patience", 10))
 
 
 def average_of(model: nn.Module, decay: float) -> AveragedModel:

@@ -4,6 +4,8 @@ import logging
 import math
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +16,12 @@ from lightning.pytorch.plugins.environments import SLURMEnvironment
 from nic_core.errors import BadOption
 from nic_nn.bfloat16 import suits_bf16
 from nic_nn.codec import pick_device
+from nic_nn.training.networks import Networks
 
 from nic_train.checkpoints import AtomicCheckpoints
+
+COMPILER = "inductor"
+"""Of torch.compile's backends."""
 
 PRECISIONS: dict[str, Any] = {"bf16": "bf16-mixed", "fp32": "32-true"}
 
@@ -57,6 +63,32 @@ def chosen_precision(precision: str, kind: str) -> tuple[str, str]:
     if precision == "bf16" and not suits_bf16(kind):
         return "bf16", f"{where} only imitates bf16, slowly; --precision fp32 is faster, and ends with other weights"
     return precision, ""
+
+
+def compile_networks(networks: Networks) -> None:
+    """Compile the transforms and the adversary (torch.compile): what takes most of a step.
+
+    Never the model as a whole, whose context is a generator. Names of parameters stay as they are.
+    """
+    model = networks.model
+    for network in (model.g_a, model.g_s, model.h_a, model.h_s, networks.adversary):
+        if network is not None:
+            network.compile(backend=COMPILER)
+
+
+@contextmanager
+def products_in_tf32(allowed: bool | None) -> Iterator[None]:
+    """Let GPUs round the factors of float32 products and convolutions to TF32, or not; None changes nothing."""
+    switches: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.cudnn)
+    before = [switch.allow_tf32 for switch in switches]
+    if allowed is not None:
+        for switch in switches:
+            switch.allow_tf32 = allowed
+    try:
+        yield
+    finally:
+        for switch, value in zip(switches, before, strict=True):
+            switch.allow_tf32 = value
 
 
 def make_trainer(machine: Machine, precision: str, loggers: list[Logger]) -> lightning.Trainer:

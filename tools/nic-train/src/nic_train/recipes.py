@@ -4,6 +4,7 @@ import dataclasses
 import sys
 import types
 from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -14,19 +15,23 @@ from nic_nn.training.augmentation import Augmentation
 from nic_nn.training.recipe import Recipe, Stage
 from nic_nn.training.sizes import sizes_of
 
+from nic_train.data.pictures import Extent
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
 OF_THE_RUN = (
-    *("batch", "crop", "val_crop", "classes", "ema", "model"),
+    *("batch", "crop", "crop_width", "val_crop", "val_whole", "epochs", "classes", "ema", "model"),
     *(item.name for item in dataclasses.fields(Augmentation)),
 )
 """Values that no stage can change."""
 
 SIZE = "model."
 """What the names of values begin with that are sizes of the model."""
+SHARED = 3_603_600
+"""Steps of a recipe by which its stages' shares are told: divisible by whatever recipes divide by."""
 
 Scalar = str | int | float | bool | None
 Value = Scalar | list[Scalar]
@@ -37,11 +42,13 @@ class Choice:
     """A recipe by name, and what differs from it; run.json holds it.
 
     values: of the recipe's fields. stages: instead of the recipe's own, as tables of name, steps, trainable, values.
+    only: the names of the stages to train, None for all.
     """
 
     name: str
     values: dict[str, Value] = field(default_factory=dict)
     stages: list[dict[str, Value]] | None = None
+    only: list[str] | None = None
 
 
 def recipe_spec(codec: str, name: str | None) -> RecipeSpec:
@@ -84,11 +91,34 @@ def make_recipe(codec: str, choice: Choice) -> Recipe:
     return dataclasses.replace(recipe, **checked_values(recipe, choice.values))
 
 
+def crop_of(recipe: Recipe) -> Extent:
+    """Return the size of training crops."""
+    width = getattr(recipe, "crop_width", 0)
+    return (recipe.crop, width) if width and width != recipe.crop else recipe.crop
+
+
 def make_stages(recipe: Any, choice: Choice) -> tuple[Stage, ...]:
-    """Return the stages to train: the recipe's, or those of the choice."""
+    """Return the stages to train: the recipe's, or those of the choice; BadOption where it names others.
+
+    Where the choice takes only some and says how many steps, these share the steps as they do in the whole recipe.
+    """
     if choice.stages is None:
-        return recipe.stages()
-    return tuple(_stage(recipe, number, table) for number, table in enumerate(choice.stages, 1))
+        stages = recipe.stages()
+    else:
+        stages = tuple(_stage(recipe, number, table) for number, table in enumerate(choice.stages, 1))
+    if choice.only is None:
+        return stages
+    names = [stage.name for stage in stages]
+    if unknown := [name for name in choice.only if name not in names]:
+        raise BadOption(f"the recipe has no stage {unknown[0]!r}; it has {', '.join(names)}")
+    chosen = [stage for stage in stages if stage.name in choice.only]
+    if choice.stages is not None or "steps" not in choice.values:
+        return tuple(chosen)
+    whole = dataclasses.replace(recipe, steps=SHARED).stages()
+    shares = list(accumulate(stage.steps for stage in whole if stage.name in choice.only))
+    ends = [0, *(recipe.steps * share // shares[-1] for share in shares)]
+    steps = [end - start for start, end in pairwise(ends)]
+    return tuple(dataclasses.replace(stage, steps=count) for stage, count in zip(chosen, steps, strict=True))
 
 
 def _stage(recipe: Any, number: int, table: dict[str, Any]) -> Stage:

@@ -13,7 +13,6 @@ from nic_core.errors import NicError
 from nic_core.files.atomic import atomic_write
 from nic_core.files.json_files import read_json
 from nic_core.spec import Option
-from nic_core.weights import read_info
 from nic_nn.training.recipe import Recipe, Stage
 
 from nic_train.data.pictures import DataRecord
@@ -46,6 +45,9 @@ class Request:
     accumulate: pieces that each process splits its part of a batch into.
     workers: processes that load pictures, None for as many as suit the machine; cache: GB of memory for decoded ones.
     log_every, checkpoint_steps, val_steps: how often; keep_steps: how often a checkpoint stays for good, 0 for never.
+    best: the value of the validation that the best checkpoint is chosen by; "" for the loss, "none" for no such.
+    compile: whether networks are compiled. tf32: whether GPUs may round the factors of float32 products to TF32; None
+    for what PyTorch does by itself.
 
     BadOption for a number that is out of its range.
     """
@@ -66,6 +68,9 @@ class Request:
     val_steps: int = 1000
     keep_steps: int = 0
     files: str | None = None
+    best: str = ""
+    compile: bool = False
+    tf32: bool | None = None
 
     def __post_init__(self) -> None:
         """Check what may come from somebody else's run.json."""
@@ -78,7 +83,10 @@ class Request:
 
     def changed(self, values: dict[str, Any], **fields: Any) -> "Request":
         """Return the request with more of the recipe's values set, and those fields that are not None."""
-        choice = dataclasses.replace(self.choice, values={**self.choice.values, **values})
+        before = self.choice.values
+        if "epochs" in values:  # which decide the steps, once the number of pictures is known
+            before = {name: value for name, value in before.items() if name != "steps"}
+        choice = dataclasses.replace(self.choice, values={**before, **values})
         given = {name: value for name, value in fields.items() if value is not None}
         return dataclasses.replace(self, choice=choice, **given)
 
@@ -100,7 +108,8 @@ class Request:
 class Record:
     """run.json: the request, and what it met.
 
-    data: what tells the pictures from others. initial: the weights that the run started from, empty for none.
+    data: what tells the pictures from others. initial: what the run started from: the name and the fingerprints of
+    weights, the source of each other part, the "run" that it goes on from; empty for none.
     """
 
     request: Request
@@ -162,18 +171,10 @@ def _fits(kind: Any, value: Any) -> bool:
     return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
 
 
-def initial_weights(path: Path | None) -> dict[str, str]:
-    """Return what identifies the weights that a run starts from."""
-    if path is None:
-        return {}
-    info = read_info(path)
-    return {"name": info.name, "entropy_id": info.entropy_id, "synthesis_id": info.synthesis_id}
-
-
-def check_same(run: Path, record: Record, data: DataRecord, initial: Path | None) -> None:
-    """Raise NicError, saying what differs, where a resumed run would go on with other pictures or weights."""
+def check_same(run: Path, record: Record, data: DataRecord, initial: dict[str, str] | None) -> None:
+    """Raise NicError, saying what differs, where a resumed run would go on with other pictures or another start."""
     if difference := record.data.difference(data):
         raise NicError(f"{run} was trained on other data: {difference}; to train on with these, start one with --init")
-    if initial is not None and (given := initial_weights(initial)) != record.initial:
+    if initial is not None and initial != record.initial:
         start = " ".join(record.initial.values()) or "random weights"
-        raise NicError(f"{run} started from {start}, not from {' '.join(given.values())}; leave --init away")
+        raise NicError(f"{run} started from {start}, not from {' '.join(initial.values())}; leave --init away")

@@ -6,86 +6,30 @@ precision, checkpoints, validation, export) belongs to nic-train, which knows re
 """
 
 import dataclasses
-import math
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 import torch
 import torch.nn.functional as F
-from nic_core.errors import BadOption
-from torch import Tensor, nn
+from nic_core.errors import BadOption, NicError
+from torch import Tensor
 
-from nic_nn.entropy.priors import FactorizedPrior
-from nic_nn.model import LatentModel
+from nic_nn.model import Compressed, LatentModel
 from nic_nn.training.augmentation import Augmentation, Policy
 from nic_nn.training.batch import Batch
+from nic_nn.training.fidelity import fidelity
+from nic_nn.training.networks import Networks, Optimizers
 from nic_nn.training.optimizers import adam, muon, soap
+from nic_nn.training.schedules import Schedule, factor_at, steps_at
 from nic_nn.training.sizes import with_sizes
+from nic_nn.training.start import Start
 
 AnyRecipe = TypeVar("AnyRecipe", bound="Recipe")
-Schedule = Literal["constant", "drop", "linear", "cosine", "cooldown"]
 Optimizer = Literal["adam", "muon", "soap"]
 Limits = dict[str, tuple[float, float]]
 LARGEST = 1e9
 """What any number of a recipe may be at most, either sign."""
-
-
-@dataclass(frozen=True)
-class Networks:
-    """What is trained together.
-
-    model: what is exported at the end.
-    auxiliary: what helps the model's own loss and is not exported, such as a second entropy model.
-    adversary: what has a loss and an optimizer of its own, such as a discriminator.
-    """
-
-    model: Any
-    auxiliary: nn.Module | None = None
-    adversary: nn.Module | None = None
-
-    def parts(self) -> dict[str, nn.Module]:
-        """Return those that exist, by name: names of parameters start with it ("model.g_a.0.weight")."""
-        found = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
-        return {name: module for name, module in found.items() if module is not None}
-
-    def parameters(self, *parts: str) -> list[nn.Parameter]:
-        """Return the parameters of the named parts, without the priors' quantiles, which have a loss of their own."""
-        return [
-            parameter
-            for part, module in self.parts().items()
-            for name, parameter in module.named_parameters()
-            if part in parts and not name.endswith("quantiles")
-        ]
-
-    def quantiles(self) -> list[nn.Parameter]:
-        """Return the quantiles of all factorised priors that learn any."""
-        return [prior.quantiles for prior in self._priors()]
-
-    def quantile_loss(self) -> Tensor:
-        """Return how far the quantiles are from where their priors put them; 0 where there are no priors."""
-        return sum((prior.loss() for prior in self._priors()), torch.zeros(()))
-
-    def _priors(self) -> list[FactorizedPrior]:
-        modules = [module for part in self.parts().values() for module in part.modules()]
-        return [module for module in modules if isinstance(module, FactorizedPrior) and not module.centred]
-
-
-@dataclass(frozen=True)
-class Optimizers:
-    """The optimizers of a run; each parameter is in at most one.
-
-    Each of their parameter groups has an entry "rate": the field of the recipe that holds its learning rate.
-
-    main: of the model and the auxiliary. quantiles: of the priors' quantiles. adversary: of the adversary.
-    """
-
-    main: torch.optim.Optimizer
-    quantiles: torch.optim.Optimizer
-    adversary: torch.optim.Optimizer | None = None
-
-    def all(self) -> list[torch.optim.Optimizer]:
-        """Return those that exist."""
-        return [found for found in (self.main, self.quantiles, self.adversary) if found is not None]
 
 
 @dataclass(frozen=True)
@@ -107,6 +51,7 @@ class Recipe(Protocol):
 
     codec: id; batch: pictures in one optimizer step, over all processes; crop: their side in pixels.
     val_crop: side of the centre crops of held-out pictures, less where these are smaller.
+    val_whole: whether validation also codes held-out pictures as a whole and measures what is decoded.
     ema: decay of the averaged weights that are validated and exported, 0 for none.
     clip: largest gradient norm, 0 for no clipping.
     """
@@ -115,6 +60,7 @@ class Recipe(Protocol):
     batch: int
     crop: int
     val_crop: int
+    val_whole: bool
     clip: float
     ema: float
 
@@ -150,6 +96,18 @@ class Recipe(Protocol):
     def rate_at(self, step: int, steps: int) -> float:
         """Return the factor on the learning rates at a step of a stage's steps; the quantiles' stays as it is."""
 
+    def forward(self, networks: Networks, batch: Batch) -> dict[str, Any]:
+        """Return what the model's `forward` makes of a batch."""
+
+    def compress(self, networks: Networks, batch: Batch) -> Compressed:
+        """Return the streams of a batch, as the model codes it."""
+
+    def fidelity(self, x_hat: Tensor, x: Tensor) -> dict[str, float]:
+        """Return how near a decoded picture (1, 3, H, W), in [0, 1], is to the original: see `val_whole`."""
+
+    def published(self, path: Path) -> Start:
+        """Return what an authors' checkpoint gives to start from; BadWeights where it is none, NicError without."""
+
     def loss(self, networks: Networks, batch: Batch) -> dict[str, Tensor]:
         """Return scalars: "loss" is minimised; "bpp", "psnr" and others are shown."""
 
@@ -164,14 +122,19 @@ class RateDistortion:
     The defaults are those of Zhu et al., ICLR 2022, appendix A.3.
 
     lmbda: the trade-off; steps: optimizer steps in all; batch: pictures per step; crop: their side in pixels.
+    crop_width: their width where they are no squares, and `crop` their height; 0 for squares.
     val_crop: side of the centre crops of held-out pictures, less where these are smaller.
+    val_whole: whether validation also codes held-out pictures as a whole, and measures what is decoded.
+    epochs: how many passes over the pictures the steps stand for, the unit of `milestones`; 0 for steps.
+    milestones: where "drop" divides the rates by ten; none for the last tenth of the steps.
     lr, aux_lr: Adam's rates for the networks and for the priors' quantiles; eps: what Adam adds to its divisor.
     clip: largest gradient norm, 0 for no clipping.
     warmup: steps over which the rates rise from zero. It and the schedule leave `aux_lr` as it is, as the published
         trainings do.
-    schedule: "constant"; "drop" divides the rates by ten for the last tenth of the steps; "linear" lowers them to
-        zero; "cosine" lowers them to a hundredth; "cooldown" keeps them until the last fifth of the steps, which
-        lowers them to zero: such a run can be given more steps at any time before that.
+    schedule: "constant"; "drop" divides the rates by ten at each milestone; "linear" lowers them to zero; "cosine"
+        lowers them to a hundredth; "cooldown" keeps them until the last fifth of the steps, which lowers them to zero:
+        such a run can be given more steps at any time before that; "plateau" divides them by ten whenever the loss on
+        held-out pictures has not fallen for `patience` validations.
     ema: decay of the averaged weights that are validated and exported; 0 for none.
     mirror, scale, scale_step, long_side, pad, autoaugment: how pictures become crops, see `Augmentation`.
     optimizer: "adam", or "muon", which orthogonalises the updates of convolutions (Jordan et al., 2024) and learns
@@ -188,7 +151,12 @@ class RateDistortion:
     steps: int = 2_000_000
     batch: int = 8
     crop: int = 256
+    crop_width: int = 0
     val_crop: int = 256
+    val_whole: bool = False
+    epochs: int = 0
+    milestones: tuple[float, ...] = ()
+    patience: int = 10
     lr: float = 1e-4
     aux_lr: float = 1e-4
     eps: float = 1e-8
@@ -213,7 +181,11 @@ class RateDistortion:
         "steps": (1, LARGEST),
         "batch": (1, 65536),
         "crop": (16, 8192),
+        "crop_width": (0, 8192),
         "val_crop": (16, 8192),
+        "epochs": (0, LARGEST),
+        "milestones": (0, LARGEST),
+        "patience": (0, LARGEST),
         "lr": (0, LARGEST),
         "aux_lr": (0, LARGEST),
         "other_lr": (0, LARGEST),
@@ -234,7 +206,7 @@ class RateDistortion:
             for number in value if isinstance(value, tuple) else (value,):
                 if isinstance(number, int | float) and not low <= number <= high:  # also refuses NaN
                     raise BadOption(f"{item.name} must be {low:g} to {high:g}, not {number}")
-        if self.metric == "ms-ssim" and min(self.crop, self.val_crop) <= 160:
+        if self.metric == "ms-ssim" and min(self.crop, self.crop_width or self.crop, self.val_crop) <= 160:
             raise BadOption("with metric=ms-ssim crop and val_crop must be above 160, for its five scales")
         _ = Augmentation.of(self), self.config  # which say what is wrong with the sizes
 
@@ -300,9 +272,25 @@ class RateDistortion:
         """Return the model as it is."""
         return networks.model
 
+    def forward(self, networks: Networks, batch: Batch) -> dict[str, Any]:
+        """Return what the model makes of pixels alone."""
+        return networks.model(batch.pixels)
+
+    def compress(self, networks: Networks, batch: Batch) -> Compressed:
+        """Return the streams of pixels alone."""
+        return networks.model.compress(batch.pixels)
+
+    def fidelity(self, x_hat: Tensor, x: Tensor) -> dict[str, float]:
+        """Return PSNR, and MS-SSIM of a picture that is large enough."""
+        return fidelity(x_hat, x)
+
+    def published(self, path: Path) -> Start:
+        """Return what an authors' checkpoint gives to start from; NicError where the codec knows no such."""
+        raise NicError(f"{path} is neither weights nor a run, and {self.codec} starts from no checkpoints of others")
+
     def loss(self, networks: Networks, batch: Batch) -> dict[str, Tensor]:
         """Return scalars for one batch: "loss" is minimised, the others are shown."""
-        output = networks.model(batch.pixels)
+        output = self.forward(networks, batch)
         bpp = bits_per_pixel(output, batch.pixels)
         distortion, shown = self.distortion(output["x_hat"], batch.pixels)
         return {"loss": (self.lmbda * distortion + bpp).mean(), "bpp": bpp.mean(), **shown}
@@ -328,15 +316,9 @@ class RateDistortion:
         """Return the factor on the learning rates at a step; the quantiles' stays as it is."""
         if step < self.warmup:
             return (step + 1) / self.warmup
-        share = min(step / max(steps, 1), 1.0)
-        factors = {
-            "constant": 1.0,
-            "drop": 1.0 if share < 0.9 else 0.1,
-            "linear": 1 - share,
-            "cosine": 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)),
-            "cooldown": min(1.0, 5 * (1 - share)),
-        }
-        return factors[self.schedule]
+        milestones = steps_at(self.milestones, self.epochs, steps)
+        passed = sum(step >= milestone for milestone in milestones) if milestones else None
+        return factor_at(self.schedule, min(step / max(steps, 1), 1.0), passed)
 
 
 def bits_per_pixel(output: dict[str, Any], x: Tensor) -> Tensor:

@@ -33,19 +33,29 @@ def read_state(path: Path, ignore: str = "") -> dict[str, Tensor]:
     ignore: a regular expression for the beginning of further names that are no weights.
     BadWeights where the file is no checkpoint of plain tensors; nothing else in it is ever executed.
     """
+    return weights_in(read_content(path), path.name, ignore)
+
+
+def read_content(path: Path) -> Mapping[Any, Any]:
+    """Return what a file holds; BadWeights where it is no checkpoint of plain tensors."""
     try:
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise BadWeights(f"cannot read {path}: {error.strerror or error}") from error
     except Exception as error:  # torch raises nearly anything on foreign bytes
         raise BadWeights(f"{path.name} is no PyTorch checkpoint of plain tensors") from error
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
+    return content if isinstance(content, Mapping) else {}
+
+
+def weights_in(content: Mapping[Any, Any], name: str, ignore: str = "") -> dict[str, Tensor]:
+    """Return the weights in a checkpoint's content as `read_state` does; name: what errors call it."""
+    if isinstance(content.get("state_dict"), Mapping):
         content = content["state_dict"]
-    if not isinstance(content, Mapping) or not any(isinstance(value, Tensor) for value in content.values()):
-        raise BadWeights(f"{path.name} holds no named tensors")
-    state = {current_name(str(name)): value for name, value in content.items() if isinstance(value, Tensor)}
+    if not any(isinstance(value, Tensor) for value in content.values()):
+        raise BadWeights(f"{name} holds no named tensors")
+    state = {current_name(str(key)): value for key, value in content.items() if isinstance(value, Tensor)}
     no_weights = re.compile(f"{TABLES}|{ignore}" if ignore else TABLES)
-    return {name: value for name, value in state.items() if not no_weights.match(name)}
+    return {key: value for key, value in state.items() if not no_weights.match(key)}
 
 
 def current_name(name: str) -> str:
@@ -99,7 +109,10 @@ class Importer:
         BadWeights where the file is no checkpoint, or not one of this codec: then with the first few entries that are
         missing, extra or of another shape.
         """
-        state = self.read(path, self.ignore)
+        return self.model_of(self.read(path, self.ignore), path.name)
+
+    def model_of(self, state: Mapping[str, Tensor], name: str) -> LatentModel:
+        """Return the model of a checkpoint's weights; BadWeights as `load` says. name: what errors call it."""
         try:
             # By bytes that are there: the shape of a tensor may repeat one number without end.
             storages = {value.untyped_storage().data_ptr(): value.untyped_storage() for value in state.values()}
@@ -107,7 +120,7 @@ class Importer:
                 model = self.build(self.infer(state))
         except (LookupError, TypeError, ValueError, RuntimeError, ArithmeticError):
             model = self.build(self.default)
-        fill(model, state, self.published, f"{path.name} is no checkpoint of {self.codec}")
+        fill(model, state, self.published, f"{name} is no checkpoint of {self.codec}")
         return model
 
     def __call__(self, codec: str, source: Path, output: Path, **making: Any) -> WeightsInfo:

@@ -11,6 +11,7 @@ from nic_nn.training.batch import Batch
 from PIL import Image
 
 from nic_train.data.annotations import Item
+from nic_train.data.pictures import Extent, height_and_width
 from nic_train.data.scaling import prepared
 
 PLAIN = Augmentation()
@@ -22,7 +23,7 @@ SMALL_WEIGHT = 3.0
 
 @dataclass(frozen=True)
 class Sample:
-    """What one draw gives: pixels (crop, crop, 3) uint8, labels and weights (crop, crop), all their own copies."""
+    """What one draw gives: pixels (H, W, 3) uint8, labels and weights (H, W), all their own copies."""
 
     key: int
     file: str
@@ -32,28 +33,31 @@ class Sample:
     weights: np.ndarray | None
 
 
-def random_crop(item: Item, key: int, file: str, crop: int, augmentation: Augmentation = PLAIN) -> Sample:
+def random_crop(item: Item, key: int, file: str, crop: Extent, augmentation: Augmentation = PLAIN) -> Sample:
     """Return a crop of a picture with one of its captions; all as the key decides.
 
     Without `pad` a picture is not scaled so far down that the crop would not fit.
     """
     draw = random.Random(key)
-    side = crop
+    size = sides = height_and_width(crop)
     if augmentation.of_whole_pictures:
-        item = prepared(item, crop, augmentation, draw)
+        item = prepared(item, size, augmentation, draw)
     elif augmentation.scale != (1.0, 1.0):
-        side = min(max(round(crop / draw.uniform(*augmentation.scale)), 1), *item.pixels.shape[:2])
-    top, left = (draw.randint(0, length - side) for length in item.pixels.shape[:2])
+        factor = draw.uniform(*augmentation.scale)
+        wanted = max(round(size[0] / factor), 1), max(round(size[1] / factor), 1)
+        sides = _fitting(wanted, item.pixels.shape[:2])
+    top, left = (draw.randint(0, length - side) for length, side in zip(item.pixels.shape[:2], sides, strict=True))
     mirrored = augmentation.mirror and draw.random() < 0.5
     text = draw.choice(item.texts) if item.texts else None
-    return _cut(item, top, left, side, crop, mirrored, text, key, file)
+    return _cut(item, top, left, sides, size, mirrored, text, key, file)
 
 
 def centre_crop(item: Item, key: int, file: str, crop: int) -> Sample:
     """Return the middle of a picture with the first of its captions."""
+    size = crop, crop
     top, left = ((side - crop) // 2 for side in item.pixels.shape[:2])
     text = item.texts[0] if item.texts else None
-    return _cut(item, top, left, crop, crop, mirrored=False, text=text, key=key, file=file)
+    return _cut(item, top, left, size, size, mirrored=False, text=text, key=key, file=file)
 
 
 def collate(samples: Sequence[Sample]) -> Batch:
@@ -72,20 +76,37 @@ def collate(samples: Sequence[Sample]) -> Batch:
     )
 
 
+def _fitting(sides: tuple[int, int], picture: tuple[int, ...]) -> tuple[int, int]:
+    """Return (height, width) in about the same ratio, no larger than the picture."""
+    share = min(1.0, picture[0] / sides[0], picture[1] / sides[1])
+    height, width = (max(round(side * share), 1) for side in sides)
+    return height, width
+
+
 def _cut(
-    item: Item, top: int, left: int, side: int, crop: int, mirrored: bool, text: str | None, key: int, file: str
+    item: Item,
+    top: int,
+    left: int,
+    sides: tuple[int, int],
+    size: tuple[int, int],
+    mirrored: bool,
+    text: str | None,
+    key: int,
+    file: str,
 ) -> Sample:
-    """Return the sample of a square of the picture, scaled from `side` to `crop` pixels."""
-    pixels = item.pixels[top : top + side, left : left + side]
-    if side != crop:
-        pixels = np.asarray(Image.fromarray(pixels).resize((crop, crop), Image.Resampling.BICUBIC))
+    """Return the sample of a part of the picture, scaled from `sides` to `size`, both height and width."""
+    pixels = item.pixels[top : top + sides[0], left : left + sides[1]]
+    if sides != size:
+        pixels = np.asarray(Image.fromarray(pixels).resize(size[::-1], Image.Resampling.BICUBIC))
     labels = weights = None
     if item.labels is not None:
         # Of each pixel's centre, the label there: the nearest, where the map or the crop is scaled.
-        centres = (2 * np.arange(crop) + 1) * side
-        (height, width), (rows, columns) = item.pixels.shape[:2], item.labels.classes.shape
-        down = (2 * crop * top + centres) * rows // (2 * crop * height)
-        across = (2 * crop * left + centres) * columns // (2 * crop * width)
+        down, across = (
+            (2 * length * start + (2 * np.arange(length) + 1) * side) * labelled // (2 * length * whole)
+            for length, start, side, labelled, whole in zip(
+                size, (top, left), sides, item.labels.classes.shape, item.pixels.shape[:2], strict=True
+            )
+        )
         where = np.ix_(down, across[::-1] if mirrored else across)
         labels = item.labels.classes[where]
         weights = None if item.labels.instances is None else _weights(item.labels.instances[where])

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 from nic_train.data.annotations import Captions, load_captions, paired_captions, with_annotations
 from nic_train.data.crops import PLAIN, collate
 from nic_train.data.labels.loading import load_labels
-from nic_train.data.pictures import scan
+from nic_train.data.pictures import Extent, scan
 from nic_train.data.sampling import CentreCrops, Crops, PictureSet, StepSampler
 from nic_train.data.shards.files import shard_urls
 from nic_train.data.shards.sets import ShardSet, scan_shards
@@ -33,14 +33,15 @@ _FEW_CORES = 4
 class LoaderSettings:
     """How samples are drawn and loaded.
 
-    batch: pictures in an optimizer step over all processes, a multiple of `world`. crop: their side in pixels.
+    batch: pictures in an optimizer step over all processes, a multiple of `world`.
+    crop: their side in pixels, or height and width.
     seed: what all random numbers follow from; where the batch changes in a run, another seed makes the draws others.
     workers: processes that load, 0 for none. rank, world: this process among how many that train.
     augmentation: how pictures become crops.
     """
 
     batch: int
-    crop: int
+    crop: Extent
     seed: int
     workers: int = 0
     rank: int = 0
@@ -50,7 +51,7 @@ class LoaderSettings:
 
 def open_source(
     data: str,
-    smallest: int,
+    smallest: Extent,
     captions: str | None = None,
     labels: str | None = None,
     needs: frozenset[str] = frozenset(),
@@ -62,13 +63,13 @@ def open_source(
 ) -> Source:
     """Return the pictures of a folder tree, or shards (see `nic_train.data.shards.files.shard_urls`).
 
-    smallest: pixels on the short side that a picture must have. needs: "text" and "labels", what every sample must
-    carry. In shards they lie beside the picture; for a folder `captions` is a JSON file, or two JSON lists of names and
-    texts with a comma between, and `labels` a folder of PNG files or one or several JSON files, with commas between
-    (see `nic_train.data.labels.loading`). classes: how many the label maps must have, void included; 0 for as many as
-    there are, which tar shards do not tell. files: a list of the pictures of a folder to take, None for all. cache_gb:
-    decoded pictures of a folder are kept in memory if they take no more than this, in 1e9 bytes for each process that
-    trains. quiet: no warnings and progress bars, for all but the first of several processes.
+    smallest: a side, or the height and width, that a picture must have. needs: "text" and "labels", what every sample
+    must carry. In shards they lie beside the picture; for a folder `captions` is a JSON file, or two JSON lists of
+    names and texts with a comma between, and `labels` a folder of PNG files or one or several JSON files, with commas
+    between (see `nic_train.data.labels.loading`). classes: how many the label maps must have, void included; 0 for as
+    many as there are, which tar shards do not tell. files: a list of the pictures of a folder to take, None for all.
+    cache_gb: decoded pictures of a folder are kept in memory if they take no more than this, in 1e9 bytes for each
+    process that trains. quiet: no warnings and progress bars, for all but the first of several processes.
 
     NicError where nothing is left to draw from.
     """

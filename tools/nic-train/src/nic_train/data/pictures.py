@@ -26,6 +26,9 @@ from rich.progress import track
 NAMED = 20
 """How many files a warning names; the others are only counted."""
 
+Extent = int | tuple[int, int]
+"""Pixels of a square's side, or height and width."""
+
 _BLOCK = 4096  # items handed to the threads at once: each waits as an object of its own
 logger = logging.getLogger("nic.train")
 Item = TypeVar("Item")
@@ -101,13 +104,31 @@ class Pictures:
         return DataRecord(len(self), len(self), fingerprint(self.names), fingerprint(map(str, self.lengths)))
 
 
+def height_and_width(extent: Extent) -> tuple[int, int]:
+    """Return both sides."""
+    return (extent, extent) if isinstance(extent, int) else extent
+
+
+def holds(size: tuple[int, int], extent: Extent) -> bool:
+    """Tell whether a picture of (width, height) is at least so large."""
+    height, width = height_and_width(extent)
+    return size[0] >= width and size[1] >= height
+
+
+def in_words(extent: Extent) -> str:
+    """Return how large a picture must be."""
+    if isinstance(extent, int):
+        return f"{extent} pixels"
+    return f"{extent[0]}x{extent[1]} pixels (height and width)"
+
+
 def scan(
-    folder: Path, smallest: int, *, without: Path | None = None, files: Path | None = None, quiet: bool = False
+    folder: Path, smallest: Extent, *, without: Path | None = None, files: Path | None = None, quiet: bool = False
 ) -> Pictures:
     """Read the headers of all pictures below a folder; warn once of those that are left out.
 
-    smallest: pixels on the short side that a picture must have. without: a folder below the first that holds none of
-    the pictures, such as that of the label maps. files: a list of the pictures to take (see
+    smallest: a side, or the height and width, that a picture must have. without: a folder below the first that holds
+    none of the pictures, such as that of the label maps. files: a list of the pictures to take (see
     `nic_core.host.tables.read_names`), None for all. quiet: no warning and no progress bar, for all but the first of
     several processes.
 
@@ -123,16 +144,15 @@ def scan(
     headers = in_threads(_header, paths, f"reading the headers of {len(paths)} pictures", quiet)
     for path, header in zip(paths, headers, strict=True):
         name = path.relative_to(folder).as_posix()
-        if header is None or min(header[0]) < smallest:
+        if header is None or not holds(header[0], smallest):
             refused.append(name)
         else:
             kept.append((name, *header))
     if not quiet:
-        warn_of(refused, f"of {len(paths)} pictures left out, unreadable or below {smallest} pixels")
+        warn_of(refused, f"of {len(paths)} pictures left out, unreadable or below {in_words(smallest)}")
     if not kept:
-        raise NicError(
-            f"none of {len(paths)} pictures below {folder} is readable and at least {smallest} pixels on its short side"
-        )
+        least = f"{in_words(smallest)}{' on its short side' if isinstance(smallest, int) else ''}"
+        raise NicError(f"none of {len(paths)} pictures below {folder} is readable and at least {least}")
     names, sizes, lengths = zip(*kept, strict=True)
     return Pictures(folder, names, sizes, lengths)
 

@@ -16,7 +16,7 @@ from torch.utils.data import Dataset, Sampler
 from nic_train.data.annotations import Captions, Item
 from nic_train.data.crops import PLAIN, Sample, centre_crop, random_crop
 from nic_train.data.labels.maps import LabelMaps, check_shape
-from nic_train.data.pictures import Broken, DataRecord, Pictures, fingerprint, in_threads, read_rgb
+from nic_train.data.pictures import Broken, DataRecord, Extent, Pictures, fingerprint, in_threads, read_rgb
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,10 +121,11 @@ class Draws:
 class Crops(Dataset):
     """Random crops by the draw's number.
 
-    crop: side in pixels; no picture may be smaller, unless such are padded. augmentation: how they are made.
+    crop: side in pixels, or height and width; no picture may be smaller, unless such are padded. augmentation: how they
+    are made.
     """
 
-    def __init__(self, pictures: PictureSet, crop: int, seed: int, augmentation: Augmentation = PLAIN) -> None:
+    def __init__(self, pictures: PictureSet, crop: Extent, seed: int, augmentation: Augmentation = PLAIN) -> None:
         self._pictures, self._crop, self._seed, self._augmentation = pictures, crop, seed, augmentation
         self._draws = Draws(seed, len(pictures))
 

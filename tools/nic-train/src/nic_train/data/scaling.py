@@ -18,8 +18,8 @@ GRAY = 128
 VOID = 0
 
 
-def prepared(item: Item, crop: int, augmentation: Augmentation, draw: random.Random) -> Item:
-    """Return a picture at least as large as the crop, scaled, changed and padded as the draw decides.
+def prepared(item: Item, crop: tuple[int, int], augmentation: Augmentation, draw: random.Random) -> Item:
+    """Return a picture at least as large as the crop (height, width), scaled, changed and padded as the draw decides.
 
     Pixels are interpolated between the four nearest, labels take the nearest; corners come to lie on corners.
     """
@@ -30,13 +30,15 @@ def prepared(item: Item, crop: int, augmentation: Augmentation, draw: random.Ran
     return padded(item, crop, draw)
 
 
-def new_size(size: tuple[int, ...], crop: int, augmentation: Augmentation, draw: random.Random) -> tuple[int, int]:
+def new_size(
+    size: tuple[int, ...], crop: tuple[int, int], augmentation: Augmentation, draw: random.Random
+) -> tuple[int, int]:
     """Return the (height, width) that a picture is scaled to, rounded down; without padding a crop fits into it."""
     if augmentation.long_side:
         size = tuple(augmentation.long_side * side // max(size) for side in size)
     factor = factor_of(augmentation, draw)
     if not augmentation.pad:
-        factor = max(factor, crop / min(size))
+        factor = max(factor, crop[0] / size[0], crop[1] / size[1])
     height, width = (max(math.floor(side * factor + 1e-6), 1) for side in size)
     return height, width
 
@@ -72,9 +74,9 @@ def scaled(item: Item, height: int, width: int) -> Item:
     return replace(item, pixels=pixels, labels=_changed(item.labels, lambda values: values[at]))
 
 
-def padded(item: Item, crop: int, draw: random.Random) -> Item:
+def padded(item: Item, crop: tuple[int, int], draw: random.Random) -> Item:
     """Return a picture at least as large as the crop: a smaller one somewhere in gray, and its labels in void."""
-    missing = [max(crop - side, 0) for side in item.pixels.shape[:2]]
+    missing = [max(least - side, 0) for least, side in zip(crop, item.pixels.shape[:2], strict=True)]
     before = [draw.randrange(max(count, 1)) for count in missing]
     if not any(missing):
         return item

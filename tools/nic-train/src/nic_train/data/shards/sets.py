@@ -10,7 +10,7 @@ from nic_core.errors import BadPicture, NicError
 
 from nic_train.data.annotations import Item
 from nic_train.data.labels.panoptic import PANOPTIC
-from nic_train.data.pictures import Broken, DataRecord, fingerprint, in_threads, warn_of
+from nic_train.data.pictures import Broken, DataRecord, Extent, fingerprint, holds, in_threads, in_words, warn_of
 from nic_train.data.shards.files import is_local, is_tfrecord
 from nic_train.data.shards.tar import read_tar
 from nic_train.data.shards.tfrecords import read_tfrecord
@@ -37,14 +37,14 @@ class Packed(Protocol):
 class ShardSet:
     """Shards: what is drawn from.
 
-    counts: samples in each, None where that is not known before it is read. smallest: pixels on the short side that a
-    picture must have. needs: "text" and "labels", what a sample must carry. classes: how many the label maps may
-    have, void included; 0 where that is not known.
+    counts: samples in each, None where that is not known before it is read. smallest: a side, or the height and
+    width, that a picture must have. needs: "text" and "labels", what a sample must carry. classes: how many the label
+    maps may have, void included; 0 where that is not known.
     """
 
     urls: tuple[str, ...]
     counts: tuple[int | None, ...]
-    smallest: int
+    smallest: Extent
     needs: frozenset[str] = frozenset()
     classes: int = 0
     block: int = BLOCK
@@ -69,8 +69,8 @@ class ShardSet:
             return None
         try:
             item = packed.decode(self.needs, self.classes)
-            if min(item.pixels.shape[:2]) < self.smallest:
-                raise BadPicture(f"{packed.name}: below {self.smallest} pixels on its short side")
+            if not holds((item.pixels.shape[1], item.pixels.shape[0]), self.smallest):
+                raise BadPicture(f"{packed.name}: below {in_words(self.smallest)}")
         except NicError as error:
             self.broken.add(packed.name, f"left out, replaced by the next: {error}")
             return None
@@ -78,7 +78,7 @@ class ShardSet:
 
 
 def scan_shards(
-    urls: Sequence[str], smallest: int, needs: frozenset[str] = frozenset(), classes: int = 0, *, quiet: bool = False
+    urls: Sequence[str], smallest: Extent, needs: frozenset[str] = frozenset(), classes: int = 0, *, quiet: bool = False
 ) -> ShardSet:
     """Count the samples of local shards by their headers; warn once of damaged ones, and of those without pictures.
 

@@ -11,6 +11,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from nic_train.data.annotations import Item
 from nic_train.data.crops import PLAIN, Sample, collate, random_crop
+from nic_train.data.pictures import Extent
 from nic_train.data.sampling import permutation, sample_key
 from nic_train.data.shards.sets import Packed, ShardSet, count_samples, read_shard
 
@@ -42,7 +43,7 @@ class ShardBatches(IterableDataset):
     def __init__(
         self,
         shards: ShardSet,
-        crop: int,
+        crop: Extent,
         batch: int,
         seed: int,
         start_step: int,
