@@ -1,4 +1,4 @@
-"""Reads checkpoints of the authors' code (leieric/Text-Sketch), and generators' configs in JSON."""
+"""Reads and writes checkpoints of the authors' code (leieric/Text-Sketch), and generators' configs in JSON."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,6 +7,7 @@ from nic_core.errors import BadWeights
 from nic_core.files.json_files import read_json
 from nic_core.weights import WeightsInfo
 from nic_nn.weights.checkpoints import Importer
+from nic_nn.weights.constants import of_entropy_models, of_gdns, of_masked_convolution
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -28,9 +29,23 @@ def infer_config(state: Mapping[str, Tensor]) -> SketchConfig:
     return SketchConfig(len(state["g_a.7.weight"]))
 
 
+def constants(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return what the authors' code saves beside parameters."""
+    mask = of_masked_convolution(state, "context_prediction")
+    return {**of_entropy_models(state), **of_gdns(state), **mask}
+
+
 import_checkpoint = Importer(
-    "textsketch-ntc", SketchModel, infer_config, SketchConfig(), published_name, ignore=CONSTANTS
+    "textsketch-ntc",
+    SketchModel,
+    infer_config,
+    SketchConfig(),
+    published_name,
+    ignore=CONSTANTS,
+    constants=constants,
+    bare=True,
 )
+export_checkpoint = import_checkpoint.save
 
 
 def import_config(codec: str, source: Path, output: Path) -> WeightsInfo:

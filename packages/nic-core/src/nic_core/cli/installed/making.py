@@ -1,0 +1,156 @@
+"""Weights files that importers and codecs make: where they go, and what their records say of them."""
+
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from nic_core import plugins
+from nic_core import weights as store
+from nic_core.cli.bars import working
+from nic_core.cli.jobs import Existing
+from nic_core.cli.output import say
+from nic_core.errors import BadOption, NicError
+from nic_core.files.atomic import atomic_path, check_writable, make_folder
+from nic_core.files.temporary import temporary
+from nic_core.spec import QUALITY, ImporterSpec, resolve
+from nic_core.weights import WeightsInfo
+from nic_core.weights.origin import quality_of
+from nic_core.weights.record import is_plain, read_info, relabel
+
+Making = dict[str, Path | None]
+"""What integers are made from: the values of `--calibrate` and `--integers-of`."""
+LONGEST_NAME = 100
+
+
+@dataclass(frozen=True)
+class Label:
+    """What is known of a checkpoint before it is read.
+
+    name: of its weights. lmbda: the authors' lambda, None where nothing tells. quality: None for what the lambda tells.
+    licence: empty where it is unknown. source: where it came from, for the record's provenance.
+
+    BadOption for a name that cannot be one and a quality that is none.
+    """
+
+    name: str
+    lmbda: float | None = None
+    quality: float | None = None
+    licence: str = ""
+    source: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check what the user may have written."""
+        if not self.name or not is_plain(self.name) or len(self.name) > LONGEST_NAME:
+            raise BadOption(f"a name is 1 to {LONGEST_NAME} characters that print, not {self.name!r}")
+        if self.quality is not None:
+            QUALITY.parse(self.quality)
+
+    @property
+    def file(self) -> str:
+        """The name of the weights' file."""
+        return re.sub(r"[^\w.-]+", "_", self.name) + ".safetensors"
+
+    def of(self, info: WeightsInfo, importer: ImporterSpec) -> WeightsInfo:
+        """Return a record with all that is known. info: as the importer wrote it, with the lambda that the checkpoint
+        itself states as its provenance's "lambda"."""
+        lmbda = info.provenance.get("lambda") if self.lmbda is None else self.lmbda
+        if type(lmbda) not in (int, float) or not lmbda > 0 or (self.lmbda is None and info.covers_range):
+            lmbda = None
+        tradeoff = lmbda
+        if lmbda is not None and importer.tradeoff:
+            with plugins.blamed(importer, "comparing trade-offs"):
+                tradeoff = float(resolve(importer.tradeoff)(lmbda))
+        quality = info.quality if self.quality is None else self.quality
+        if quality is None and tradeoff is not None:
+            quality = quality_of(tradeoff)
+        told = {"lambda": lmbda} if lmbda is not None else {}
+        source = {"source": self.source} if self.source else {}
+        return replace(
+            info,
+            name=self.name,
+            quality=quality,
+            lmbda=info.lmbda if tradeoff is None else tradeoff,
+            licence=self.licence or info.licence,
+            provenance={**info.provenance, **told, **source},
+        )
+
+
+def importer_of(codec: str) -> ImporterSpec:
+    """Return the reader of a codec's checkpoints; CodecNotFound, and NicError where there is none."""
+    plugins.codec_spec(codec)
+    for _, spec in plugins.records("nic_importers"):
+        if spec.codec == codec:
+            return spec
+    raise NicError(f"{codec} has no importer of other checkpoints")
+
+
+def import_checkpoint(importer: ImporterSpec, source: Path, target: Path, label: Label, making: Making) -> WeightsInfo:
+    """Have an importer write a weights file, all or nothing; give it its label, and say what it is.
+
+    Raises what importers do, and PluginFault.
+    """
+    with temporary(target.parent) as (made, _), atomic_path(target) as labelled:
+        with plugins.blamed(importer, "reading a checkpoint"):
+            run(resolve(importer.target), (importer.codec, source, made), making, f"making {target.name}")
+        relabel(made, labelled, label.of(read_info(made, source.name), importer))
+    info = tell(target)
+    told = f", lambda {info.provenance['lambda']:g}" if "lambda" in info.provenance else ""
+    if info.quality is not None and not info.covers_range:
+        say(f"they are called {info.name}{told}, quality {info.quality:g}")
+        for other in store.available(info.codec):
+            if other.quality == info.quality and not _same(other.location, target):
+                say(f"{other.name} has that quality, too: --quality gives these another, for -q to choose between them")
+    elif info.quality is None:
+        say(f"they are called {info.name}; nothing tells their lambda: --lambda or --quality does, for -q to find them")
+    return info
+
+
+def run(maker: Callable[..., Any], arguments: tuple[Any, ...], making: Making, title: str) -> None:
+    """Have a codec write a weights file; BadOption where it cannot make integers from what was given."""
+    given = {name: path for name, path in making.items() if path is not None}
+    try:
+        inspect.signature(maker).bind(*arguments, **given)
+    except TypeError:
+        if not given:
+            raise
+        flag = next(iter(given)).replace("_", "-")
+        raise BadOption(f"this codec has no integers to make, so it takes no --{flag}") from None
+    with working(title):
+        maker(*arguments, **given)
+
+
+def tell(target: Path) -> WeightsInfo:
+    """Say what a new weights file is, and return its record."""
+    info = store.verified(target)
+    say(f"wrote {target} ({info.codec}, entropy {info.entropy_id}, synthesis {info.synthesis_id})")
+    if info.integers:
+        say(f"its integers: {info.integers}")
+    return info
+
+
+def free(output: Path | None, default: Path, how: Existing, remedy: str = "") -> Path | None:
+    """Return the file to write, None where it is there and stays; NicError where it is in the way."""
+    target = output or default
+    if target.exists() and how == "skip":
+        say(f"{target} is there already")
+        return None
+    if target.exists() and how == "refuse":
+        raise NicError(f"{target} is there already; --overwrite replaces it{remedy}")
+    if output is None:
+        make_folder(target.parent)
+    check_writable(target)
+    return target
+
+
+def check_name(codec: str, name: str, target: Path) -> None:
+    """Raise NicError where other weights of a codec in the store have a name, which chooses weights."""
+    for spec in store.stored():
+        if (spec.codec, spec.name) == (codec, name) and not _same(spec.location, target):
+            raise NicError(f"weights of {codec} named {name} are in your store already: give these another --name")
+
+
+def _same(location: str, path: Path) -> bool:
+    return Path(location).resolve() == path.resolve()
