@@ -12,11 +12,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
-CONFIRM = """<!DOCTYPE html><html><head><title>Google Drive - Virus scan warning</title></head><body>
-<p>too large to scan for viruses</p>
-<form id="download-form" action="https://drive.usercontent.google.com/download" method="get">
-<input type="hidden" name="id" value="{id}"><input type="hidden" name="export" value="download">
-<input type="hidden" name="confirm" value="t"></form></body></html>"""
+CONFIRM = (  # all in one line, as Drive sends it
+    "<!DOCTYPE html><html><head><title>Google Drive - Virus scan warning</title></head><body>"
+    '<form id="download-form" action="https://drive.usercontent.google.com/download" method="get">'
+    '<input type="hidden" name="id" value="{id}"><input type="hidden" name="export" value="download">'
+    '<input type="hidden" name="confirm" value="t"></form></body></html>'
+)
 QUOTA = (
     '<!DOCTYPE html><html><body><p class="uc-error-subcaption">Too many users have viewed this file.</p></body></html>'
 )
@@ -70,7 +71,8 @@ def handler(shop: Shop) -> type[http.server.BaseHTTPRequestHandler]:
             for child, name in shop.folders[id]:
                 kind = "drive/folders/{}" if child in shop.folders else "file/d/{}/view"
                 links.append(f'<a href="https://drive.google.com/{kind.format(child)}">{name}</a>')
-            return f"<html><head><title>A folder</title></head><body>{''.join(links)}</body></html>"
+            title = next((name for inner in shop.folders.values() for child, name in inner if child == id), "A folder")
+            return f"<html><head><title>{title}</title></head><body>{''.join(links)}</body></html>"
 
         def file(self, name: str) -> None:
             content = shop.files[name]

@@ -66,6 +66,7 @@ class Label:
         quality = info.quality if self.quality is None else self.quality
         if quality is None and tradeoff is not None:
             quality = quality_of(tradeoff)
+        kept = {key: value for key, value in info.provenance.items() if key != "lambda"}
         told = {"lambda": lmbda} if lmbda is not None else {}
         source = {"source": self.source} if self.source else {}
         return replace(
@@ -74,7 +75,7 @@ class Label:
             quality=quality,
             lmbda=info.lmbda if tradeoff is None else tradeoff,
             licence=self.licence or info.licence,
-            provenance={**info.provenance, **told, **source},
+            provenance={**kept, **told, **source},
         )
 
 

@@ -1,6 +1,6 @@
 """From a record to the files of its checkpoints on this machine.
 
-Downloads lie in a folder of the store until their weights are made: the next run goes on with what a cut one left there.
+Downloads lie in a folder of the store until their weights are made; a later run goes on with what a cut one left.
 """
 
 import hashlib
