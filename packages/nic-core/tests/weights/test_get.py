@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from nic_core import weights
 from nic_core.cli import run
+from nic_core.errors import WeightsNotFound
 from nic_core.weights import WeightsInfo, fingerprint
 from nic_core.weights.record import read_info
 from safetensors.numpy import save
@@ -327,6 +328,25 @@ def test_a_damaged_archive(
     offer({"name": "rate", "location": f"{shop.address}/all.zip", "member": r".*\.pt"})
     assert got("--all", "--yes") == 1
     assert "is no zip archive, or a damaged one" in capsys.readouterr().err
+    assert left(store) == []
+
+
+def test_what_no_importer_reads_is_not_kept(
+    shop: Any, offer: Offer, checkpoint: Any, store: Path, capsys: pytest.CaptureFixture
+) -> None:
+    shop.files["w"] = b"no weights file"
+    offer({"name": "a", "location": f"{shop.address}/w", "lmbda": 0.3})
+    assert got("--yes") == 1
+    assert "a is no nic weights file" in capsys.readouterr().err
+    assert in_store(store) == {} and left(store) == [] and not (store / "downloads.json").exists()
+    shop.files["w"] = checkpoint()
+    assert got("--yes") == 0
+
+
+def test_published_weights_are_advised(fake: ModuleType, offer: Offer) -> None:
+    offer({"codec": "zip-bare", "name": "a", "location": drive()})
+    with pytest.raises(WeightsNotFound, match="are installed: get published ones with 'nic weights get zip-bare', train"):
+        nic_core.load("zip-bare").encode(np.zeros((2, 2, 3), np.uint8))
 
 
 def test_another_file_at_the_same_address_is_noticed(

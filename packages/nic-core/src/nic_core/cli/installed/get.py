@@ -14,7 +14,7 @@ from nic_core.cli.flags import with_making
 from nic_core.cli.installed.making import Label, check_name, free, import_checkpoint, importer_of
 from nic_core.cli.output import as_json, say, show, show_json, show_table
 from nic_core.cli.system.completion import CodecName
-from nic_core.errors import NicError
+from nic_core.errors import BadWeights, NicError
 from nic_core.files.atomic import atomic_path, make_folder
 from nic_core.spec import CheckpointSpec
 from nic_core.weights.checkpoints import arrivals, sums
@@ -73,12 +73,16 @@ def get(
         return
     _ask(todo, yes)
     for wanted in todo:
-        for arrived in arrivals.arrive(wanted, lmbda, changed):
-            if to is None:
-                _store(arrived, overwrite, making)
-            else:
-                _copy(arrived, to)
-            sums.remember(arrived.location, arrived.sha256)
+        try:
+            for arrived in arrivals.arrive(wanted, lmbda, changed):
+                if to is None:
+                    _store(arrived, overwrite, making)
+                else:
+                    _copy(arrived, to)
+                sums.remember(arrived.sums)
+        except BadWeights:  # it would be bad the next time, too
+            arrivals.forget(wanted)
+            raise
         arrivals.forget(wanted)
 
 
@@ -151,8 +155,7 @@ def _ask(todo: Sequence[Wanted], yes: bool) -> None:
 
 def _store(arrived: Arrived, overwrite: bool, making: dict[str, Path | None]) -> None:
     spec = arrived.spec
-    source = {"location": arrived.location, "member": arrived.member, "sha256": arrived.sha256, "page": spec.page}
-    label = Label(arrived.name, arrived.lmbda, spec.quality, spec.licence, source)
+    label = Label(arrived.name, arrived.lmbda, spec.quality, spec.licence, arrived.source)
     default = store.store_folder() / spec.codec / label.file
     if target := free(None, default, "replace" if overwrite else "skip"):
         check_name(spec.codec, label.name, target)

@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -56,16 +56,21 @@ class Wanted:
 class Arrived:
     """A checkpoint that is here.
 
-    path: its file. member: its path in an archive or a folder, empty where it was alone. location: the address that
-    `sha256` belongs to. lmbda: the authors' lambda, None where nothing tells it.
+    path: its file. member: its path in an archive or a folder, empty where it was alone. lmbda: the authors' lambda,
+    None where nothing tells it. sums: the SHA-256 of what was downloaded by address, of the checkpoint itself first.
     """
 
     spec: CheckpointSpec
     path: Path
     member: str
-    location: str
-    sha256: str
     lmbda: float | None
+    sums: Mapping[str, str]
+
+    @property
+    def source(self) -> dict[str, str]:
+        """Where it came from, for the record of its weights."""
+        location, sha256 = next(iter(self.sums.items()))
+        return {"location": location, "member": self.member, "sha256": sha256, "page": self.spec.page}
 
     @property
     def name(self) -> str:
@@ -115,21 +120,22 @@ def arrive(wanted: Wanted, lmbda: float | None = None, changed: bool = False) ->
     """
     spec, folder = wanted.spec, wanted.folder
     make_folder(folder)
-    at: list[tuple[Path, str]] = []
+    paths, digests = [], {}
     for path, location in wanted.files:
         name = safe(PurePosixPath(path).name) if path else f"{safe(spec.name)}{'.zip' if spec.member else ''}"
-        at.append(_downloaded(spec, location, folder / name, changed))
-    (main, sha256), (member, location) = at[0], wanted.files[0]
+        paths.append(folder / name)
+        digests[location] = _downloaded(spec, location, paths[-1], changed)
+    member = wanted.files[0][0]
     if member or not spec.member:
-        yield Arrived(spec, main, member, location, sha256, _lambda(spec, member))
+        yield Arrived(spec, paths[0], member, _lambda(spec, member), digests)
         return
-    for number, members in enumerate(_chosen(spec, archives.members(main), lmbda)):
+    for number, members in enumerate(_chosen(spec, archives.members(paths[0]), lmbda)):
         inside = folder / str(number)
         make_folder(inside)
         for path in members:
             archives.extract(main, path, inside / safe(PurePosixPath(path).name))
         path = inside / safe(PurePosixPath(members[0]).name)
-        yield Arrived(spec, path, members[0], location, sha256, _lambda(spec, members[0]))
+        yield Arrived(spec, path, members[0], _lambda(spec, members[0]), digests)
 
 
 def forget(wanted: Wanted) -> None:
@@ -137,8 +143,8 @@ def forget(wanted: Wanted) -> None:
     shutil.rmtree(wanted.folder, ignore_errors=True)
 
 
-def _downloaded(spec: CheckpointSpec, location: str, target: Path, changed: bool) -> tuple[Path, str]:
-    """Return a download and its SHA-256; one that is not what it shall be is deleted."""
+def _downloaded(spec: CheckpointSpec, location: str, target: Path, changed: bool) -> str:
+    """Download a file, if it is not there; return its SHA-256. One that is not what it shall be is deleted."""
     if not target.exists():
         if drive.is_file(location):
             drive.fetch(location, target, target.name)
@@ -158,7 +164,7 @@ def _downloaded(spec: CheckpointSpec, location: str, target: Path, changed: bool
     except NicError:
         target.unlink()
         raise
-    return target, sha256
+    return sha256
 
 
 def _chosen(spec: CheckpointSpec, paths: list[str], lmbda: float | None) -> list[list[str]]:

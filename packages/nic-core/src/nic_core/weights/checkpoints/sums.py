@@ -1,6 +1,7 @@
 """What downloads hashed to when they first came, so that another file at the same address is noticed."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,10 @@ def check(location: str, sha256: str, changed: bool = False) -> None:
         )
 
 
-def remember(location: str, sha256: str) -> None:
-    """Write down what a download hashed to; NicError where the file of such sums is damaged, CannotWrite."""
+def remember(sums: Mapping[str, str]) -> None:
+    """Write down what downloads hashed to, by address; NicError where the file of such sums is damaged, CannotWrite."""
     make_folder(store_folder())
-    atomic_write(_file(), (json.dumps({**_read(), location: sha256}, indent=1, sort_keys=True) + "\n").encode())
+    atomic_write(_file(), (json.dumps({**_read(), **sums}, indent=1, sort_keys=True) + "\n").encode())
 
 
 def _file() -> Path:
