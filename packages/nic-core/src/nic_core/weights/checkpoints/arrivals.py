@@ -115,8 +115,9 @@ def wanted(specs: Iterable[CheckpointSpec], lmbda: float | None = None) -> list[
 def arrive(wanted: Wanted, lmbda: float | None = None, changed: bool = False) -> Iterator[Arrived]:
     """Download and unpack; yield the checkpoints. lmbda: as in `wanted`; changed: see `sums.check`.
 
-    WeightsNotFound where a download is not whole, too large or a web page, BadWeights where it has another SHA-256 than
-    the record says or than it had before, and for an archive that is damaged, leads out of itself or lacks the member.
+    WeightsNotFound where a download is not whole, too large or a web page, or an archive lacks the member; BadWeights
+    where it has another SHA-256 than the record says or than before, and for an archive that is damaged or leads out
+    of itself.
     """
     spec, folder = wanted.spec, wanted.folder
     make_folder(folder)
@@ -133,7 +134,7 @@ def arrive(wanted: Wanted, lmbda: float | None = None, changed: bool = False) ->
         inside = folder / str(number)
         make_folder(inside)
         for path in members:
-            archives.extract(main, path, inside / safe(PurePosixPath(path).name))
+            archives.extract(paths[0], path, inside / safe(PurePosixPath(path).name))
         path = inside / safe(PurePosixPath(members[0]).name)
         yield Arrived(spec, path, members[0], _lambda(spec, members[0]), digests)
 
