@@ -49,10 +49,10 @@ def _published(specs: Iterable[CheckpointSpec], codecs: set[str]) -> Iterable[st
     named: dict[tuple[str, str], list[str]] = {}
     for spec in specs:
         if spec.codec in codecs and spec.importable:
-            told = "one for each lambda" if spec.lmbda is None else f"{spec.lmbda:g}"
-            named.setdefault((spec.codec, spec.licence), []).append(told)
+            lambdas = named.setdefault((spec.codec, spec.licence), [])
+            lambdas += [] if spec.lmbda is None else [f"{spec.lmbda:g}"]
     for (codec, licence), lambdas in named.items():
-        told = lambdas[0] if lambdas[0].startswith("one") else f"lambda {', '.join(lambdas)}"
+        told = f"lambda {', '.join(lambdas)}" if lambdas else "what the authors' folder or archive holds"
         yield f"`nic weights get {codec}`: {told} (licence: {licence})"
 
 

@@ -345,9 +345,7 @@ def test_what_no_importer_reads_is_not_kept(
 
 def test_published_weights_are_advised(fake: ModuleType, offer: Offer) -> None:
     offer({"codec": "zip-bare", "name": "a", "location": drive()})
-    with pytest.raises(
-        WeightsNotFound, match="get published ones with 'nic weights get zip-bare', train"
-    ):
+    with pytest.raises(WeightsNotFound, match="get published ones with 'nic weights get zip-bare', train"):
         nic_core.load("zip-bare").encode(np.zeros((2, 2, 3), np.uint8))
 
 

@@ -40,7 +40,7 @@ def nic_importers() -> Iterator[ImporterSpec]:
 
 @hookimpl
 def nic_checkpoints() -> Iterator[CheckpointSpec]:
-    """The folder of the authors' checkpoints, one for each lambda, which their names tell."""
+    """The folder of the authors' checkpoints, told apart by the lambdas in their names."""
     yield CheckpointSpec(
         "taco",
         "taco",

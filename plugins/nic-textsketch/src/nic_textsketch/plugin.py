@@ -104,7 +104,7 @@ def tradeoff(lmbda: float) -> float:
 
 @hookimpl
 def nic_checkpoints() -> Iterator[CheckpointSpec]:
-    """The archives of the authors' models of sketches by HED, one for each lambda, and of the sketches themselves."""
+    """The archives of the authors' models of sketches by HED, and of the sketches themselves."""
     page = "https://github.com/leieric/Text-Sketch"
     yield CheckpointSpec(
         "textsketch-ntc",

@@ -68,7 +68,7 @@ def stated_lambda(content: Any, depth: int = 0) -> float | None:
     if not isinstance(content, Mapping) or depth == DEEPEST:
         return None
     for name in LAMBDAS:
-        value = content.get(name)
+        value: Any = content.get(name)
         if type(value) in (int, float) and 0 < value < 1e12:
             return float(value)
     return next(filter(None, (stated_lambda(value, depth + 1) for value in content.values())), None)

@@ -64,11 +64,12 @@ def get(
         return
     plugins.codec_spec(codec)
     specs = _selected(codec, arrivals.known(codec), lmbda, name, everything, to is not None)
-    here, todo = [], []
+    todo = []
     for wanted in arrivals.wanted(specs, lmbda):
-        (here if to is None and not overwrite and _is_here(wanted) else todo).append(wanted)
-    for wanted in here:
-        say(f"{wanted.label} is in your store already")
+        if to is None and not overwrite and _is_here(wanted):
+            say(f"{wanted.label} is in your store already")
+        else:
+            todo.append(wanted)
     if not todo:
         return
     _ask(todo, yes)

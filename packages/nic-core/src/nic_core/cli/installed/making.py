@@ -56,9 +56,10 @@ class Label:
     def of(self, info: WeightsInfo, importer: ImporterSpec) -> WeightsInfo:
         """Return a record with all that is known. info: as the importer wrote it, with the lambda that the checkpoint
         itself states as its provenance's "lambda"."""
-        lmbda = info.provenance.get("lambda") if self.lmbda is None else self.lmbda
-        if type(lmbda) not in (int, float) or not lmbda > 0 or (self.lmbda is None and info.covers_range):
-            lmbda = None
+        stated: Any = info.provenance.get("lambda")
+        lmbda = self.lmbda
+        if lmbda is None and type(stated) in (int, float) and stated > 0 and not info.covers_range:
+            lmbda = stated
         tradeoff = lmbda
         if lmbda is not None and importer.tradeoff:
             with plugins.blamed(importer, "comparing trade-offs"):

@@ -133,10 +133,10 @@ def arrive(wanted: Wanted, lmbda: float | None = None, changed: bool = False) ->
     for number, members in enumerate(_chosen(spec, archives.members(paths[0]), lmbda)):
         inside = folder / str(number)
         make_folder(inside)
-        for path in members:
-            archives.extract(paths[0], path, inside / safe(PurePosixPath(path).name))
-        path = inside / safe(PurePosixPath(members[0]).name)
-        yield Arrived(spec, path, members[0], _lambda(spec, members[0]), digests)
+        targets = [inside / safe(PurePosixPath(path).name) for path in members]
+        for path, target in zip(members, targets, strict=True):
+            archives.extract(paths[0], path, target)
+        yield Arrived(spec, targets[0], members[0], _lambda(spec, members[0]), digests)
 
 
 def forget(wanted: Wanted) -> None:
