@@ -101,7 +101,8 @@ def test_where_nothing_tells_the_lambda_that_is_said(
     import_: Import, store: Path, capsys: pytest.CaptureFixture, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert import_("first.pth", 0) == 0
-    assert "nothing tells their lambda: --lambda or --quality does, for -q to find them" in capsys.readouterr().out
+    told = "they are called first; nothing tells their rate, so -q does not choose them (--lambda, --quality)\n"
+    assert told in capsys.readouterr().out
     assert import_("second.pth", 1) == 0
     nic_core.load("one").encode(np.zeros((2, 2, 3), np.uint8), 60)
     assert "2 weights of one do not say theirs, first is taken; name one with --weights (first, second)" in caplog.text

@@ -9,8 +9,10 @@ LAMBDAS = (0.0008, 0.05)
 """The trade-offs, weights of 255^2 MSE against a bit per pixel, between which qualities lie from 1 to 100."""
 BEND = 0.05
 """The share of that range, at either end, in which qualities bend to stay within 1 and 100 without ever being equal."""
-NAMED = re.compile(r"(?:lambda|lmbda|lam|beta)[ _=-]?(\d+(?:\.\d+)?(?:e-?\d+)?)", re.IGNORECASE)
-"""A lambda in a name, after a word that says so."""
+NAMED = re.compile(
+    r"(?<![a-z])(?:(?:lambda|lmbda|lam)[ _=-]?(\d+(?:\.\d+)?(?:e-?\d+)?)|beta[ _=-]?(\d+\.\d+))", re.IGNORECASE
+)
+"""A lambda in a name, after a word that says so; after "beta" with a point, since there are beta versions."""
 PLAIN = re.compile(r"\d+\.\d+")
 """A name that is a lambda: one with a point, since whole numbers are steps and epochs as well."""
 SUFFIX = re.compile(r"(\.(pth|pt|ckpt|tar|zip|index|safetensors))+$", re.IGNORECASE)
@@ -26,7 +28,7 @@ def lambda_in(path: str | os.PathLike[str]) -> float | None:
     for part in reversed(PurePath(path).parts[-1 - FOLDERS :]):
         name = SUFFIX.sub("", part)
         if found := NAMED.search(name):
-            return _positive(found[1])
+            return _positive(found[1] or found[2])
         if PLAIN.fullmatch(name):
             return _positive(name)
     return None

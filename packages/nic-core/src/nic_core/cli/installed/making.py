@@ -98,16 +98,22 @@ def import_checkpoint(importer: ImporterSpec, source: Path, target: Path, label:
         with plugins.blamed(importer, "reading a checkpoint"):
             run(resolve(importer.target), (importer.codec, source, made), making, f"making {target.name}")
         relabel(made, labelled, label.of(read_info(made, source.name), importer))
-    info = tell(target)
+    info = store.verified(target)
     told = f", lambda {info.provenance['lambda']:g}" if "lambda" in info.provenance else ""
-    if info.quality is not None and not info.covers_range:
+    if info.quality is None:
+        say(f"they are called {info.name}; nothing tells their rate, so -q does not choose them (--lambda, --quality)")
+    elif not info.covers_range:
         say(f"they are called {info.name}{told}, quality {info.quality:g}")
-        for other in store.available(info.codec):
-            if other.quality == info.quality and not _same(other.location, target):
-                say(f"{other.name} has that quality, too: --quality gives these another, for -q to choose between them")
-    elif info.quality is None:
-        say(f"they are called {info.name}; nothing tells their lambda: --lambda or --quality does, for -q to find them")
-    return info
+        if target.parent.parent == store.store_folder():
+            _say_equals(info, target)
+    return tell(target)
+
+
+def _say_equals(info: WeightsInfo, target: Path) -> None:
+    """Say which weights of the codec have the quality of new ones, so that only one of them is ever taken."""
+    for other in store.available(info.codec):
+        if other.quality == info.quality and not _same(other.location, target):
+            say(f"{other.name} has that quality, too: --quality gives these another, for -q to choose between them")
 
 
 def run(maker: Callable[..., Any], arguments: tuple[Any, ...], making: Making, title: str) -> None:

@@ -135,7 +135,7 @@ def import_(
     told = lambda_in(source.absolute()) if lmbda is None else lmbda
     label = Label(name or (plain(stem_of(source)) if told is None else f"{codec}-{told:g}"), told, quality)
     default = store.store_folder() / codec / label.file
-    if target := free(output, default, how, ", another --name keeps both"):
+    if target := free(output, default, how, "" if output else ", another --name keeps both"):
         if output is None:
             check_name(codec, label.name, target)
         import_checkpoint(importer, source, target, label, making)
