@@ -266,9 +266,9 @@ class WeightsSpec:
 class ImporterSpec:
     """A reader of other people's checkpoints.
 
-    codec: whose weights it makes. target: "module:function", called with (codec id, source path, output path). What the
-    record says of name, lambda and quality is filled in by nic; a lambda that only the checkpoint tells is given as the
-    provenance's "lambda".
+    codec: whose weights it makes. target: "module:function", called with (codec id, source path, output path).
+    nic fills into the record what the user, the file's name or a `CheckpointSpec` tells of name, lambda, quality and
+    licence; a lambda that only the checkpoint tells is given as the provenance's "lambda".
 
     Where the user says what the integers of the entropy model are made from, the target gets one of two keywords more:
     calibrate, a folder of pictures that their ranges are chosen by, or integers_of, a weights file with the same

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from nic_core import weights
 from nic_core.cli import run
+from nic_core.weights.origin import stem_of
 from nic_core.weights.record import read_info
 
 PLUGIN = """
@@ -47,7 +48,7 @@ def import_(
     install("nic-one", {"one_plugin.py": PLUGIN}, "one = one_plugin")
 
     def run_import(name: str, number: int, *flags: str, codec: str = "one", **fields: object) -> int:
-        path = make_weights(tmp_path / "authors" / name, codec, "theirs", synthesis=number, **fields)
+        path = make_weights(tmp_path / "authors" / name, codec, stem_of(name), synthesis=number, **fields)
         return run(["weights", "import", codec, str(path), *flags])
 
     return run_import
@@ -113,6 +114,8 @@ def test_a_second_of_one_name_is_refused(import_: Import, store: Path, capsys: p
     before = (store / "one" / "checkpoint.safetensors").read_bytes()
     assert import_("b/checkpoint.pth", 1) == 1
     assert "is there already; --overwrite replaces it, another --name keeps both" in capsys.readouterr().err
+    assert import_("b/checkpoint.pth", 1, "-o", str(store / "one" / "free.safetensors")) == 1
+    assert "named checkpoint are in your store already: give these another --name" in capsys.readouterr().err
     assert import_("b/checkpoint.pth", 1, "--name", "other") == 0
     assert (store / "one" / "checkpoint.safetensors").read_bytes() == before
     (store / "one" / "other.safetensors").rename(store / "one" / "renamed.safetensors")
@@ -133,8 +136,8 @@ def test_an_equal_quality_is_said(import_: Import, store: Path, capsys: pytest.C
     [
         (["--quality", "0"], 1, "quality must be 1 to 100"),
         (["--name", ""], 0, ""),
-        (["--name", "a\x1b[2J"], 1, "a name is 1 to 100 characters that print"),
-        (["--name", "a" * 101], 1, "a name is 1 to 100 characters that print"),
+        (["--name", "a\x1b[2J"], 1, "a name is at most 100 characters that print"),
+        (["--name", "a" * 101], 1, "a name is at most 100 characters that print"),
         (["--lambda", "0"], 2, "0.0 is not in the range x>0"),
         (["--lambda", "13"], 1, "the importer of one failed in comparing trade-offs: KeyError"),
     ],

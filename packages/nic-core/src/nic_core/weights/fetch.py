@@ -160,7 +160,8 @@ def _fetch_from_web(location: str, target: Path, resume: bool) -> None:
         if response.status != PARTIAL:
             have = 0
         elif not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
-            raise ValueError("the server went on elsewhere than it was asked to")
+            target.unlink()
+            raise ValueError("the server went on elsewhere than it was asked to; begin anew")
         length = int(response.headers.get("Content-Length") or 0)
         size = have + length if length else 0
         if resume:

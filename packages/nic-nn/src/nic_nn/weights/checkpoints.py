@@ -10,6 +10,7 @@ import torch
 from nic_core.errors import BadWeights
 from nic_core.files.atomic import atomic_path
 from nic_core.weights import WeightsInfo, plain, verified
+from nic_core.weights.origin import stem_of
 from nic_core.weights.tensors import read_head
 from nic_latent.config import from_json
 from torch import Tensor, nn
@@ -165,7 +166,7 @@ class Importer:
             "importer": self.build.__module__,
             **({"lambda": lmbda} if lmbda is not None else {}),
         }
-        info = WeightsInfo(codec, plain(source.stem), {}, "", "", provenance=provenance)
+        info = WeightsInfo(codec, plain(stem_of(source)), {}, "", "", provenance=provenance)
         return export(self._made(state, source.name), Path(output), info, floats=True, **making)
 
     def save(self, codec: str, source: Path, output: Path) -> None:

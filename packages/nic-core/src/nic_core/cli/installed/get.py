@@ -9,9 +9,8 @@ from pathlib import Path, PurePosixPath
 import click
 
 from nic_core import plugins
-from nic_core import weights as store
 from nic_core.cli.flags import with_making
-from nic_core.cli.installed.making import Label, check_name, free, import_checkpoint, importer_of
+from nic_core.cli.installed.making import Label, check_name, free, import_checkpoint, importer_of, stored_as
 from nic_core.cli.output import as_json, say, show, show_json, show_table
 from nic_core.cli.system.completion import CodecName
 from nic_core.errors import BadWeights, NicError
@@ -135,7 +134,7 @@ def _is_here(wanted: Wanted) -> bool:
     if spec.lmbda is None and spec.member and not wanted.files[0][0]:
         return False  # an archive of several, which are told only when it is here
     name = arrivals.name_of(spec, wanted.files[0][0])
-    return (store.store_folder() / spec.codec / Label(name).file).exists()
+    return stored_as(spec.codec, name).exists()
 
 
 def _ask(todo: Sequence[Wanted], yes: bool) -> None:
@@ -157,8 +156,7 @@ def _ask(todo: Sequence[Wanted], yes: bool) -> None:
 def _store(arrived: Arrived, overwrite: bool, making: dict[str, Path | None]) -> None:
     spec = arrived.spec
     label = Label(arrived.name, arrived.lmbda, spec.quality, spec.licence, arrived.source)
-    default = store.store_folder() / spec.codec / label.file
-    if target := free(None, default, "replace" if overwrite else "skip"):
+    if target := free(None, stored_as(spec.codec, label.name), "replace" if overwrite else "skip"):
         check_name(spec.codec, label.name, target)
         import_checkpoint(importer_of(spec.codec), arrived.path, target, label, making)
 

@@ -1,6 +1,7 @@
 """Weights files that importers and codecs make: where they go, and what their records say of them."""
 
 import inspect
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -29,13 +30,14 @@ LONGEST_NAME = 100
 class Label:
     """What is known of a checkpoint before it is read.
 
-    name: of its weights. lmbda: the authors' lambda, None where nothing tells. quality: None for what the lambda tells.
-    licence: empty where it is unknown. source: where it came from, for the record's provenance.
+    name: of its weights, empty for what its importer calls them. lmbda: the authors' lambda, None where nothing tells.
+    quality: None for what the lambda tells. licence: empty where it is unknown. source: where it came from, for the
+    record's provenance.
 
     BadOption for a name that cannot be one and a quality that is none.
     """
 
-    name: str
+    name: str = ""
     lmbda: float | None = None
     quality: float | None = None
     licence: str = ""
@@ -43,15 +45,10 @@ class Label:
 
     def __post_init__(self) -> None:
         """Check what the user may have written."""
-        if not self.name or not is_plain(self.name) or len(self.name) > LONGEST_NAME:
-            raise BadOption(f"a name is 1 to {LONGEST_NAME} characters that print, not {self.name!r}")
+        if not is_plain(self.name) or len(self.name) > LONGEST_NAME:
+            raise BadOption(f"a name is at most {LONGEST_NAME} characters that print, not {self.name!r}")
         if self.quality is not None:
             QUALITY.parse(self.quality)
-
-    @property
-    def file(self) -> str:
-        """The name of the weights' file."""
-        return re.sub(r"[^\w.-]+", "_", self.name) + ".safetensors"
 
     def of(self, info: WeightsInfo, importer: ImporterSpec) -> WeightsInfo:
         """Return a record with all that is known. info: as the importer wrote it, with the lambda that the checkpoint
@@ -72,7 +69,7 @@ class Label:
         source = {"source": self.source} if self.source else {}
         return replace(
             info,
-            name=self.name,
+            name=self.name or info.name,
             quality=quality,
             lmbda=info.lmbda if tradeoff is None else tradeoff,
             licence=self.licence or info.licence,
@@ -97,14 +94,20 @@ def import_checkpoint(importer: ImporterSpec, source: Path, target: Path, label:
     with temporary(target.parent) as (made, _), atomic_path(target) as labelled:
         with plugins.blamed(importer, "reading a checkpoint"):
             run(resolve(importer.target), (importer.codec, source, made), making, f"making {target.name}")
-        relabel(made, labelled, label.of(read_info(made, source.name), importer))
+        written = read_info(made, source.name)
+        info = label.of(written, importer)
+        check_name(info.codec, info.name, target)
+        if info == written:
+            os.replace(made, labelled)
+        else:
+            relabel(made, labelled, info)
     info = store.verified(target)
     told = f", lambda {info.provenance['lambda']:g}" if "lambda" in info.provenance else ""
     if info.quality is None:
         say(f"they are called {info.name}; nothing tells their rate, so -q does not choose them (--lambda, --quality)")
     elif not info.covers_range:
         say(f"they are called {info.name}{told}, quality {info.quality:g}")
-        if target.parent.parent == store.store_folder():
+        if _is_stored(target):
             _say_equals(info, target)
     return tell(target)
 
@@ -153,11 +156,20 @@ def free(output: Path | None, default: Path, how: Existing, remedy: str = "") ->
     return target
 
 
+def stored_as(codec: str, name: str) -> Path:
+    """Return the file that weights of a codec have in the store, by a name that may hold anything."""
+    return store.store_folder() / codec / (re.sub(r"[^\w.-]+", "_", name)[:LONGEST_NAME] + ".safetensors")
+
+
 def check_name(codec: str, name: str, target: Path) -> None:
-    """Raise NicError where other weights of a codec in the store have a name, which chooses weights."""
-    for spec in store.stored():
+    """Raise NicError where weights to store have the name of others of their codec, by which these are chosen."""
+    for spec in store.stored() if _is_stored(target) else ():
         if (spec.codec, spec.name) == (codec, name) and not _same(spec.location, target):
             raise NicError(f"weights of {codec} named {name} are in your store already: give these another --name")
+
+
+def _is_stored(target: Path) -> bool:
+    return target.parent.parent == store.store_folder()
 
 
 def _same(location: str, path: Path) -> bool:

@@ -11,13 +11,13 @@ from nic_core import weights as store
 from nic_core.cli.bars import working
 from nic_core.cli.flags import existing, with_existing, with_making
 from nic_core.cli.installed.get import get
-from nic_core.cli.installed.making import Label, check_name, free, import_checkpoint, importer_of, run, tell
+from nic_core.cli.installed.making import Label, check_name, free, import_checkpoint, importer_of, run, stored_as, tell
 from nic_core.cli.output import as_json, say, show_json, show_table
 from nic_core.cli.settings import Suggesting
 from nic_core.cli.system.completion import CodecName, WeightsName
 from nic_core.errors import NicError, WeightsNotFound
 from nic_core.spec import WeightsSpec, resolve
-from nic_core.weights import WeightsInfo, plain
+from nic_core.weights import WeightsInfo
 from nic_core.weights.origin import lambda_in, stem_of
 from nic_core.weights.preferred import RANK
 
@@ -104,7 +104,7 @@ def remove(codec: str, name: str) -> None:
     "its folder's says].",
 )
 @click.option("--quality", type=float, metavar="Q", help="What -q shall find the weights by, 1 to 100.")
-@click.option("--name", help="What the weights are called [default: the codec and its lambda, or the file's name].")
+@click.option("--name", help="What the weights are called [default: the codec and its lambda, if something tells it].")
 @with_making
 @with_existing
 def import_(
@@ -133,11 +133,10 @@ def import_(
     if not source.exists():
         raise NicError(f"cannot read {source}: there is no such file")
     told = lambda_in(source.absolute()) if lmbda is None else lmbda
-    label = Label(name or (plain(stem_of(source)) if told is None else f"{codec}-{told:g}"), told, quality)
-    default = store.store_folder() / codec / label.file
+    label = Label(name or ("" if told is None else f"{codec}-{told:g}"), told, quality)
+    default = stored_as(codec, label.name or stem_of(source))
     if target := free(output, default, how, "" if output else ", another --name keeps both"):
-        if output is None:
-            check_name(codec, label.name, target)
+        check_name(codec, label.name, target)  # before the long work, not only after it
         import_checkpoint(importer, source, target, label, making)
 
 
