@@ -32,7 +32,7 @@ def nic_importers():
 def tradeoff(beta):
     if beta == 13:
         raise KeyError(beta)
-    return 0.05 / (beta + 1)
+    return -1 if beta == 14 else 0.05 / (beta + 1)
 
 def write(codec, source, output):
     output.write_bytes(codec.encode() + source.read_bytes()[:8])
@@ -140,6 +140,7 @@ def test_an_equal_quality_is_said(import_: Import, store: Path, capsys: pytest.C
         (["--name", "a" * 101], 1, "a name is at most 100 characters that print"),
         (["--lambda", "0"], 2, "0.0 is not in the range x>0"),
         (["--lambda", "13"], 1, "the importer of one failed in comparing trade-offs: KeyError"),
+        (["--lambda", "14"], 1, "the importer of one failed in comparing trade-offs: ValueError"),
     ],
 )
 def test_flags_that_cannot_be(

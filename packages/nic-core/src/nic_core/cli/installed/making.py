@@ -57,20 +57,19 @@ class Label:
         lmbda = self.lmbda
         if lmbda is None and type(stated) in (int, float) and stated > 0 and not info.covers_range:
             lmbda = stated
-        tradeoff = lmbda
-        if lmbda is not None and importer.tradeoff:
+        tradeoff = by_lambda = None
+        if lmbda is not None:
             with plugins.blamed(importer, "comparing trade-offs"):
-                tradeoff = float(resolve(importer.tradeoff)(lmbda))
-        quality = info.quality if self.quality is None else self.quality
-        if quality is None and tradeoff is not None:
-            quality = quality_of(tradeoff)
+                tradeoff = float(resolve(importer.tradeoff)(lmbda)) if importer.tradeoff else lmbda
+                by_lambda = quality_of(tradeoff)
+        told_quality = info.quality if self.quality is None else self.quality
         kept = {key: value for key, value in info.provenance.items() if key != "lambda"}
         told = {"lambda": lmbda} if lmbda is not None else {}
         source = {"source": self.source} if self.source else {}
         return replace(
             info,
             name=self.name or info.name,
-            quality=quality,
+            quality=by_lambda if told_quality is None else told_quality,
             lmbda=info.lmbda if tradeoff is None else tradeoff,
             licence=self.licence or info.licence,
             provenance={**kept, **told, **source},
