@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from nic_core import plugins
-from nic_core.spec import CodecSpec, Option, RecipeSpec
+from nic_core.spec import CheckpointSpec, CodecSpec, Option, RecipeSpec
 
 DOCS = Path(__file__).parents[2] / "docs"
 PLACE = re.compile(r"(<!-- codecs of (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -34,6 +34,7 @@ def table(distribution: str) -> str:
         "checkpoints of the authors": _listed(
             f"`nic weights import {spec.codec}`" for spec in records["nic_importers"]
         ),
+        "to download": _listed(_published(records["nic_checkpoints"], {spec.id for spec in codecs})),
         "recipes": _listed(_recipes(records["nic_recipes"])),
         "without torch": _listed(f"`{spec.id}`" for spec in codecs if spec.graphs),
     }
@@ -41,6 +42,18 @@ def table(distribution: str) -> str:
     if options := _options(codecs):
         lines += ["", "| option | for | default | what |", "|---|---|---|---|", *options]
     return "\n".join([*lines, ""])
+
+
+def _published(specs: Iterable[CheckpointSpec], codecs: set[str]) -> Iterable[str]:
+    """Yield what `nic weights get` downloads for codecs, and under which licence."""
+    named: dict[tuple[str, str], list[str]] = {}
+    for spec in specs:
+        if spec.codec in codecs and spec.importable:
+            lambdas = named.setdefault((spec.codec, spec.licence), [])
+            lambdas += [] if spec.lmbda is None else [f"{spec.lmbda:g}"]
+    for (codec, licence), lambdas in named.items():
+        told = f"lambda {', '.join(lambdas)}" if lambdas else "what the authors' folder or archive holds"
+        yield f"`nic weights get {codec}`: {told} (licence: {licence})"
 
 
 def _recipes(specs: Iterable[RecipeSpec]) -> Iterable[str]:

@@ -14,6 +14,7 @@ from nic_core.engines.engine import Wanted
 from nic_core.engines.local import LocalEngine
 from nic_core.errors import BadOption, NicError, WeightsNotFound
 from nic_core.pictures.picture import Picture
+from nic_core.weights import WeightsInfo, fingerprint
 from nic_eval.contestants import baselines
 from nic_eval.contestants.codecs import NicContestant
 from nic_eval.contestants.contestant import Setting, read_original
@@ -27,6 +28,7 @@ from nic_eval.metrics.catalogue import METRICS
 from nic_eval.report.folder import write_report
 from nic_eval.results import Results, read
 from PIL import Image
+from safetensors.numpy import save_file
 
 
 @pytest.fixture
@@ -123,6 +125,35 @@ def test_single_rate_weights_give_a_point_each(run: Callable[..., Evaluated], he
     single = run("zip-rate@high").results.curves[0]
     assert [point.label for point in single.points] == ["quality 80"]
     assert single.points[0].metrics == points[1].metrics
+
+
+def test_weights_that_are_passed_over_are_named(
+    zip_codec: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    bundled = zip_codec / "nic_fake" / "weights"
+    store = tmp_path / "store" / "zip-bare"
+    store.mkdir(parents=True)
+    for name, entropy in (("first", 1.0), ("second", 2.0)):
+        tensors = {"entropy": np.full(1, entropy, np.float32), "g_s.weight": np.zeros(1, np.float32)}
+        ids = [fingerprint({key: tensors[key]}, {}) for key in tensors]
+        save_file(tensors, store / f"{name}.safetensors", WeightsInfo("zip-bare", "same", {}, *ids).to_metadata())
+    contestant = NicContestant("zip-bare")
+    assert [setting.label for setting in contestant.settings()] == ["same"]
+    passed = store / "second.safetensors"
+    assert caplog.messages == [
+        f"zip-bare: weights {passed} are passed over, same are measured; name them to measure them: zip-bare@{passed}"
+    ]
+    caplog.clear()
+    other = tmp_path / "store" / "zip-rate"
+    other.mkdir()
+    (other / "low.safetensors").write_bytes((bundled / "low.safetensors").read_bytes())
+    assert len(NicContestant("zip-rate").settings()) == 2 and caplog.messages == []  # one set in two places
+    tensors = {"entropy": np.full(1, 3.0, np.float32), "g_s.weight": np.zeros(1, np.float32)}
+    ids = [fingerprint({key: tensors[key]}, {}) for key in tensors]
+    info = WeightsInfo("zip-rate", "rival", {}, *ids, quality=80.0)
+    save_file(tensors, other / "rival.safetensors", info.to_metadata())
+    assert len(NicContestant("zip-rate").settings()) == 2
+    assert "weights rival are passed over, high are measured" in caplog.text
 
 
 def test_what_cannot_be_measured_is_named_and_the_rest_is_done(

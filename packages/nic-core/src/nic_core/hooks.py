@@ -1,7 +1,7 @@
-"""The six hooks of the plugin contract.
+"""The seven hooks of the plugin contract.
 
 A plugin is a distribution with an entry point in the group "nic". The entry point names a module that imports nothing
-heavy, defines `api_version = "1.0"`, and implements any of these hooks with `@hookimpl`. Each yields frozen records;
+heavy, defines `api_version = "1.1"`, and implements any of these hooks with `@hookimpl`. Each yields frozen records;
 what they point to is imported when it is first used.
 """
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import pluggy
 
-from nic_core.spec import CodecSpec, CommandSpec, EngineSpec, ImporterSpec, RecipeSpec, WeightsSpec
+from nic_core.spec import CheckpointSpec, CodecSpec, CommandSpec, EngineSpec, ImporterSpec, RecipeSpec, WeightsSpec
 
 hookspec = pluggy.HookspecMarker("nic")
 hookimpl = pluggy.HookimplMarker("nic")
@@ -28,6 +28,11 @@ def nic_weights() -> Iterable[WeightsSpec]:  # type: ignore[empty-body]
 @hookspec
 def nic_importers() -> Iterable[ImporterSpec]:  # type: ignore[empty-body]
     """Yield readers of authors' checkpoints."""
+
+
+@hookspec
+def nic_checkpoints() -> Iterable[CheckpointSpec]:  # type: ignore[empty-body]
+    """Yield checkpoints that authors publish, which `nic weights get` downloads and imports. Since 1.1."""
 
 
 @hookspec

@@ -12,10 +12,10 @@ from typing import Any, Literal
 
 from nic_core.errors import BadOption
 
-API_VERSION = (1, 0)
+API_VERSION = (1, 1)
 """Major and minor version of the hooks and records: a minor adds, a major may change what is there.
 
-A plugin states the one it was written for, as `api_version = "1.0"` in its module; see docs/plugins.md.
+A plugin states the one it was written for, as `api_version = "1.1"` in its module; see docs/plugins.md.
 """
 
 
@@ -275,15 +275,58 @@ class ImporterSpec:
     """A reader of other people's checkpoints.
 
     codec: whose weights it makes. target: "module:function", called with (codec id, source path, output path).
+    nic fills into the record what the user, the file's name or a `CheckpointSpec` tells of name, lambda, quality and
+    licence; a lambda that only the checkpoint tells is given as the provenance's "lambda".
 
     Where the user says what the integers of the entropy model are made from, the target gets one of two keywords more:
     calibrate, a folder of pictures that their ranges are chosen by, or integers_of, a weights file with the same
     entropy model, whose integers to take. A target that has none need not take them.
+
+    tradeoff: "module:function" from the lambda by which the authors tell their checkpoints apart to the weight of
+    255^2 MSE against a bit per pixel, by which qualities are comparable; empty where they are the same.
+    exporter: "module:function" that writes a weights file as the authors' code reads it, called with (codec id, weights
+    file, output path), NicError for weights that it cannot write; empty where there is none.
     """
 
     codec: str
     target: str
     summary: str
+    tradeoff: str = ""
+    exporter: str = ""
+
+
+@dataclass(frozen=True)
+class CheckpointSpec:
+    """A checkpoint that others publish, for `nic weights get`; the codec's importer reads it.
+
+    codec: the codec's id; name: what its weights are called, unique among the codec's.
+    location: an address: https://..., of a file or a zip archive; on Google Drive that of a file,
+    https://drive.google.com/file/d/ID, or of a folder, https://drive.google.com/drive/folders/ID.
+    lmbda: the lambda that tells it from the others, as the authors state it.
+    member: a regular expression for the whole path of the checkpoint within an archive or a folder, with slashes. Where
+    lmbda is None it may fit several, which are told apart by the lambdas in their names, and whose names are `name`
+    followed by it.
+    beside: a regular expression for the names of further files in the member's folder that belong to it.
+    quality: of the weights; None for what lambda tells.
+    size: of the download, in bytes; 0 where unknown, then the server is asked.
+    sha256: what the download must hash to; empty where it is unknown, then that of the first time is remembered.
+    licence: as its authors state it, "none stated" where they do not; page: where they publish it.
+    importable: False for what is only downloaded, such as training data.
+    """
+
+    codec: str
+    name: str
+    location: str
+    lmbda: float | None = None
+    member: str = ""
+    beside: str = ""
+    quality: float | None = None
+    size: int = 0
+    sha256: str = ""
+    licence: str = "none stated"
+    page: str = ""
+    summary: str = ""
+    importable: bool = True
 
 
 @dataclass(frozen=True)

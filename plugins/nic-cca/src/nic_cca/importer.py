@@ -1,9 +1,10 @@
-"""Reads checkpoints of the model's public PyTorch implementation (LabShuHangGU/CCA)."""
+"""Reads and writes checkpoints of the model's public PyTorch implementation (LabShuHangGU/CCA)."""
 
 import re
 from collections.abc import Mapping
 
 from nic_nn.weights.checkpoints import Importer
+from nic_nn.weights.constants import of_entropy_models
 from torch import Tensor
 
 from nic_cca.config import CcaConfig
@@ -80,4 +81,8 @@ def block_counts(state: Mapping[str, Tensor], start: str) -> tuple[int, int]:
     return sum(name.endswith(".conv3.weight") for name in names), naf
 
 
-import_checkpoint = Importer("cca", Cca, infer_config, CcaConfig(), published_name, ignore=AUXILIARY)
+import_checkpoint = Importer(
+    "cca", Cca, infer_config, CcaConfig(), published_name, ignore=AUXILIARY, constants=of_entropy_models
+)
+export_checkpoint = import_checkpoint.save
+"""Without the entries of the training-only model, which the authors' evaluation does not need."""

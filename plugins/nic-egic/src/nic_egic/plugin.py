@@ -1,11 +1,12 @@
 """What nic-egic brings; imports nothing heavy."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from nic_core.hooks import hookimpl
-from nic_core.spec import CodecSpec, ImporterSpec, Option, RecipeSpec
+from nic_core.spec import CheckpointSpec, CodecSpec, ImporterSpec, Option, RecipeSpec
 
-api_version = "1.0"
+api_version = "1.1"
 
 REALISM = Option(
     "realism",
@@ -34,8 +35,35 @@ def nic_codecs() -> Iterator[CodecSpec]:
 def nic_importers() -> Iterator[ImporterSpec]:
     """The reader of the authors' checkpoints."""
     yield ImporterSpec(
-        "egic", "nic_egic.importer:import_checkpoint", "TensorFlow checkpoints and SavedModels of the authors' code."
+        "egic",
+        "nic_egic.importer:import_checkpoint",
+        "TensorFlow checkpoints and SavedModels of the authors' code.",
+        tradeoff="nic_egic.plugin:tradeoff",
+        exporter="nic_egic.exporter:export_checkpoint",
     )
+
+
+def tradeoff(lmbda: float) -> float:
+    """Return the weight of 255^2 MSE against a bit per pixel: lambda weighs the rate, beside a fixed squared error."""
+    return 0.1 * 2**-5 * 0.75 / lmbda
+
+
+@hookimpl
+def nic_checkpoints() -> Iterator[CheckpointSpec]:
+    """The authors' folder: SavedModels of the codec, and what its training takes."""
+    models = CheckpointSpec(
+        "egic",
+        "egic",
+        "https://drive.google.com/drive/folders/1qHEpo-rVRavAb0p6qL2KdLCu0TmHilEt",
+        member=r"(?i)(?!.*(oasis|lpips))(.*/)?variables/variables\.index",
+        beside=r"variables\.data-.*",
+        licence="Apache-2.0",
+        page="https://github.com/Nikolai10/EGIC",
+    )
+    yield models
+    oasis = replace(models, name="oasis-c", member=r"(?i).*oasis.*\.index", beside=r".*\.data-.*", importable=False)
+    yield replace(oasis, summary="The discriminator, a segmenter.")
+    yield replace(oasis, name="lpips", member=r"(?i).*lpips.*", beside="", summary="Weights of LPIPS.")
 
 
 @hookimpl

@@ -1,9 +1,10 @@
-"""Reads checkpoints of the authors' code (effl-lab/TACO)."""
+"""Reads and writes checkpoints of the authors' code (effl-lab/TACO)."""
 
 import re
 from collections.abc import Mapping
 
 from nic_nn.weights.checkpoints import Importer
+from nic_nn.weights.constants import of_entropy_models
 from torch import Tensor
 
 from nic_taco.config import TacoConfig
@@ -42,4 +43,5 @@ def infer_config(state: Mapping[str, Tensor]) -> TacoConfig:
     )
 
 
-import_checkpoint = Importer("taco", Taco, infer_config, TacoConfig(), published_name)
+import_checkpoint = Importer("taco", Taco, infer_config, TacoConfig(), published_name, constants=of_entropy_models)
+export_checkpoint = import_checkpoint.save

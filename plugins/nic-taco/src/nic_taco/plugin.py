@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from nic_core.hooks import hookimpl
-from nic_core.spec import CodecSpec, ImporterSpec, Option, RecipeSpec
+from nic_core.spec import CheckpointSpec, CodecSpec, ImporterSpec, Option, RecipeSpec
 
-api_version = "1.0"
+api_version = "1.1"
 
 OPTIONS = (
     Option("text", str, "", "What the picture shows; no text means the empty caption.", table="captions", several=True),
@@ -39,7 +39,24 @@ def nic_codecs() -> Iterator[CodecSpec]:
 @hookimpl
 def nic_importers() -> Iterator[ImporterSpec]:
     """The reader of the authors' checkpoints."""
-    yield ImporterSpec("taco", "nic_taco.importer:import_checkpoint", "Checkpoints of the authors' code, any size.")
+    yield ImporterSpec(
+        "taco",
+        "nic_taco.importer:import_checkpoint",
+        "Checkpoints of the authors' code, any size.",
+        exporter="nic_taco.importer:export_checkpoint",
+    )
+
+
+@hookimpl
+def nic_checkpoints() -> Iterator[CheckpointSpec]:
+    """The folder of the authors' checkpoints, told apart by the lambdas in their names."""
+    yield CheckpointSpec(
+        "taco",
+        "taco",
+        "https://drive.google.com/drive/folders/1zOLRtr3AMJ2KChCDjCeBicI871Pzw28K",
+        member=r".*\.(pth\.tar|pth|pt)",
+        page="https://github.com/effl-lab/TACO",
+    )
 
 
 @hookimpl

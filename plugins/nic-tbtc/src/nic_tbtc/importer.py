@@ -1,4 +1,4 @@
-"""Reads checkpoints of the models' public PyTorch implementation (ali-zafari/TBTC)."""
+"""Reads and writes checkpoints of the models' public PyTorch implementation (ali-zafari/TBTC)."""
 
 import re
 from collections.abc import Mapping
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nic_core.weights import WeightsInfo
 from nic_nn.weights.checkpoints import Importer
+from nic_nn.weights.constants import of_entropy_models, of_gdns, of_windows
 from torch import Tensor
 
 from nic_tbtc.config import TbtcConfig, context_of, transform_of
@@ -45,12 +46,24 @@ def published_name(name: str, transform: str) -> str:
 def importer(codec: str) -> Importer:
     """Return the reader of one codec's checkpoints."""
     published = partial(published_name, transform=transform_of(codec))
-    return Importer(codec, Tbtc, partial(infer_config, codec), TbtcConfig.of(codec), published, ignore=BUFFERS)
+    return Importer(
+        codec, Tbtc, partial(infer_config, codec), TbtcConfig.of(codec), published, ignore=BUFFERS, constants=constants
+    )
 
 
 def import_checkpoint(codec: str, source: Path, output: Path) -> WeightsInfo:
     """Write a checkpoint as a weights file; BadWeights as `Importer.load` says."""
     return importer(codec)(codec, source, output)
+
+
+def export_checkpoint(codec: str, source: Path, output: Path) -> None:
+    """Write a weights file as a checkpoint; see `Importer.save`."""
+    importer(codec).save(codec, source, output)
+
+
+def constants(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return what the public implementation saves beside parameters."""
+    return {**of_entropy_models(state), **of_gdns(state), **of_windows(state)}
 
 
 def infer_config(codec: str, state: Mapping[str, Tensor]) -> TbtcConfig:

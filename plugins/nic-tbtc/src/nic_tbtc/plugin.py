@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 
 from nic_core.hooks import hookimpl
-from nic_core.spec import CodecSpec, ImporterSpec, RecipeSpec
+from nic_core.spec import CheckpointSpec, CodecSpec, ImporterSpec, RecipeSpec
 
-api_version = "1.0"
+from nic_tbtc import tcm_checkpoints
+
+api_version = "1.1"
 
 PAPER = "Zhu, Yang, Cohen: Transformer-based Transform Coding, ICLR 2022"
 CODECS = {
@@ -14,6 +16,13 @@ CODECS = {
     "tbtc-swint-hyperprior": "Swin transformers, mean-scale hyperprior.",
     "tbtc-swint-charm": "Swin transformers, channel-wise context.",
 }
+CHECKPOINTS = {
+    "tbtc-conv-hyperprior": "1RyDmDDqrIwkVvVvH3HlPfwAoK4jmWY97",
+    "tbtc-conv-charm": "1_UwLe_hwxKDnT-Nd4jrBTZdqFNygK0j2",
+    "tbtc-swint-hyperprior": "1FS5t5kOZloUwdJr-DEOP-XSFYUdNj5gq",
+    "tbtc-swint-charm": "1i7Q1S74b2f2kar76dVSPRH2C-Nu0p6ou",
+}
+"""Files on Google Drive, size M, lambda 0.01."""
 
 
 @hookimpl
@@ -32,7 +41,22 @@ def nic_importers() -> Iterator[ImporterSpec]:
             codec,
             "nic_tbtc.importer:import_checkpoint",
             "Checkpoints of the public PyTorch implementation (ali-zafari/TBTC), any size.",
+            exporter="nic_tbtc.importer:export_checkpoint",
         )
+
+
+@hookimpl
+def nic_checkpoints() -> Iterator[CheckpointSpec]:
+    """The checkpoints of the public PyTorch implementation, and those of TCM."""
+    for codec, file in CHECKPOINTS.items():
+        yield CheckpointSpec(
+            codec,
+            f"{codec}-0.01",
+            f"https://drive.google.com/file/d/{file}",
+            0.01,
+            page="https://github.com/ali-zafari/TBTC",
+        )
+    yield from tcm_checkpoints.checkpoints()
 
 
 @hookimpl

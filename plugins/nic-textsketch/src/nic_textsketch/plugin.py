@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import Literal
 
 from nic_core.hooks import hookimpl
-from nic_core.spec import CodecSpec, CommandSpec, ImporterSpec, Option, RecipeSpec, WeightsSpec
+from nic_core.spec import CheckpointSpec, CodecSpec, CommandSpec, ImporterSpec, Option, RecipeSpec, WeightsSpec
 from nic_core.weights import bundled
 
-api_version = "1.0"
+api_version = "1.1"
 
 PAPER = "Lei et al.: Text + Sketch: Image Compression at Ultra Low Rates, ICML 2023 workshop"
 
@@ -90,9 +90,37 @@ def nic_importers() -> Iterator[ImporterSpec]:
         "textsketch-ntc",
         "nic_textsketch.sketches.importer:import_checkpoint",
         "Checkpoints of the authors' code (leieric/Text-Sketch), any width.",
+        tradeoff="nic_textsketch.plugin:tradeoff",
+        exporter="nic_textsketch.sketches.importer:export_checkpoint",
     )
     for codec in ("textsketch-pic", "textsketch-pics"):
         yield ImporterSpec(codec, "nic_textsketch.importer:import_config", "A generator's config, a JSON file.")
+
+
+def tradeoff(lmbda: float) -> float:
+    """Return about what weight of 255^2 MSE a weight of 1 - MS-SSIM stands for, by the pairs that CompressAI trains."""
+    return lmbda / 1300
+
+
+@hookimpl
+def nic_checkpoints() -> Iterator[CheckpointSpec]:
+    """The archives of the authors' models of sketches by HED, and of the sketches themselves."""
+    page = "https://github.com/leieric/Text-Sketch"
+    yield CheckpointSpec(
+        "textsketch-ntc",
+        "textsketch-ntc",
+        "https://upenn.box.com/shared/static/g1fzf9ctn0qvdn9exjpp8mkqh7aja4gm.zip",
+        member=r"(?!__MACOSX/)(.*/)?[^/.][^/]*\.pt",
+        page=page,
+    )
+    yield CheckpointSpec(
+        "textsketch-ntc",
+        "hed-training-data.zip",
+        "https://upenn.box.com/shared/static/b90504o4k4onkicm8aal8fxkhltp2rnb.zip",
+        page=page,
+        summary="Sketches of CLIC 2021, to train on.",
+        importable=False,
+    )
 
 
 @hookimpl

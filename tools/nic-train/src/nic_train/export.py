@@ -1,7 +1,6 @@
 """From a run's checkpoint to a weights file that `nic encode` takes, or to one of another part of the training."""
 
 import dataclasses
-import math
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 from nic_core.errors import BadOption, NicError
 from nic_core.files.atomic import atomic_path
 from nic_core.weights import WeightsInfo
+from nic_core.weights.origin import quality_of as quality_of_tradeoff
 from nic_nn.model import LatentModel
 from nic_nn.weights.export import check_making, export
 
@@ -20,9 +20,6 @@ from nic_train.checkpoints import BEST, Which
 from nic_train.request import Record
 from nic_train.restoring import Restored, restore
 from nic_train.start.parts import PartInfo, write_part
-
-QUALITY_LAMBDAS = (0.0008, 0.05)
-"""The lambdas, on 255^2 MSE, that stand for quality 1 and 100."""
 
 LONGEST_TEXT = 100
 MODEL, WEIGHTS = "model", "weights"
@@ -207,6 +204,4 @@ def quality_of(recipe: Any) -> float | None:
     """Return the quality of single-rate weights, from lambda on a logarithmic scale; None unless trained for MSE."""
     if getattr(recipe, "metric", None) != "mse" or not recipe.tradeoff > 0:
         return None
-    low, high = QUALITY_LAMBDAS
-    share = math.log(recipe.tradeoff / low) / math.log(high / low)
-    return round(min(max(1 + 99 * share, 1.0), 100.0), 1)
+    return quality_of_tradeoff(recipe.tradeoff)

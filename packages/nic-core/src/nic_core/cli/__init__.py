@@ -27,7 +27,9 @@ CORE = (
     CommandSpec("info", "nic_core.cli.info:info", "Show what a .nic file says of itself."),
     CommandSpec("codecs", "nic_core.cli.installed.listing:codecs", "List the installed codecs and their options."),
     CommandSpec("plugins", "nic_core.cli.installed.listing:plugins", "List the installed plugins, broken ones too."),
-    CommandSpec("weights", "nic_core.cli.installed.weights:weights", "List, add, remove or import trained weights."),
+    CommandSpec(
+        "weights", "nic_core.cli.installed.weights:weights", "List, get, add, remove, import or export weights."
+    ),
     CommandSpec("config", "nic_core.cli.installed.config:config", "Set the default codec, or show it."),
     CommandSpec("new-plugin", "nic_core.cli.new_plugin.command:new_plugin", "Write a new codec's package, with tests."),
     CommandSpec("demo", "nic_core.cli.demo:demo", "Compress a photograph and show what came out."),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from nic_core import weights
 from nic_core.errors import BadOption, WeightsNotFound
 from nic_core.format.container import Header
+from nic_core.plugins import records
 from nic_core.spec import WeightsSpec
 
 logger = logging.getLogger("nic")
@@ -48,8 +49,10 @@ class Choice:
             return self.explicit
         found = self.known
         if not found:
+            published = any(spec.codec == self.codec for _, spec in records("nic_checkpoints"))
+            get = f"get published ones with 'nic weights get {self.codec}', " if published else ""
             raise WeightsNotFound(
-                f"no weights for {self.codec} are installed: train some with 'nic train {self.codec}', import "
+                f"no weights for {self.codec} are installed: {get}train some with 'nic train {self.codec}', import "
                 f"a checkpoint with 'nic weights import {self.codec} FILE -o W.safetensors', or name a file with "
                 "--weights"
             )

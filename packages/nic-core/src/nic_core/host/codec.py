@@ -282,7 +282,11 @@ class Codec:
         codec = self._behind(spec)
         taken = nearest_quality(spec, quality)
         if quality is not None and taken is None:
+            unknown = [other.name for other in self.weights if other.quality is None]
             have = "these weights of %s have but one" if spec.location else "%s takes none"
+            if len(unknown) > 1:
+                have = f"{len(unknown)} weights of %s do not say theirs, {spec.name} is taken; name one with --weights "
+                have += f"({', '.join(unknown[:8])}), or import them anew with --lambda or --quality"
             logger.warning(f"quality %g makes no difference: {have}", quality, self.spec.id)
         if quality is not None and taken is not None and abs(taken - quality) > 0.01:
             logger.warning("quality %g taken, the nearest to %g that %s has", taken, quality, self.spec.id)

@@ -2,12 +2,13 @@
 
 import dataclasses
 import math
+import re
 import types
 from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from nic_core.errors import BadOption
-from nic_core.spec import HIGHEST_RANK, Option, WeightsSpec
+from nic_core.spec import HIGHEST_RANK, CheckpointSpec, Option, WeightsSpec
 
 OPTION_TYPES = (str, int, float, bool)
 
@@ -27,6 +28,8 @@ def problem(record: Any) -> str:
         return _of_option(record)
     if isinstance(record, WeightsSpec):
         return _of_weights(record)
+    if isinstance(record, CheckpointSpec):
+        return _of_checkpoint(record)
     return ""
 
 
@@ -50,6 +53,23 @@ def _of_weights(weights: WeightsSpec) -> str:
     low, high = quality if isinstance(quality, tuple) else (quality, quality)
     if not 1 <= low <= high <= 100:
         return f"WeightsSpec with quality = {weights.quality}, which is 1 to 100, or a range that rises"
+    return ""
+
+
+def _of_checkpoint(checkpoint: CheckpointSpec) -> str:
+    for name in ("member", "beside"):
+        try:
+            re.compile(getattr(checkpoint, name))
+        except re.error as error:
+            return (
+                f"CheckpointSpec with {name} = {getattr(checkpoint, name)!r}, which is no regular expression: {error}"
+            )
+    if not checkpoint.location.startswith(("https://", "http://")):
+        return f"CheckpointSpec with location = {checkpoint.location!r}, which is no address"
+    for name, low, high in (("lmbda", 1e-12, 1e12), ("quality", 1, 100)):
+        value = getattr(checkpoint, name)
+        if value is not None and not low <= value <= high:
+            return f"CheckpointSpec with {name} = {value}, beyond {low:g} to {high:g}"
     return ""
 
 

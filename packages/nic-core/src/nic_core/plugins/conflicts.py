@@ -29,6 +29,7 @@ KINDS = {
         "weights", lambda spec: f"{spec.codec}@{spec.name}", "the higher rank is used, else those of {first}"
     ),
     "nic_importers": Kind("importer of", lambda spec: spec.codec, FIRST),
+    "nic_checkpoints": Kind("checkpoint", lambda spec: f"{spec.codec}@{spec.name}", FIRST),
     "nic_recipes": Kind("recipe", lambda spec: f"{spec.codec} {spec.name}", FIRST),
     "nic_commands": Kind("verb", lambda spec: spec.name, UNUSED),
     "nic_engines": Kind("engine", lambda spec: spec.name, UNUSED),

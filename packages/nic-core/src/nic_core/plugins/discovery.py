@@ -20,13 +20,14 @@ from nic_core.plugins.checks import problem
 from nic_core.plugins.published import DISTRIBUTIONS
 from nic_core.plugins.versions import check_version
 from nic_core.printable import kind_and_line, line_of
-from nic_core.spec import CodecSpec, CommandSpec, EngineSpec, ImporterSpec, RecipeSpec, WeightsSpec
+from nic_core.spec import CheckpointSpec, CodecSpec, CommandSpec, EngineSpec, ImporterSpec, RecipeSpec, WeightsSpec
 
 GROUP = "nic"
 RECORDS = {
     "nic_codecs": CodecSpec,
     "nic_weights": WeightsSpec,
     "nic_importers": ImporterSpec,
+    "nic_checkpoints": CheckpointSpec,
     "nic_recipes": RecipeSpec,
     "nic_commands": CommandSpec,
     "nic_engines": EngineSpec,

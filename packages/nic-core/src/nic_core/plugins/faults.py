@@ -9,9 +9,9 @@ from nic_core import callers
 from nic_core.errors import NicError, OutOfMemory, PluginFault
 from nic_core.plugins import discovery
 from nic_core.printable import kind_and_line
-from nic_core.spec import CodecSpec, CommandSpec, EngineSpec, ImporterSpec, RecipeSpec, WeightsSpec
+from nic_core.spec import CheckpointSpec, CodecSpec, CommandSpec, EngineSpec, ImporterSpec, RecipeSpec, WeightsSpec
 
-Record = CodecSpec | WeightsSpec | ImporterSpec | RecipeSpec | CommandSpec | EngineSpec
+Record = CodecSpec | WeightsSpec | ImporterSpec | CheckpointSpec | RecipeSpec | CommandSpec | EngineSpec
 
 
 @contextmanager
@@ -50,6 +50,7 @@ def named(record: Record) -> str:
         CodecSpec: ("the codec", "id"),
         WeightsSpec: ("the weights", "name"),
         ImporterSpec: ("the importer of", "codec"),
+        CheckpointSpec: ("the checkpoint", "name"),
         RecipeSpec: ("the recipe", "name"),
         CommandSpec: ("the verb", "name"),
         EngineSpec: ("the engine", "name"),

@@ -2,20 +2,31 @@
 
 import base64
 import hashlib
+import logging
 import os
 import re
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 from typing import IO, Any
+from urllib.error import HTTPError
 from urllib.parse import unquote, urlsplit, urlunsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
+from nic_core import progress
 from nic_core.errors import WeightsNotFound
+
+logger = logging.getLogger("nic")
 
 LARGEST = 4 << 30
 """Bytes that are fetched at most."""
 PIECE = 1 << 20
+PATIENCE = 30
+"""Seconds that a server may be silent."""
+UNSATISFIABLE = 416
+PARTIAL = 206
 
 
 def is_remote(location: str) -> bool:
@@ -28,8 +39,11 @@ def shown(location: str) -> str:
     return re.sub("^([a-zA-Z]+://)[^/]*@|[?#].*", r"\1", location) if is_remote(location) else location
 
 
-def fetch(location: str, target: Path) -> str:
+def fetch(location: str, target: Path, resume: bool = False) -> str:
     """Write what lies at a URL or in a Hugging Face repository to `target`; return its SHA-256.
+
+    resume: keep what arrived when a transfer from a URL is cut, and go on from there next time, if the server still has
+    the same file; it is told by a small file beside.
 
     WeightsNotFound where it is not whole, larger than 4 GB, or not to be had by https alone; NIC_ALLOW_HTTP=1 allows
     http too.
@@ -38,7 +52,7 @@ def fetch(location: str, target: Path) -> str:
         if location.lower().startswith("hf://"):
             _fetch_from_hub(location, target)
         else:
-            _fetch_from_web(location, target)
+            _fetch_from_web(location, target, resume)
         return sha256_of(target)
     except (OSError, HTTPException, ValueError) as error:
         raise WeightsNotFound(f"cannot fetch {shown(location)}: {error}") from error
@@ -92,28 +106,85 @@ def _request(url: str) -> Request:
     return request
 
 
-def _fetch_from_web(location: str, target: Path) -> None:
+def size_of(location: str) -> int:
+    """Return how many bytes lie at a URL, 0 where its server does not say; WeightsNotFound as `fetch` says."""
+    try:
+        with build_opener(Redirects).open(_request(location), timeout=PATIENCE) as response:
+            return int(response.headers.get("Content-Length") or 0)
+    except (OSError, HTTPException, ValueError) as error:
+        raise WeightsNotFound(f"cannot fetch {shown(location)}: {error}") from error
+
+
+@contextmanager
+def transfer_bar(title: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a transfer on a terminal, unless it shall be quiet; yield what is told of it: bytes done, and in all or 0.
+
+    What is told is a step of long work, see `nic_core.progress.check`. ValueError from there for too many bytes.
+    """
     from rich.console import Console  # slow to import, needed only here
     from rich.markup import escape
-    from rich.progress import wrap_file
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-    name = escape(shown(location).rpartition("/")[2])
-    with build_opener(Redirects).open(_request(location), timeout=30) as response, target.open("wb") as out:
-        size = int(response.headers.get("Content-Length") or 0)
-        if size > LARGEST:
-            raise ValueError(f"it has {size} bytes, more than {LARGEST}")
-        console = Console(stderr=True)  # standard output may be a picture
-        with wrap_file(
-            response,
-            size,
-            description=f"fetching {name}",
-            transient=True,
-            console=console,
-            disable=not console.is_terminal,
-        ) as coming:
-            while piece := coming.read(PIECE):
+    console = Console(stderr=True)  # standard output may be a picture
+    text = TextColumn("{task.description}")
+    columns = (text, BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    hidden = not console.is_terminal or logger.getEffectiveLevel() > logging.WARNING
+    with Progress(*columns, console=console, transient=True, disable=hidden, redirect_stdout=False) as bars:
+        task = bars.add_task(escape(title), total=None)
+
+        def tell(done: int, size: int) -> None:
+            if size > LARGEST:
+                raise ValueError(f"it has {size} bytes, more than {LARGEST}")
+            if done > LARGEST:
+                raise ValueError(f"it has more than {LARGEST} bytes")
+            progress.check()
+            bars.update(task, completed=done, total=size or None)
+
+        yield tell
+
+
+def _fetch_from_web(location: str, target: Path, resume: bool) -> None:
+    request, mark = _request(location), target.with_name(f"{target.name}.mark")
+    have = target.stat().st_size if resume and mark.exists() and target.exists() else 0
+    if have:
+        request.add_header("Range", f"bytes={have}-")
+        request.add_header("If-Range", mark.read_text())
+    try:
+        response = build_opener(Redirects).open(request, timeout=PATIENCE)
+    except HTTPError as error:
+        if not have or error.code != UNSATISFIABLE:
+            raise
+        target.unlink()  # as long as what is there now, or longer: begin anew
+        return _fetch_from_web(location, target, resume)
+    with response:
+        if response.status != PARTIAL:
+            have = 0
+        elif not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
+            target.unlink()
+            raise ValueError("the server went on elsewhere than it was asked to; begin anew")
+        length = int(response.headers.get("Content-Length") or 0)
+        size = have + length if length else 0
+        if resume:
+            _note_version(response.headers, mark)
+        with (
+            transfer_bar(f"fetching {shown(location).rpartition('/')[2]}") as tell,
+            target.open("ab" if have else "wb") as out,
+        ):
+            tell(have, size)
+            while piece := response.read(PIECE):
                 out.write(piece)
-                if out.tell() > LARGEST:
-                    raise ValueError(f"it has more than {LARGEST} bytes")
+                tell(out.tell(), size)
     if size and target.stat().st_size != size:
         raise OSError(f"the connection ended after {target.stat().st_size} of {size} bytes")
+    mark.unlink(missing_ok=True)
+    return None
+
+
+def _note_version(headers: Any, mark: Path) -> None:
+    """Write what tells a file from a later one at the same address; nothing where the server does not say."""
+    tag = headers.get("ETag", "")
+    version = tag if tag and not tag.startswith("W/") else headers.get("Last-Modified", "")
+    if version:
+        mark.write_text(version)
+    else:
+        mark.unlink(missing_ok=True)

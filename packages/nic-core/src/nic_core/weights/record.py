@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from nic_core.errors import BadWeights, WeightsNotFound
 from nic_core.files.json_files import parse_json
 from nic_core.spec import HIGHEST_RANK, CodecSpec, WeightsSpec
-from nic_core.weights.tensors import read_head
+from nic_core.weights.tensors import read_head, with_metadata
 
 if TYPE_CHECKING:
     import numpy as np
@@ -130,6 +130,14 @@ def read_info(path: Path, name: str = "") -> WeightsInfo:
         raise BadWeights(
             f"{name or path.name} is no nic weights file: {reason} (see 'nic weights import --help' for others)"
         ) from error
+
+
+def relabel(path: Path, output: Path, info: WeightsInfo) -> None:
+    """Write a weights file again with another record of the same tensors and config; see `read_info` for errors."""
+    try:
+        with_metadata(path, output, info.to_metadata())
+    except ValueError as error:
+        raise BadWeights(f"{path.name} cannot be labelled: {error}") from error
 
 
 def _info(record: Any) -> WeightsInfo:

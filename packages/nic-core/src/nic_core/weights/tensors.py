@@ -4,7 +4,9 @@ Eight bytes give the header's length, then comes JSON: for each tensor its type,
 file, and metadata.
 """
 
+import json
 import math
+import shutil
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +81,20 @@ def read_head(path: Path) -> Head:
     if [start, *(end for _, end in spans)] != [*(begin for begin, _ in spans), size]:
         raise ValueError("its tensors overlap, leave gaps or end elsewhere than the file")
     return Head(entries, metadata)
+
+
+def with_metadata(path: Path, output: Path, metadata: dict[str, str]) -> None:
+    """Write a file again with other metadata, its tensors as they are. ValueError and OSError as `read_head`."""
+    read_head(path)
+    with path.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        content = parse_json(file.read(length))
+        content["__metadata__"] = {**content.get("__metadata__", {}), **metadata}
+        header = json.dumps(content, separators=(",", ":")).encode()
+        header += b" " * (-len(header) % 8)  # so that tensors lie aligned
+        with output.open("wb") as out:
+            out.write(struct.pack("<Q", len(header)) + header)
+            shutil.copyfileobj(file, out, 1 << 20)
 
 
 def _entry(name: str, value: Any, start: int) -> Entry:

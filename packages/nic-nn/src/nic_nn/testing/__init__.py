@@ -3,6 +3,7 @@
 The rest are parts for tests of one's own.
 """
 
+from nic_nn.testing.checkpoints import assert_layout, assert_round_trip
 from nic_nn.testing.integers import integer_error
 from nic_nn.testing.latent_models import LatentModelTests
 from nic_nn.testing.references import (
@@ -21,7 +22,9 @@ __all__ = [
     "Tiny",
     "TinyConfig",
     "assert_codes_what_it_estimates",
+    "assert_layout",
     "assert_reference",
+    "assert_round_trip",
     "checkpoint",
     "entry",
     "filled",

@@ -1,8 +1,9 @@
-"""Reads checkpoints of the authors' code (leieric/Text-Sketch)."""
+"""Reads and writes checkpoints of the authors' code (leieric/Text-Sketch)."""
 
 from collections.abc import Mapping
 
 from nic_nn.weights.checkpoints import Importer
+from nic_nn.weights.constants import of_entropy_models, of_gdns, of_masked_convolution
 from torch import Tensor
 
 from nic_textsketch.config import SketchConfig
@@ -22,6 +23,20 @@ def infer_config(state: Mapping[str, Tensor]) -> SketchConfig:
     return SketchConfig(len(state["g_a.7.weight"]))
 
 
+def constants(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return what the authors' code saves beside parameters."""
+    mask = of_masked_convolution(state, "context_prediction")
+    return {**of_entropy_models(state), **of_gdns(state), **mask}
+
+
 import_checkpoint = Importer(
-    "textsketch-ntc", SketchModel, infer_config, SketchConfig(), published_name, ignore=CONSTANTS
+    "textsketch-ntc",
+    SketchModel,
+    infer_config,
+    SketchConfig(),
+    published_name,
+    ignore=CONSTANTS,
+    constants=constants,
+    bare=True,
 )
+export_checkpoint = import_checkpoint.save

@@ -1,5 +1,6 @@
 """Installed nic codecs as contestants."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,8 @@ from nic_eval.contestants.contestant import FilePicture, Setting, rgb
 from nic_eval.files import file_hash
 from nic_eval.operations import counted
 from nic_eval.results import Kind
+
+logger = logging.getLogger("nic")
 
 QUALITIES = (1.0, 10.0, 25.0, 40.0, 55.0, 70.0, 85.0, 100.0)
 """What weights that cover a range are measured at."""
@@ -130,13 +133,20 @@ class NicContestant:
         if found and found[0].codec != codec:
             raise WeightsNotFound(f"{chosen} holds weights of {found[0].codec}, not of {codec}")
         found = [weights.local(spec) for spec in found]
-        if found and isinstance(found[0].quality, tuple):
-            found = found[:1]
+        covering = bool(found) and isinstance(found[0].quality, tuple)
         kept: dict[float | str, WeightsSpec] = {}
         for spec in found:
-            if not isinstance(spec.quality, tuple):
-                kept.setdefault(spec.name if spec.quality is None else spec.quality, spec)
-        return {spec.location: spec for spec in (kept.values() or found)}
+            if covering or isinstance(spec.quality, tuple):
+                taken = kept.setdefault("range", spec) if covering else found[0]
+            else:
+                taken = kept.setdefault(spec.name if spec.quality is None else spec.quality, spec)
+            if (taken.entropy_id, taken.synthesis_id) != (spec.entropy_id, spec.synthesis_id):
+                passed = spec.name if spec.name != taken.name else spec.location
+                logger.warning(
+                    "%s: weights %s are passed over, %s are measured; name them to measure them: %s@%s",
+                    *(self.text, passed, taken.name, codec, passed),
+                )
+        return {spec.location: spec for spec in kept.values()}
 
     @cached_property
     def _hashes(self) -> dict[str, str]:

@@ -1,11 +1,8 @@
 """`nic weights`: what is known, and how more comes in."""
 
 import dataclasses
-import inspect
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -13,12 +10,15 @@ from nic_core import plugins
 from nic_core import weights as store
 from nic_core.cli.bars import working
 from nic_core.cli.flags import existing, with_existing, with_making
+from nic_core.cli.installed.get import get
+from nic_core.cli.installed.making import Label, check_name, free, import_checkpoint, importer_of, run, stored_as, tell
 from nic_core.cli.output import as_json, say, show_json, show_table
 from nic_core.cli.settings import Suggesting
 from nic_core.cli.system.completion import CodecName, WeightsName
-from nic_core.errors import BadOption, NicError
-from nic_core.files.atomic import check_writable, make_folder
+from nic_core.errors import NicError, WeightsNotFound
 from nic_core.spec import WeightsSpec, resolve
+from nic_core.weights import WeightsInfo
+from nic_core.weights.origin import lambda_in, stem_of
 from nic_core.weights.preferred import RANK
 
 
@@ -26,7 +26,7 @@ from nic_core.weights.preferred import RANK
 @as_json
 @click.pass_context
 def weights(ctx: click.Context, as_json: bool) -> None:
-    """List, add, remove or import trained weights. Without a verb: the list.
+    """List, get, add, remove, import or export trained weights. Without a verb: the list.
 
     Weights come with a plugin, or lie in a folder of yours (NIC_WEIGHTS, by default the platform's data folder).
     """
@@ -95,26 +95,49 @@ def remove(codec: str, name: str) -> None:
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Weights file to write; default: into your store."
 )
+@click.option(
+    "--lambda",
+    "lmbda",
+    type=click.FloatRange(0, min_open=True),
+    metavar="X",
+    help="The authors' lambda (of cca their beta), which gives the quality [default: what the checkpoint, its name or "
+    "its folder's says].",
+)
+@click.option("--quality", type=float, metavar="Q", help="What -q shall find the weights by, 1 to 100.")
+@click.option("--name", help="What the weights are called [default: the codec and its lambda, if something tells it].")
 @with_making
 @with_existing
 def import_(
-    codec: str, source: Path, output: Path | None, overwrite: bool, skip_existing: bool, **making: Path | None
+    codec: str,
+    source: Path,
+    output: Path | None,
+    lmbda: float | None,
+    quality: float | None,
+    name: str | None,
+    overwrite: bool,
+    skip_existing: bool,
+    **making: Path | None,
 ) -> None:
     """Turn a checkpoint of a codec's authors into a weights file.
 
+    Several of one codec make a ladder of qualities, in the order of their rates, among which 'nic encode -q' chooses.
+    'nic weights get' also downloads what authors publish.
+
     \b
+    nic weights import cca 0.3/ckpttars/checkpoint_best.pth.tar           into your store, as cca-0.3
+    nic weights import taco best.pth.tar --lambda 0.0016                  what no name tells
     nic weights import tbtc-swint-charm authors.ckpt -o w.safetensors
     nic encode photo.png --codec tbtc-swint-charm --weights w.safetensors
     """
-    plugins.codec_spec(codec)
-    importers = [spec for _, spec in plugins.records("nic_importers") if spec.codec == codec]
-    if not importers:
-        raise NicError(f"{codec} has no importer of other checkpoints")
+    importer, how = importer_of(codec), existing(overwrite, skip_existing)
     if not source.exists():
         raise NicError(f"cannot read {source}: there is no such file")
-    if target := _free(output, store.store_folder() / codec / f"{source.stem}.safetensors", overwrite, skip_existing):
-        with plugins.blamed(importers[0], "reading a checkpoint"):
-            _make(resolve(importers[0].target), (codec, source, target), making)
+    told = lambda_in(source.absolute()) if lmbda is None else lmbda
+    label = Label(name or ("" if told is None else f"{codec}-{told:g}"), told, quality)
+    default = stored_as(codec, label.name or stem_of(source))
+    if target := free(output, default, how, "" if output else ", another --name keeps both"):
+        check_name(codec, label.name, target)  # before the long work, not only after it
+        import_checkpoint(importer, source, target, label, making)
 
 
 @weights.command()
@@ -133,42 +156,50 @@ def upgrade(file: Path, output: Path | None, overwrite: bool, skip_existing: boo
     \b
     nic weights upgrade old.safetensors -o new.safetensors
     """
-    info = store.verified(file)
-    name = f"{file.stem}-integers.safetensors"
-    if target := _free(output, store.store_folder() / info.codec / name, overwrite, skip_existing):
+    info, how = store.verified(file), existing(overwrite, skip_existing)
+    default = store.store_folder() / info.codec / f"{file.stem}-integers.safetensors"
+    if target := free(output, default, how):
         spec = plugins.codec_spec(info.codec)
         with plugins.blamed(spec, "upgrading weights"):
-            _make(resolve(spec.target).upgrade, (file, info, target), making)
+            run(resolve(spec.target).upgrade, (file, info, target), making, f"making {target.name}")
+        tell(target)
 
 
-def _free(output: Path | None, default: Path, overwrite: bool, skip_existing: bool) -> Path | None:
-    """Return the file to write, None where it is there and stays; NicError where it is in the way."""
-    target, how = output or default, existing(overwrite, skip_existing)
-    if target.exists() and how == "skip":
-        say(f"{target} is there already")
-        return None
-    if target.exists() and how == "refuse":
-        raise NicError(f"{target} is there already; --overwrite replaces it")
-    if output is None:
-        make_folder(target.parent)
-    check_writable(target)
-    return target
+@weights.command()
+@click.argument("which", metavar="WEIGHTS", type=WeightsName())
+@click.option("--authors", "output", required=True, type=click.Path(path_type=Path), metavar="OUT", help="To write.")
+@click.option("--codec", type=CodecName(), help="Whose weights, where a name is not a single codec's.")
+@with_existing
+def export(which: str, output: Path, codec: str | None, overwrite: bool, skip_existing: bool) -> None:
+    """Write weights as the code of a codec's authors reads them: a checkpoint with their names and shapes.
+
+    WEIGHTS is a weights file, or a name from 'nic weights'.
+
+    \b
+    nic weights export w.safetensors --authors checkpoint.pth.tar
+    nic weights export cca-0.3 --authors checkpoint.pth.tar
+    """
+    info, path = _found(which, codec)
+    importer = importer_of(info.codec)
+    if not importer.exporter:
+        raise NicError(f"{info.codec} has no exporter: its importer cannot write what it reads")
+    if target := free(output, output, existing(overwrite, skip_existing)):
+        with plugins.blamed(importer, "writing a checkpoint"), working(f"writing {target.name}"):
+            resolve(importer.exporter)(info.codec, path, target)
+        say(f"wrote {target}, a checkpoint for the code of {info.codec}'s authors")
 
 
-def _make(maker: Callable[..., Any], arguments: tuple[Any, ...], making: dict[str, Path | None]) -> None:
-    """Have a codec write a weights file, the last argument, and say what it is."""
-    given = {name: path for name, path in making.items() if path is not None}
-    try:
-        inspect.signature(maker).bind(*arguments, **given)
-    except TypeError:
-        if not given:
-            raise
-        flag = next(iter(given)).replace("_", "-")
-        raise BadOption(f"this codec has no integers to make, so it takes no --{flag}") from None
-    target = arguments[-1]
-    with working(f"making {target.name}"):
-        maker(*arguments, **given)
-    info = store.verified(target)
-    say(f"wrote {target} ({info.codec}, entropy {info.entropy_id}, synthesis {info.synthesis_id})")
-    if info.integers:
-        say(f"its integers: {info.integers}")
+def _found(which: str, codec: str | None) -> tuple[WeightsInfo, Path]:
+    """Return the record and the file of weights; WeightsNotFound, also where a name is that of several codecs'."""
+    if Path(which).is_file():
+        return store.verified(Path(which)), Path(which)
+    known = [spec for spec in store.available(codec) if spec.name == which and spec.location]
+    if not known:
+        raise WeightsNotFound(f"{which!r} is neither a weights file nor a name from 'nic weights'")
+    if len(codecs := sorted({spec.codec for spec in known})) > 1:
+        raise WeightsNotFound(f"{' and '.join(codecs)} have weights named {which}: say which with --codec")
+    path = Path(store.local(known[0]).location)
+    return store.verified(path), path
+
+
+weights.add_command(get)

@@ -1,0 +1,1 @@
+"""Checkpoints that authors publish: found, downloaded and unpacked, for `nic weights get`."""
