@@ -42,7 +42,7 @@ embed_option = click.option(
     help="What report.html holds: previews, with the exact pictures beside it in pictures/, or all in one file.",
 )
 published_option = click.option(
-    "--published", metavar="NAME,...", default="", help="Published Kodak curves to show, such as vtm,elic2022."
+    "--published", metavar="NAME,...", default="", help="Published curves to show, such as vtm,elic2022."
 )
 
 

@@ -71,8 +71,11 @@ def differences(
 def doubt(curve: Curve, anchor: Curve, pictures: Sequence[Original]) -> str:
     """Return why two curves of a report cannot be compared, since they are of different pictures; empty if they can."""
     measured = [item for item in (curve, anchor) if item.kind != "published"]
-    if len(measured) == 1 and not published.is_kodak(pictures):
-        return "published for the 24 Kodak pictures, measured on others"
+    known = {published.pictures_of(item) for item in (curve, anchor) if item.kind == "published"}
+    if len(known) > 1:
+        return "published for other pictures"
+    if measured and any(not each.holds(pictures) for each in known):
+        return f"published for {known.pop().title}, measured on others"
     sets = {frozenset(item.picture for item in point.measurements) for item in measured for point in item.points}
     if len(measured) == 1:
         sets.add(frozenset(picture.name for picture in pictures))

@@ -1,4 +1,4 @@
-"""Published rate-distortion figures on the Kodak pictures, for anchors and for dashed lines in plots."""
+"""Published rate-distortion figures, for anchors and for dashed lines in plots."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -8,17 +8,19 @@ from typing import Any
 
 from nic_core.errors import BadOption
 
+from nic_eval.curves.picture_sets import KODAK, SETS, PictureSet
 from nic_eval.results import Curve, Original, Point
 
 PREFIX = "published:"
 """What the names of published curves begin with in a report."""
 
-KODAK = frozenset(f"kodim{number:02}" for number in range(1, 25))
-
 
 @cache
-def _figures() -> dict[str, dict[str, Any]]:
-    return json.loads((files("nic_eval.curves") / "kodak.json").read_text())
+def _figures() -> dict[str, tuple[PictureSet, dict[str, Any]]]:
+    """Return by name what figures are of, and the record that holds them."""
+    folder = files("nic_eval.curves")
+    read = {stem: json.loads((folder / f"{stem}.json").read_text()) for stem in SETS}
+    return {name: (SETS[stem], record) for stem, records in read.items() for name, record in records.items()}
 
 
 def names() -> list[str]:
@@ -31,30 +33,38 @@ def curve(name: str) -> Curve:
     short = name.removeprefix(PREFIX)
     if short not in _figures():
         raise BadOption(f"no published figures are called {short!r}; there are {', '.join(names())}")
-    record = _figures()[short]
+    pictures, record = _figures()[short]
     metrics = [metric for metric in record if metric not in ("source", "bpp")]
     points = tuple(
         Point(f"{bpp:.3f} bpp", None, bpp, {metric: record[metric][i] for metric in metrics}, ())
         for i, bpp in enumerate(record["bpp"])
     )
-    return Curve(PREFIX + short, "published", points, "means over the 24 Kodak pictures", {}, record["source"])
+    return Curve(PREFIX + short, "published", points, f"means over {pictures.title}", {}, record["source"])
+
+
+def pictures_of(curve: Curve) -> PictureSet:
+    """Return what a published curve is of; Kodak where it is not known, as all once were."""
+    return _figures().get(curve.name.removeprefix(PREFIX), (KODAK,))[0]
 
 
 def is_kodak(pictures: Iterable[Original]) -> bool:
-    """Whether these are the pictures that the published figures were measured on, by their names and sizes."""
-    names, sizes = set(), set()
-    for picture in pictures:
-        names.add(picture.name.rpartition("/")[2].partition(".")[0])
-        sizes.add(frozenset((picture.width, picture.height)))
-    return names == KODAK and sizes == {frozenset((768, 512))}
+    """Whether these are the Kodak pictures, by their names and sizes."""
+    return KODAK.holds(pictures)
 
 
 def remarks(curves: Iterable[Curve], pictures: Iterable[Original], metrics: Sequence[str]) -> list[str]:
     """Return what a report of these curves must say of the published ones: other pictures, metrics that they lack."""
     shown = [curve for curve in curves if curve.kind == "published"]
-    notes = []
-    if shown and not is_kodak(pictures):
-        notes.append("published curves are means over the 24 Kodak pictures; this report is of other pictures")
+    pictures = list(pictures)
+    by_set: dict[PictureSet, list[str]] = {}
+    for item in shown:
+        by_set.setdefault(pictures_of(item), []).append(item.name)
+    notes = [
+        f"{'published curves' if len(by_set) == 1 else ', '.join(names)} are means over {known.title}; "
+        "this report is of other pictures"
+        for known, names in by_set.items()
+        if not known.holds(pictures)
+    ]
     lacking = {curve.name: _lacking(curve, metrics) for curve in shown}
     return notes + [f"{name} has no published {' or '.join(missing)}" for name, missing in lacking.items() if missing]
 
