@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import numpy as np
+import torch
 from nic_nn import testing
 from nic_tbtc.tcm.config import TcmConfig
+from nic_tbtc.tcm.model import Tcm
 from torch import Tensor
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -34,3 +36,11 @@ def fill(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
     """Return the values of an entry."""
     scaled = len(shape) > 1 and not any(part in name for part in UNSCALED)
     return testing.entry(name, shape, seed) * (GAIN if scaled else np.float32(1))
+
+
+def small() -> Tcm:
+    """Return the small model with such weights."""
+    model = Tcm(SMALL).eval().requires_grad_(False)
+    for name, parameter in model.named_parameters():
+        parameter.copy_(torch.from_numpy(np.array(fill(name, tuple(parameter.shape), SEED), np.float32)))
+    return model
