@@ -38,9 +38,11 @@ def fill(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
     return testing.entry(name, shape, seed) * (GAIN if scaled else np.float32(1))
 
 
-def small() -> Tcm:
-    """Return the small model with such weights."""
-    model = Tcm(SMALL).eval().requires_grad_(False)
+def small(config: TcmConfig = SMALL) -> Tcm:
+    """Return a small model with such weights, and scales that make symbols of several bits."""
+    model = Tcm(config).eval().requires_grad_(False)
     for name, parameter in model.named_parameters():
         parameter.copy_(torch.from_numpy(np.array(fill(name, tuple(parameter.shape), SEED), np.float32)))
+    for predictor in model.predictors:
+        predictor.scale[-1].bias.add_(2)
     return model

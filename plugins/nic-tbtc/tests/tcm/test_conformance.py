@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from nic_nn.model import LatentModel
 from nic_nn.testing import LatentModelTests
 from nic_tbtc.tcm.model import Tcm
 from nic_tbtc.tcm.recipe import TcmRecipe
-from tcm_reference import SMALL
+from tcm_reference import SMALL, small
 
 
 class TestTcm(LatentModelTests):
@@ -22,3 +23,8 @@ class TestTcm(LatentModelTests):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(TcmRecipe, "build_model", lambda recipe: Tcm(SMALL))
             yield
+
+    @classmethod
+    def random_model(cls, folder: Path) -> LatentModel:
+        """Random weights through which signals do not grow."""
+        return small()

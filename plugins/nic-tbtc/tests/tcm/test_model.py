@@ -1,8 +1,11 @@
 """TCM: the authors' numbers, its sizes, any size of picture, and coding that gives back what was estimated."""
 
+import dataclasses
+
 import pytest
 import torch
 from nic_latent.context import drive
+from nic_latent.geometry import Reach
 from nic_nn.testing import assert_codes_what_it_estimates, assert_reference, filled, picture
 from nic_tbtc.tcm.blocks import MixedBlock, SwinGate
 from nic_tbtc.tcm.config import TcmConfig
@@ -93,6 +96,29 @@ def test_a_gate_sees_two_windows_however_small_the_map():
         changed = x.clone()
         changed[..., -1, -1] = torch.randn(16)
         assert ((gate(changed) - gate(x)).abs() > 1e-7)[0].any(0)[max(height - 8, 0) :, max(width - 8, 0) :].all()
+
+
+def test_deeper_stages_reach_further():
+    assert TcmConfig().reach == Reach(192, local=True)
+    assert TcmConfig(depths=(2, 2, 2, 3, 2, 3)).reach == Reach(256, local=True)
+
+
+@torch.inference_mode()
+def test_the_synthesis_sees_as_far_as_its_reach():
+    config = dataclasses.replace(SMALL, depths=(1, 1, 1, 2, 2, 2))
+    halo, model = config.reach.halo, small(config).double()
+    side = 2 * halo + 3 * 64
+    y_hat = torch.randn(1, 24, side // 16, side // 16, dtype=torch.float64)
+    target = slice(halo + 64, halo + 128)
+    whole = model.g_s(y_hat)[..., target, target]
+
+    def change_beyond(halo):
+        inside = slice((target.start - halo) // 16, (target.stop + halo) // 16)
+        changed = torch.randn_like(y_hat)
+        changed[..., inside, inside] = y_hat[..., inside, inside]
+        return (model.g_s(changed)[..., target, target] - whole).abs().max() / whole.std()
+
+    assert change_beyond(halo) < 1e-12 < change_beyond(halo - 64)
 
 
 @pytest.mark.parametrize(

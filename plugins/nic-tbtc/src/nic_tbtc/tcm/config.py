@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass
 
+from nic_latent.geometry import Reach
+
 from nic_tbtc.config import Size
 
+WINDOW, HYPER_WINDOW = 8, 4
+"""Sides of the windows of attention; those of the context are as large as the transforms'."""
 WIDTHS: dict[Size, int] = {"S": 64, "M": 96, "L": 128}
 """Channels of each half of a mixed block, N in the public implementation and half of the paper's C."""
 
@@ -48,6 +52,18 @@ class TcmConfig:
             raise ValueError(f"{self.attention} channels do not divide into heads of {self.attention_head_width}")
         if self.latent % self.slices:
             raise ValueError(f"{self.latent} channels do not divide into {self.slices} slices")
+
+    @property
+    def reach(self) -> Reach:
+        """What the synthesis sees around what begins and ends at multiples of 64 pixels, where windows end too."""
+        first = -1  # of the positions at 1/2 that the pixels from 0 on are made of
+        for depth in self.depths[:2:-1]:
+            for block in reversed(range(depth)):
+                shift = WINDOW // 2 * (block % 2)
+                in_window = (first - shift) // WINDOW * WINDOW + shift
+                first = min(in_window, first - 2)  # or two convolutions
+            first = (first - 1) // 2 - 1  # a convolution on either side of what doubles the sides
+        return Reach(-(first * 16 // 64) * 64, local=True)
 
     @classmethod
     def of(cls, size: Size = "L") -> "TcmConfig":

@@ -14,11 +14,7 @@ from nic_nn.nets.residual import Down, Up, subpixel
 from torch import nn
 
 from nic_tbtc.tcm.blocks import mixed_stage, squeezed_attention
-from nic_tbtc.tcm.config import TcmConfig
-
-WINDOW, HYPER_WINDOW = 8, 4
-"""Sides of the windows; those of the context are as large as the transforms'."""
-
+from nic_tbtc.tcm.config import HYPER_WINDOW, WINDOW, TcmConfig
 
 Stages = list[list[nn.Module]]
 """The mixed blocks of three scales."""
