@@ -15,7 +15,9 @@ def curve(name: str, rates: list[float], values: list[float], kind: str = "codec
     return Curve(name, kind, tuple(points))
 
 
-@pytest.mark.parametrize(("name", "rate"), [("elic2022", -7.0), ("cca", -13.7), ("tbtc-swint-charm", 0.5)])
+@pytest.mark.parametrize(
+    ("name", "rate"), [("elic2022", -7.0), ("cca", -13.7), ("tbtc-swint-charm", 0.5), ("tcm-l", -11.7)]
+)
 def test_published_figures_against_vtm(name: str, rate: float) -> None:
     found = difference(published.curve(name), published.curve("published:vtm"), "psnr")
     assert found.rate is not None and round(found.rate, 1) == rate
