@@ -42,7 +42,8 @@ class SwinGate(AttentionBlock):
 
     def __init__(self, width: int, heads: int, window: int) -> None:
         super().__init__(width)
-        self.conv_b = nn.Sequential(ToPositions(), SwinStage(width, 2, heads, window), ToPlanes(), *self.conv_b)
+        gate = self.get_submodule("conv_b").children()
+        self.conv_b = nn.Sequential(ToPositions(), SwinStage(width, 2, heads, window), ToPlanes(), *gate)
 
 
 def squeezed_attention(channels: int, width: int, heads: int, window: int) -> nn.Sequential:
