@@ -25,9 +25,12 @@ def analysis(config: TcmConfig, stages: Stages) -> nn.Sequential:
     first, second, third = stages
     width = 2 * config.width
     return nn.Sequential(
-        *[Down(3, width), *first],
-        *[Down(width, width), *second],
-        *[Down(width, width), *third],
+        Down(3, width),
+        *first,
+        Down(width, width),
+        *second,
+        Down(width, width),
+        *third,
         conv(width, config.latent, 3),
     )
 
@@ -37,9 +40,12 @@ def synthesis(config: TcmConfig, stages: Stages) -> nn.Sequential:
     first, second, third = stages
     width = 2 * config.width
     return nn.Sequential(
-        *[Up(config.latent, width), *first],
-        *[Up(width, width), *second],
-        *[Up(width, width), *third],
+        Up(config.latent, width),
+        *first,
+        Up(width, width),
+        *second,
+        Up(width, width),
+        *third,
         subpixel(width, 3),
     )
 
