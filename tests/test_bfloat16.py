@@ -24,6 +24,8 @@ from nic_taco.config import TacoConfig
 from nic_taco.model import Taco
 from nic_tbtc.config import TbtcConfig
 from nic_tbtc.model import Tbtc
+from nic_tbtc.tcm.config import TcmConfig
+from nic_tbtc.tcm.model import Tcm
 from nic_textsketch.config import SketchConfig
 from nic_textsketch.sketches.model import SketchModel
 from skimage import data
@@ -33,6 +35,7 @@ WIDE = 64
 MODELS: dict[str, Callable[[], LatentModel]] = {
     "tbtc-conv-charm": lambda: Tbtc(TbtcConfig("conv", "charm", (WIDE,) * 4, (WIDE,) * 2)),
     "tbtc-swint-charm": lambda: Tbtc(TbtcConfig("swint", "charm", (WIDE,) * 4, (WIDE,) * 2, (2, 1, 1, 1), (1, 1))),
+    "tcm": lambda: Tcm(TcmConfig(WIDE, depths=(1,) * 6)),
     "cca": lambda: Cca(CcaConfig.of(width=WIDE, depth=1)),
     "taco": lambda: Taco(replace(TacoConfig(), width=2 * WIDE)),
     "egic": lambda: Egic(EgicConfig.of(WIDE, orp=True)),

@@ -18,6 +18,8 @@ from nic_taco.config import TacoConfig
 from nic_taco.model import Taco
 from nic_tbtc.config import TbtcConfig
 from nic_tbtc.model import Tbtc
+from nic_tbtc.tcm.config import TcmConfig
+from nic_tbtc.tcm.model import Tcm
 
 pytestmark = pytest.mark.skipif(bool(native.why_not()), reason=native.why_not())
 if not native.why_not():
@@ -25,11 +27,13 @@ if not native.why_not():
     from nic_native import threads as by_threads
 
 SWINT = TbtcConfig("swint", "charm", (16, 32, 32, 64), (32, 32), (1, 1, 1, 1), (2, 1))
+TCM = TcmConfig(16, 24, 16, (1, 1, 2, 2, 1, 1), (8,) * 6, 8, slices=3, attention=16, context=(20, 12))
 MODELS: dict[str, Callable[[], LatentModel]] = {
     "mini": lambda: nic.load("mini").model,
     "cca": lambda: Cca(CcaConfig.of(width=16, depth=1)),
     "taco": lambda: Taco(TacoConfig(width=16, slices=(4, 4, 8), text_width=64, context_widths=(12, 8))),
     "tbtc-swint-charm": lambda: Tbtc(SWINT),
+    "tcm": lambda: Tcm(TCM),
     "egic": lambda: Egic(EgicConfig.of(width=16)),
 }
 

@@ -27,15 +27,19 @@ from nic_taco.config import TacoConfig
 from nic_taco.model import Taco
 from nic_tbtc.config import TbtcConfig
 from nic_tbtc.model import Tbtc
+from nic_tbtc.tcm.config import TcmConfig
+from nic_tbtc.tcm.model import Tcm
 from nic_textsketch.config import SketchConfig
 from nic_textsketch.sketches.model import SketchModel
 from skimage import data
 
 SWINT = TbtcConfig("swint", "charm", (16, 32, 32, 64), (32, 32), (1, 1, 1, 1), (2, 1))
+TCM = TcmConfig(16, 24, 16, (1, 1, 2, 2, 1, 1), (8,) * 6, 8, slices=3, attention=16, context=(20, 12))
 RANDOM: dict[str, Callable[[], LatentModel]] = {
     "tbtc-conv-hyperprior": lambda: Tbtc(TbtcConfig("conv", "hyperprior", (32,) * 4, (32,) * 2)),
     "tbtc-conv-charm": lambda: Tbtc(TbtcConfig("conv", "charm", (32,) * 4, (32,) * 2)),
     "tbtc-swint-charm": lambda: Tbtc(SWINT),
+    "tcm": lambda: Tcm(TCM),
     "cca": lambda: Cca(CcaConfig.of(width=16, depth=1)),
     "taco": lambda: Taco(TacoConfig(width=16, slices=(4, 4, 8), text_width=64, context_widths=(12, 8))),
     "textsketch-ntc": lambda: SketchModel(SketchConfig(16)),

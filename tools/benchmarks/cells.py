@@ -42,7 +42,7 @@ from noise import middle
 SIZES = ((97, 65), (64, 128), (130, 75))
 """Width and height of what is cut from pictures, in turn."""
 MODELS = (
-    *product(TBTC, ("S", "M", "L")),
+    *product((*TBTC, "tcm"), ("S", "M", "L")),
     *((codec, None) for codec in ("cca", "taco", "egic", "textsketch-ntc", "mini")),
 )
 AVX2 = "AVX2 FMA3 F16C AVX"

@@ -26,7 +26,7 @@ from nic_latent.nets import NetTable
 from nic_native.threads import threads
 from nic_nn.model import LatentModel
 
-CODECS = ("mini", "tbtc-conv-charm", "tbtc-swint-charm", "taco", "cca", "egic")
+CODECS = ("mini", "tbtc-conv-charm", "tbtc-swint-charm", "taco", "tcm", "cca", "egic")
 
 
 class Answer:

@@ -23,6 +23,7 @@ CODECS = {
     "tbtc-conv-charm": "ali-zafari/TBTC",
     "tbtc-swint-hyperprior": "ali-zafari/TBTC",
     "tbtc-swint-charm": "ali-zafari/TBTC",
+    "tcm": "jmliu206/LIC_TCM",
     "cca": "LabShuHangGU/CCA",
     "taco": "effl-lab/TACO",
 }
@@ -43,6 +44,8 @@ def reference(codec: str, checkout: Path) -> Any:
         sizes = zoo.cfgs[name]["M"]
         kind = zoo.model_architectures[name]
         model = kind(**sizes) if isinstance(sizes, dict) else kind(*sizes)
+    elif codec == "tcm":
+        model = importlib.import_module("models").TCM()
     elif codec == "cca":
         model = importlib.import_module("models").LICAutoencoder(prop_slices=CCA_SLICES)
     else:

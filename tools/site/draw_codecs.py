@@ -163,6 +163,14 @@ DRAWINGS = {
         ("none (hyperprior), or ChARM: slices of 32 channels,", "each predicted from the earlier ones"),
         order="slices",
     ),
+    "tcm": latent_codec(
+        "TCM",
+        ("residual blocks of stride 2; mixed", "blocks: 3x3 convolutions beside Swin"),
+        ("the mirror, with pixel shuffles",),
+        (("a residual block, mixed blocks",), ("the mirror, for scale and mean",)),
+        ("5 slices of 64 channels; attention gated by Swin blocks, then", "mean, scale and rounding error of each"),
+        order="slices",
+    ),
     "cca": latent_codec(
         "CCA",
         ("5x5 convolutions, 3 bottlenecks and", "4 NAF blocks: 192, 224, 256 channels"),

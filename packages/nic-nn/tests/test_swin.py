@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from nic_nn.nets import swin
 from nic_nn.nets.swin import NormedPatchSplitting, PatchMerging, PatchSplitting, SwinBlock, SwinStage
+from torch import nn
 
 SIZES = [(1, 1), (1, 9), (3, 5), (8, 8), (9, 16), (13, 17), (16, 24), (21, 8)]
 
@@ -149,3 +150,29 @@ def test_position_biases_start_at_zero():
     """As in the published models' code."""
     stage = SwinStage(16, 2, 4, 4)
     assert not any(block.attention.bias.any() for block in stage.modules() if isinstance(block, SwinBlock))
+
+
+class EverySecond(nn.Module):
+    """Leaves out the first of two pictures and doubles what is kept, as timm's DropPath at rate 0.5 may."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        assert len(x) == 2
+        return x * torch.tensor([0.0, 2.0], dtype=x.dtype)[:, None, None]
+
+
+@pytest.mark.parametrize("size", [(8, 8), (13, 17)])
+def test_whole_pictures_are_left_out_in_training_alone(size):
+    block = SwinBlock(16, 4, 8, 4, drop_path=EverySecond()).double()
+    x = torch.randn(2, *size, 16, dtype=torch.float64)
+    with torch.no_grad():
+        y = block(x)
+        assert torch.equal(y[0], x[0])
+        assert not torch.allclose(y[1], x[1])
+        plain = block.eval()(x)
+        block.drop_path = None
+        assert torch.equal(block.train()(x), plain)
+        block.attention.proj.weight.mul_(2)
+        block.attention.proj.bias.mul_(2)
+        block.mlp[2].weight.mul_(2)
+        block.mlp[2].bias.mul_(2)
+        assert torch.allclose(block(x)[1], y[1], atol=1e-12)

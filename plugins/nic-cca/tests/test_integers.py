@@ -2,19 +2,20 @@
 
 import numpy as np
 import pytest
-from nic_cca.blocks import ChannelNorm, NafBlock, NafTransform, SimpleGate
+from nic_cca.blocks import NafBlock, NafTransform, SimpleGate
 from nic_cca.config import CcaConfig
-from nic_cca.model import HyperSynthesis
+from nic_cca.model import hyper_synthesis
+from nic_nn.nets.timm_parts import LayerNorm2d
 from nic_nn.testing import filled, integer_error
 
 CONFIG = CcaConfig.of(width=16, depth=1)
 
 NETS = {
     "gate": (SimpleGate, 16),
-    "norm": (lambda: ChannelNorm(16), 16),
+    "norm": (lambda: LayerNorm2d(16), 16),
     "block": (lambda: NafBlock(16), 16),
     "transform": (lambda: NafTransform(24, 16, 2), 24),
-    "hyper-synthesis": (lambda: HyperSynthesis(CONFIG), CONFIG.hyper),
+    "hyper-synthesis": (lambda: hyper_synthesis(CONFIG), CONFIG.hyper),
 }
 
 

@@ -7,7 +7,11 @@ from nic_nn.testing import assert_layout, assert_round_trip, filled
 from nic_tbtc.config import TbtcConfig, context_of, transform_of
 from nic_tbtc.importer import export_checkpoint, import_checkpoint, importer
 from nic_tbtc.model import Tbtc
+from nic_tbtc.tcm import importer as tcm_importer
+from nic_tbtc.tcm.config import TcmConfig
+from nic_tbtc.tcm.model import Tcm
 from tbtc_reference import CODECS, GOLDEN
+from tcm_reference import SMALL
 
 
 def small(codec: str) -> Tbtc:
@@ -19,6 +23,16 @@ def small(codec: str) -> Tbtc:
 @pytest.mark.parametrize("codec", CODECS)
 def test_names_and_shapes_are_the_public_ones(codec):
     assert_layout(importer(codec).entries(Tbtc(TbtcConfig.of(codec))), GOLDEN / f"{codec}.manifest.json")
+
+
+def test_names_and_shapes_of_tcm_are_the_public_ones():
+    entries = tcm_importer.import_checkpoint.entries(Tcm(TcmConfig.of("S")))
+    assert_layout(entries, GOLDEN / "tcm.manifest.json")
+
+
+def test_weights_of_tcm_go_back_and_forth(tmp_path):
+    made = tcm_importer.import_checkpoint, tcm_importer.export_checkpoint
+    assert_round_trip("tcm", filled(Tcm(SMALL)), made[1], made[0], tmp_path)
 
 
 @pytest.mark.parametrize("codec", CODECS)

@@ -16,7 +16,9 @@ def curve(name: str, rates: list[float], values: list[float], kind: str = "codec
     return Curve(name, kind, tuple(points))
 
 
-@pytest.mark.parametrize(("name", "rate"), [("elic2022", -7.0), ("cca", -13.7), ("tbtc-swint-charm", 0.5)])
+@pytest.mark.parametrize(
+    ("name", "rate"), [("elic2022", -7.0), ("cca", -13.7), ("tbtc-swint-charm", 0.5), ("tcm-l", -11.7)]
+)
 def test_published_figures_against_vtm(name: str, rate: float) -> None:
     found = difference(published.curve(name), published.curve("published:vtm"), "psnr")
     assert found.rate is not None and round(found.rate, 1) == rate
@@ -113,7 +115,7 @@ def test_ms_ssim_in_decibels() -> None:
 
 
 def test_all_published_curves_rise_and_say_where_they_are_from() -> None:
-    assert len(published.names()) == 21
+    assert len(published.names()) == 30
     for name in published.names():
         found = published.curve(name)
         assert found.kind == "published" and found.source
@@ -152,3 +154,25 @@ def test_is_kodak() -> None:
     assert published.is_kodak([Original(name, 768, 512) for name in names])
     assert not published.is_kodak([Original(name, 768, 512) for name in names[:23]])
     assert not published.is_kodak([Original(name, 384, 256) for name in names])
+
+
+CLIC = [Original(f"{name}.png", 2048, 1365) for name in ("alberto-montalesi-176097", *map(str, range(39)), "zugr-108")]
+TECNICK = [Original(f"{i}.png", 1200, 1200) for i in range(100)]
+
+
+@pytest.mark.parametrize(("name", "pictures"), [("tcm-l-clic", CLIC), ("tcm-s-tecnick", TECNICK)])
+def test_curves_of_other_pictures_are_compared_on_these(name: str, pictures: list[Original]) -> None:
+    paper = published.curve(name)
+    point = Point("1", 1, 0.5, {"psnr": 30.0}, tuple(Measurement(p.name, 1, 1.0, {}, 0, 0, 0) for p in pictures))
+    ours, fewer = Curve("ours", "codec", (point,)), pictures[1:]
+    title = published.set_of(paper).title
+    assert title in paper.description
+    assert doubt(ours, paper, pictures) == doubt(paper, ours, pictures) == ""
+    assert published.remarks([ours, paper], pictures, ["psnr"]) == []
+    assert doubt(ours, paper, fewer) == f"published for {title}, measured on others"
+    assert doubt(paper, published.curve("tcm-m"), pictures) == "published for other pictures"
+    notes = published.remarks([paper, published.curve("vtm")], fewer, ["psnr"])
+    assert notes == [
+        f"published:{name} are means over {title}; this report is of other pictures",
+        "published:vtm are means over the 24 Kodak pictures; this report is of other pictures",
+    ]

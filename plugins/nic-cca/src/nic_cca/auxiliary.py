@@ -2,13 +2,13 @@
 
 import torch
 from nic_latent.context import drive, slices_of
+from nic_latent.lrp import LrpOrder
 from nic_nn.entropy.latent import Estimate, Noise, full_precision, nets_of
 from nic_nn.entropy.priors import FactorizedPrior, GaussianPrior
 from torch import Tensor, nn
 
 from nic_cca.config import CcaConfig
-from nic_cca.model import SlicePredictor
-from nic_cca.order import CcaOrder
+from nic_cca.model import predictor
 
 
 class AuxiliaryEntropyModel(nn.Module):
@@ -22,9 +22,9 @@ class AuxiliaryEntropyModel(nn.Module):
         super().__init__()
         slices = slices_of(config.slices)
         last_seen = len(slices) - 2
-        self.order = CcaOrder(config.slices, lag=1, residuals=last_seen)
+        self.order = LrpOrder(config.slices, lag=1, residuals=last_seen)
         self.predictors = nn.ModuleList(
-            SlicePredictor(config, slices[max(i - 1, 0)].start, channels.stop - channels.start, residual=i < last_seen)
+            predictor(config, slices[max(i - 1, 0)].start, channels.stop - channels.start, residual=i < last_seen)
             for i, channels in enumerate(slices)
         )
         self.entropy_bottleneck = FactorizedPrior(sum(config.slices))

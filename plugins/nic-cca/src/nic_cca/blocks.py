@@ -3,18 +3,8 @@
 import torch
 from nic_nn.nets.layers import Pointwise
 from nic_nn.nets.strips import by_rows
+from nic_nn.nets.timm_parts import LayerNorm2d
 from torch import Tensor, nn
-
-
-class ChannelNorm(nn.LayerNorm):
-    """Layer normalisation over the channels of each position."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__(channels, eps=1e-6)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Keep the shape."""
-        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
 class SimpleGate(nn.Module):
@@ -34,13 +24,13 @@ class NafBlock(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.norm1 = ChannelNorm(channels)
+        self.norm1 = LayerNorm2d(channels)
         self.expand = Pointwise(channels, 2 * channels)
         self.depthwise = nn.Conv2d(2 * channels, 2 * channels, 3, padding=1, groups=2 * channels)
         self.gate = SimpleGate()
         self.attention = nn.Sequential(nn.AdaptiveAvgPool2d(1), Pointwise(channels, channels))
         self.project = Pointwise(channels, channels)
-        self.norm2 = ChannelNorm(channels)
+        self.norm2 = LayerNorm2d(channels)
         self.feed_forward = nn.Sequential(
             Pointwise(channels, 2 * channels), SimpleGate(), Pointwise(channels, channels)
         )

@@ -5,9 +5,9 @@ from typing import Any
 from nic_latent.config import from_json
 from nic_latent.context import Order
 from nic_latent.graph_codec import GraphCodec
+from nic_latent.lrp import LrpOrder
 
 from nic_cca.config import CcaConfig
-from nic_cca.order import CcaOrder
 
 
 class CcaGraphs(GraphCodec):
@@ -16,4 +16,4 @@ class CcaGraphs(GraphCodec):
     def coding(self, config: dict[str, Any]) -> tuple[Order, int]:
         """Return how y is coded, and its channels."""
         slices = from_json(CcaConfig, config).slices
-        return CcaOrder(slices), sum(slices)
+        return LrpOrder(slices), sum(slices)

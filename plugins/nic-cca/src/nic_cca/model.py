@@ -2,19 +2,16 @@
 
 from itertools import pairwise
 
-import numpy as np
 import torch
 from nic_latent.context import slices_of
-from nic_nn.entropy.latent import full_precision
-from nic_nn.integers.draft import Draft
-from nic_nn.integers.forms import curved, sequence
+from nic_latent.lrp import LrpOrder
+from nic_nn.lrp import HyperSynthesis, SlicePredictor
 from nic_nn.model import LatentModel
-from nic_nn.nets.layers import ResidualBottleneck, ToPixels, conv, conv_chain, deconv, interleave
-from torch import Tensor, nn
+from nic_nn.nets.layers import ResidualBottleneck, ToPixels, conv, deconv, interleave
+from torch import nn
 
 from nic_cca.blocks import NafBlock, NafTransform
 from nic_cca.config import CcaConfig
-from nic_cca.order import CcaOrder
 
 
 def stage(config: CcaConfig, scale: int) -> list[nn.Module]:
@@ -46,55 +43,25 @@ def hyper_analysis(config: CcaConfig) -> nn.Sequential:
     )
 
 
-class HyperSynthesis(nn.Module):
-    """h_s: one synthesis for scales and one for means; z_hat to 2M channels, scales first."""
+def hyper_synthesis(config: CcaConfig) -> HyperSynthesis:
+    """h_s: transposed convolutions with GELU between, for scales and for means."""
+    width, latent = config.widths[-1], sum(config.slices)
 
-    def __init__(self, config: CcaConfig) -> None:
-        super().__init__()
-        self.scale, self.mean = self._branch(config), self._branch(config)
-
-    def _branch(self, config: CcaConfig) -> nn.Sequential:
-        width, latent = config.widths[-1], sum(config.slices)
+    def branch() -> nn.Sequential:
         return nn.Sequential(
             deconv(config.hyper, width), nn.GELU(), deconv(width, width), nn.GELU(), deconv(width, latent, 3, 1)
         )
 
-    def forward(self, z_hat: Tensor) -> Tensor:
-        """Return what the context reads."""
-        return torch.cat([self.scale(z_hat), self.mean(z_hat)], 1)
+    return HyperSynthesis(branch(), branch())
 
 
-class RoundingError(nn.Sequential):
-    """A chain of layers to what was lost in rounding, -0.5 to 0.5 (Minnen and Singh, ICIP 2020, section 3.2)."""
+def predictor(config: CcaConfig, seen: int, size: int, residual: bool = True) -> SlicePredictor:
+    """Return the nets of one slice; seen: channels of the earlier slices that it sees."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Keep the sides."""
-        return 0.5 * torch.tanh(full_precision(super().forward(x)))
+    def features(channels: int) -> NafTransform:
+        return NafTransform(channels, config.context, config.context_blocks)
 
-    def integer_form(self, build: Draft, inputs: tuple[int, ...], name: str) -> int:
-        """See `nic_nn.integers.builder`."""
-        bound = curved(build, sequence(build, self, inputs, name), "tanh")
-        return build.affine(bound, np.full(build.values[bound].values.shape[-1], 0.5))
-
-
-class SlicePredictor(nn.Module):
-    """The nets that predict one slice of y from the hyper-synthesis and earlier slices.
-
-    seen: channels of the earlier slices that it sees; size: of the slice.
-    residual: whether it also predicts the rounding error of the slice.
-    """
-
-    def __init__(self, config: CcaConfig, seen: int, size: int, residual: bool = True) -> None:
-        super().__init__()
-        inputs = sum(config.slices) + seen
-
-        def reduce(channels: int) -> nn.Sequential:
-            return conv_chain((channels, *config.reduction, size), 3, nn.GELU)
-
-        self.mean_features = NafTransform(inputs, config.context, config.context_blocks)
-        self.scale_features = NafTransform(inputs, config.context, config.context_blocks)
-        self.mean, self.scale = reduce(inputs), reduce(inputs)
-        self.residual = RoundingError(*reduce(inputs + size)) if residual else None
+    return SlicePredictor(sum(config.slices) + seen, size, features, config.reduction, residual)
 
 
 class Cca(LatentModel):
@@ -104,10 +71,8 @@ class Cca(LatentModel):
         super().__init__((sum(config.slices), config.hyper))
         self.config = config
         self.g_a, self.g_s = analysis(config), synthesis(config)
-        self.h_a, self.h_s = hyper_analysis(config), HyperSynthesis(config)
-        self.order = CcaOrder(config.slices)
-        self.predictors = nn.ModuleList(
-            SlicePredictor(config, s.start, s.stop - s.start) for s in slices_of(config.slices)
-        )
+        self.h_a, self.h_s = hyper_analysis(config), hyper_synthesis(config)
+        self.order = LrpOrder(config.slices)
+        self.predictors = nn.ModuleList(predictor(config, s.start, s.stop - s.start) for s in slices_of(config.slices))
         # Faster, and with the weights so no input's format can make encoder and decoder run different kernels.
         self.to(memory_format=torch.channels_last)

@@ -1,1 +1,1 @@
-"""Transformer-based transform coding (Zhu, Yang and Cohen, ICLR 2022): four models in three sizes."""
+"""Transformer-based transform coding (Zhu, Yang and Cohen, ICLR 2022): four models in three sizes. `tcm` is a fifth."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from nic_core.hooks import hookimpl
 from nic_core.spec import CheckpointSpec, CodecSpec, ImporterSpec, RecipeSpec
 
-from nic_tbtc import tcm_checkpoints
+from nic_tbtc.tcm import published
 
 api_version = "1.1"
 
@@ -23,19 +23,22 @@ CHECKPOINTS = {
     "tbtc-swint-charm": "1i7Q1S74b2f2kar76dVSPRH2C-Nu0p6ou",
 }
 """Files on Google Drive, size M, lambda 0.01."""
+TCM = "Liu, Sun, Katto: Learned Image Compression with Mixed Transformer-CNN Architectures, CVPR 2023"
 
 
 @hookimpl
 def nic_codecs() -> Iterator[CodecSpec]:
-    """The four models."""
+    """The four models, and TCM."""
     for codec, summary in CODECS.items():
         graphs = "" if "-swint-" in codec else "nic_tbtc.graphs:TbtcGraphs"
         yield CodecSpec(codec, "nic_tbtc.codec:TbtcCodec", summary, PAPER, graphs=graphs)
+    summary = "Convolutions beside Swin transformers, five slices with Swin attention."
+    yield CodecSpec("tcm", "nic_tbtc.tcm.codec:TcmCodec", summary, TCM)
 
 
 @hookimpl
 def nic_importers() -> Iterator[ImporterSpec]:
-    """The reader of the published checkpoints."""
+    """The readers of the published checkpoints."""
     for codec in CODECS:
         yield ImporterSpec(
             codec,
@@ -43,6 +46,12 @@ def nic_importers() -> Iterator[ImporterSpec]:
             "Checkpoints of the public PyTorch implementation (ali-zafari/TBTC), any size.",
             exporter="nic_tbtc.importer:export_checkpoint",
         )
+    yield ImporterSpec(
+        "tcm",
+        "nic_tbtc.tcm.importer:import_checkpoint",
+        "Checkpoints of the public PyTorch implementation (jmliu206/LIC_TCM), any size.",
+        exporter="nic_tbtc.tcm.importer:export_checkpoint",
+    )
 
 
 @hookimpl
@@ -56,12 +65,12 @@ def nic_checkpoints() -> Iterator[CheckpointSpec]:
             0.01,
             page="https://github.com/ali-zafari/TBTC",
         )
-    yield from tcm_checkpoints.checkpoints()
+    yield from published.checkpoints()
 
 
 @hookimpl
 def nic_recipes() -> Iterator[RecipeSpec]:
-    """The paper's training, for each model."""
+    """The papers' training, for each model."""
     for codec in CODECS:
         yield RecipeSpec(
             name=codec,
@@ -69,3 +78,9 @@ def nic_recipes() -> Iterator[RecipeSpec]:
             target="nic_tbtc.recipe:TbtcRecipe",
             summary="As published: crops not mirrored, gradients clipped at 10.",
         )
+    yield RecipeSpec(
+        name="tcm",
+        codec="tcm",
+        target="nic_tbtc.tcm.recipe:TcmRecipe",
+        summary="As published: crops not mirrored, gradients clipped at 1.",
+    )

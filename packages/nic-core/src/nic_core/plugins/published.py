@@ -12,6 +12,7 @@ DISTRIBUTIONS = {
     "tbtc-conv-hyperprior": "nic-tbtc",
     "tbtc-swint-charm": "nic-tbtc",
     "tbtc-swint-hyperprior": "nic-tbtc",
+    "tcm": "nic-tbtc",
     "textsketch-ntc": "nic-textsketch",
     "textsketch-pic": "nic-textsketch",
     "textsketch-pics": "nic-textsketch",

@@ -124,13 +124,21 @@ class SwinBlock(nn.Module):
 
     shift: how far the windows are moved right and down, 0 to window - 1. mlp_ratio: width of the hidden layer / width.
     scale: see `WindowAttention`.
+    drop_path: what leaves out each of the two sums for some pictures in training, such as timm's `DropPath`.
     """
 
     def __init__(
-        self, width: int, heads: int, window: int, shift: int = 0, scale: float | None = None, mlp_ratio: float = 4.0
+        self,
+        width: int,
+        heads: int,
+        window: int,
+        shift: int = 0,
+        scale: float | None = None,
+        mlp_ratio: float = 4.0,
+        drop_path: nn.Module | None = None,
     ) -> None:
         super().__init__()
-        self.window, self.shift = window, shift
+        self.window, self.shift, self.drop_path = window, shift, drop_path
         hidden = int(mlp_ratio * width)
         self.norm1 = nn.LayerNorm(width)
         self.attention = WindowAttention(width, heads, window, scale)
@@ -143,6 +151,7 @@ class SwinBlock(nn.Module):
         if height % self.window or width % self.window:
             x = F.pad(x, (0, 0, 0, -width % self.window, 0, -height % self.window))
         position_bias = self.attention.position_bias()
+        kept = self._kept(x)
         # Windows see nothing of each other, so a copy that nobody else has takes its own results.
         y = x if x is not given and not torch.is_grad_enabled() else torch.empty_like(x)
 
@@ -150,7 +159,7 @@ class SwinBlock(nn.Module):
             rows, columns, bias = part
             down, right = places(rows, self.shift, x.shape[1]), places(columns, self.shift, x.shape[2])
             strip = joined([joined([x[:, row, column] for column in right], 2) for row in down], 1)
-            for row, line in zip(down, self._attend(strip, bias).split(lengths(down), 1), strict=True):
+            for row, line in zip(down, self._attend(strip, bias, kept).split(lengths(down), 1), strict=True):
                 for column, piece in zip(right, line.split(lengths(right), 2), strict=True):
                     y[:, row, column] = piece
 
@@ -161,15 +170,27 @@ class SwinBlock(nn.Module):
         each(run, parts, x)
         return y[:, :height, :width]
 
-    def _attend(self, x: Tensor, bias: Tensor) -> Tensor:
-        """Run the block on windows that share a bias; x: (N, rows, columns, C), whole windows."""
+    def _kept(self, x: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Return by what to multiply both sums of each picture, (N, 1, 1): 0 where it is left out; None for by 1."""
+        if self.drop_path is None or not self.training:
+            return None
+        attention, mlp = (self.drop_path(x.new_ones(len(x), 1, 1)) for _ in range(2))
+        return attention, mlp
+
+    def _attend(self, x: Tensor, bias: Tensor, kept: tuple[Tensor, Tensor] | None = None) -> Tensor:
+        """Run the block on windows that share a bias; x: (N, rows, columns, C), whole windows; kept: see `_kept`."""
         n, height, width, channels = x.shape
         side = self.window
         x = x.unflatten(1, (-1, side)).unflatten(3, (-1, side)).transpose(2, 3)
         shape = x.shape
         x = x.reshape(-1, side * side, channels)
-        x = x + self.attention(self.norm1(x), bias)
-        x = x + self.mlp(self.norm2(x))
+        if kept is None:
+            x = x + self.attention(self.norm1(x), bias)
+            x = x + self.mlp(self.norm2(x))
+        else:
+            attention, mlp = (factor.repeat_interleave(len(x) // n, 0) for factor in kept)
+            x = x + attention * self.attention(self.norm1(x), bias)
+            x = x + mlp * self.mlp(self.norm2(x))
         return x.view(shape).transpose(2, 3).reshape(n, height, width, channels)
 
     def _strips(self, rows: slice, columns: slice, x: Tensor) -> list[slice]:

@@ -7,9 +7,9 @@ As in Text + Sketch and CompressAI's `cheng2020-attn`, each latent has one Gauss
 from nic_latent.context import Context
 from nic_nn.entropy.latent import nets_of
 from nic_nn.model import LatentModel
-from nic_nn.nets.compressai_parts import AttentionBlock, ResidualBlock, ResidualBlockUpsample, ResidualBlockWithStride
-from nic_nn.nets.gdn import GDN
+from nic_nn.nets.compressai_parts import AttentionBlock, ResidualBlock
 from nic_nn.nets.layers import conv
+from nic_nn.nets.residual import Down, Up, subpixel
 from nic_nn.raster import RasterScan
 from torch import Tensor, nn
 
@@ -24,27 +24,6 @@ def to_gray(x: Tensor) -> Tensor:
     if x.shape[1] == 1:
         return x
     return (x * x.new_tensor(LUMA)[:, None, None]).sum(1, keepdim=True)
-
-
-class Down(ResidualBlockWithStride):
-    """A residual block that halves the sides."""
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__(inputs, outputs, stride=2)
-        self.gdn = GDN(outputs)
-
-
-class Up(ResidualBlockUpsample):
-    """A residual block that doubles the sides."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__(channels, channels, 2)
-        self.igdn = GDN(channels, inverse=True)
-
-
-def subpixel(inputs: int, outputs: int) -> nn.Sequential:
-    """Return a 3x3 convolution that doubles the sides."""
-    return nn.Sequential(conv(inputs, 4 * outputs, 3, 1), nn.PixelShuffle(2))
 
 
 class Analysis(nn.Sequential):
@@ -66,9 +45,9 @@ class Analysis(nn.Sequential):
 def synthesis(width: int) -> nn.Sequential:
     """g_s: y_hat to x_hat."""
     return nn.Sequential(
-        *[AttentionBlock(width), ResidualBlock(width, width), Up(width)],
-        *[ResidualBlock(width, width), Up(width)],
-        *[AttentionBlock(width), ResidualBlock(width, width), Up(width)],
+        *[AttentionBlock(width), ResidualBlock(width, width), Up(width, width)],
+        *[ResidualBlock(width, width), Up(width, width)],
+        *[AttentionBlock(width), ResidualBlock(width, width), Up(width, width)],
         *[ResidualBlock(width, width), subpixel(width, 1)],
     )
 

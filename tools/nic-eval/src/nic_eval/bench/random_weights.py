@@ -9,6 +9,7 @@ from typing import Any
 
 from nic_core import plugins
 from nic_core.errors import BadOption, NicError
+from nic_core.plugins.published import DISTRIBUTIONS
 from nic_core.spec import resolve
 from nic_core.weights import WeightsInfo
 
@@ -39,7 +40,8 @@ def random_model(codec: str, size: str | None = None) -> Any:
         import torch
         from nic_nn.weights.random_weights import filled
     except ImportError as error:
-        raise NicError(f"random weights are made by torch: pip install nic-{codec.partition('-')[0]}") from error
+        brings = DISTRIBUTIONS.get(codec, "nic-nn")
+        raise NicError(f"random weights are made by torch: pip install {brings}") from error
     torch.manual_seed(0)
     return filled(recipe_of(codec, size).build().model.eval())
 

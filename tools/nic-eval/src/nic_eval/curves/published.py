@@ -12,12 +12,11 @@ from typing import Any
 
 from nic_core.errors import BadOption
 
+from nic_eval.curves.picture_sets import KODAK, SETS, PictureSet
 from nic_eval.results import Curve, Original, Point
 
 PREFIX = "published:"
 """What the names of published curves begin with in a report."""
-
-KODAK = frozenset(f"kodim{number:02}" for number in range(1, 25))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The order in which y is coded: uneven slices, each with its rounding error predicted (section 3.3)."""
+"""Slices with latent residual prediction (Minnen and Singh, ICIP 2020, section 3.2): CCA's order and TCM's."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,8 +7,11 @@ from nic_latent.context import Context, Nets, Params, Value, slices_of, within
 
 
 @dataclass(frozen=True)
-class CcaOrder:
+class LrpOrder:
     """Slice after slice; each sees the hyper-synthesis, scales first, and slices before it.
+
+    Of a decoded slice its rounding error is predicted and added, before later slices and the synthesis see it. The nets
+    of slice i are in the model's "predictors.i", a `nic_nn.lrp.SlicePredictor`.
 
     sizes: channels of each slice. lag: how many slices just before it a slice does not see.
     residuals: of how many slices, from the first, the rounding error is predicted; None for all.

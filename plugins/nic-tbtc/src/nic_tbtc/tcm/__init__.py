@@ -1,0 +1,1 @@
+"""TCM, mixed Transformer-CNN architectures (Liu, Sun and Katto, CVPR 2023)."""
