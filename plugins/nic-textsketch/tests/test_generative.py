@@ -312,6 +312,7 @@ def test_damaged_files_are_refused(codec, generators, photo):
         ({"tokens": 74, "text": None}, BadOption, "with ', high quality' a prompt has at most 72 tokens"),
         ({"annotator": "pencil"}, BadOption, "no ControlNet for sketches by pencil; those it has"),
         ({"annotator": "depth"}, BadOption, "no ControlNet for sketches by depth; those it has: canny, hed"),
+        ({"text": None, "target_text": "word " * 76}, BadOption, "shorten it"),
         ({"hands": True}, BadOption, "--hands is for the annotator openpose, not for canny"),
         ({"sketch_codec": "labels"}, BadOption, "labels code what the annotator segmentation draws"),
         ({"sketch_codec": "textsketch-pic"}, BadOption, "textsketch-pic codes no sketches"),

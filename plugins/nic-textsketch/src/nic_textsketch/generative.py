@@ -62,10 +62,10 @@ class PicCodec(PixelCodec):
     def _compress(self, pixels: np.ndarray, options: dict[str, Any]) -> Coded:
         size = working_size(pixels.shape[1], pixels.shape[0], self.config.size)
         original = resized(Picture(pixels).to_8_bit().to_pil().convert("RGB"), size)
-        text, count, seed = options["text"], options["candidates"], options["seed"]
-        if text is not None and options["target_text"] is not None:
+        text, wanted, count, seed = (options[key] for key in ("text", "target_text", "candidates", "seed"))
+        if text is not None and wanted is not None:
             raise BadOption("give --text, which is the prompt, or --target-text, for which one is found; not both")
-        ids = None if text is None else prompts.tokens(text)
+        ids, sought = (None if given is None else prompts.tokens(given) for given in (text, wanted))
         progress.keep(".original.png", lambda: as_png(original))
         generator = self._generator(self._controlnet(options), options)
         sketch = self._sketch(original, options)
@@ -76,7 +76,7 @@ class PicCodec(PixelCodec):
             raise BadOption(f"with {self.config.suffix!r} a prompt has at most {generator.room} tokens: give fewer")
         clip = self._clip(options) if options["select"] == "clip" else None
         selection = Selection(options["select"], original, clip, self.torch_device)
-        ids = ids or self._inverted(original, options)
+        ids = ids or self._inverted(original if sought is None else sought, options)
         prompt = prompts.text(ids)
 
         condition = conditioning(sketch.decoded) if sketch else None
@@ -113,9 +113,9 @@ class PicCodec(PixelCodec):
             ".rates.csv": rates.encode(),
         }
 
-    def _inverted(self, original: Image.Image, options: dict[str, Any]) -> tuple[int, ...]:
-        """Return the ids of a prompt for a picture, or for the text that is given in its place."""
-        clip, wanted = self._clip(options), options["target_text"]
+    def _inverted(self, sought: Image.Image | tuple[int, ...], options: dict[str, Any]) -> tuple[int, ...]:
+        """Return the ids of a prompt for a picture, or for the text of other ids."""
+        clip = self._clip(options)
         settings = Inversion(
             tokens=options["tokens"],
             iterations=options["iterations"],
@@ -123,11 +123,11 @@ class PicCodec(PixelCodec):
             weight_decay=options["weight_decay"],
             starts=options["prompt_bs"],
         )
-        if wanted is None:
-            targets, sought = clip.image_features([original]), original.tobytes()
+        if isinstance(sought, Image.Image):
+            targets, key = clip.image_features([sought]), sought.tobytes()
         else:
-            targets, sought = clip.prompt_features(prompts.tokens(wanted)), wanted.encode()
-        return invert(clip, targets, settings, state_path(clip, settings, sought))[0].ids
+            targets, key = clip.prompt_features(sought), repr(sought).encode()
+        return invert(clip, targets, settings, state_path(clip, settings, key))[0].ids
 
     def _clip(self, options: dict[str, Any]) -> Clip:
         return load_clip(options["clip"] or CLIP.name, _models(options), self.torch_device)
