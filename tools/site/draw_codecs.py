@@ -196,8 +196,8 @@ DRAWINGS = {
     ),
     "textsketch": Drawing(
         "Text + Sketch. Encoder: inversion finds a prompt of CLIP tokens, or a text is given; an annotator draws a "
-        "sketch, which a latent codec codes, or classes, which are coded as labels. Decoder: Stable Diffusion with a ControlNet paints candidates; the file "
-        "says which one is meant.",
+        "sketch, which a latent codec codes, or classes, which are coded as labels. Decoder: Stable Diffusion with a "
+        "ControlNet paints candidates; the file says which one is meant.",
         (
             Box("picture", (15, 115, 80, 60)),
             Box("inversion with CLIP", (140, 40, 190, 60), ("16 tokens; or a text of yours",), "float"),
