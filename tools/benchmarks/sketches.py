@@ -28,7 +28,10 @@ from rich.table import Table
 def likeness(a: Image.Image, b: Image.Image) -> float:
     """Return the MS-SSIM of two pictures, gray where one of them is."""
     mode = "RGB" if a.mode == b.mode == "RGB" else "L"
-    x, y = (torch.from_numpy(np.atleast_3d(image.convert(mode))).permute(2, 0, 1)[None].float() for image in (a, b))
+    x, y = (
+        torch.from_numpy(np.atleast_3d(np.array(image.convert(mode)))).permute(2, 0, 1)[None].float()
+        for image in (a, b)
+    )
     return ms_ssim(x, y, data_range=255).item()
 
 

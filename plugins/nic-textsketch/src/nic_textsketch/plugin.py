@@ -37,10 +37,10 @@ ENCODING = (
     CLIP,
 )
 DRAWING = (
-    Option("canny-low", int, None, "Canny: the gradient down to which edges go on. [annotator's own: 100]", minimum=0),
-    Option("canny-high", int, None, "Canny: the gradient from which edges begin. [annotator's own: 200]", minimum=0),
-    Option("mlsd-score", float, None, "MLSD: the least score of a line. [annotator's own: 0.1]", minimum=0, maximum=1),
-    Option("mlsd-distance", float, None, "MLSD: the least length of a line. [annotator's own: 0.1]", minimum=0),
+    Option("canny-low", int, None, "Canny: the gradient down to which edges go on; 100 unless told.", minimum=0),
+    Option("canny-high", int, None, "Canny: the gradient from which edges begin; 200 unless told.", minimum=0),
+    Option("mlsd-score", float, None, "MLSD: the least score of a line; 0.1 unless told.", minimum=0, maximum=1),
+    Option("mlsd-distance", float, None, "MLSD: the least length of a line; 0.1 unless told.", minimum=0),
     Option("hands", bool, None, "OpenPose: draw hands too."),
 )
 SKETCHING = (
@@ -51,7 +51,7 @@ SKETCHING = (
         "sketch-codec",
         str,
         "",
-        "What codes the sketch: ID[@WEIGHTS][:KEY=VALUE,...], or labels. [textsketch-ntc; labels for segmentation]",
+        "What codes the sketch: ID[@WEIGHTS][:KEY=VALUE,...], or labels; textsketch-ntc unless told, labels for segmentation.",
     ),
 )
 SKETCH_WEIGHTS = "Weights of the sketch codec, as with --weights; by default the installed ones."

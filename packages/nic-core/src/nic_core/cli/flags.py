@@ -94,15 +94,17 @@ def explanations(spec: CodecSpec, when: When) -> list[tuple[str, str]]:
 def with_options(options: Sequence[Option]) -> Callable[[Any], Any]:
     """Return what adds flags of options to a verb, which gets their values by key, checked; the defaults of others."""
 
-    def taken(option: Option) -> Callable[[click.Context, click.Parameter, Any], Any]:
-        return lambda ctx, param, value: option.default if value is None else option.parse(value)
-
-    return together(
-        *(
-            click.option(_form(option), option.key, default=None, help=_explained(option), callback=taken(option))
-            for option in options
+    def flag(option: Option) -> Callable[[Any], Any]:
+        return click.option(
+            _form(option),
+            option.key,
+            default=None,
+            metavar=None if option.type is bool else option.type.__name__.upper(),
+            help=_explained(option),
+            callback=lambda ctx, param, value: option.default if value is None else option.parse(value),
         )
-    )
+
+    return together(*map(flag, options))
 
 
 def _explained(option: Option) -> str:
