@@ -51,7 +51,7 @@ SKETCHING = (
         "sketch-codec",
         str,
         "",
-        "What codes the sketch: ID[@WEIGHTS][:KEY=VALUE,...], or labels; textsketch-ntc unless told, labels for segmentation.",
+        "What codes the sketch: ID[@WEIGHTS][:KEY=VALUE,...]; textsketch-ntc unless told, labels for segmentation.",
     ),
 )
 SKETCH_WEIGHTS = "Weights of the sketch codec, as with --weights; by default the installed ones."
