@@ -180,6 +180,7 @@ def test_a_model_of_other_classes_or_with_parameters_missing_is_refused(tmp_path
 def test_models_that_are_there_need_no_download(segmentation, tmp_path, monkeypatch):
     (tmp_path / "openmmlab").mkdir()
     (tmp_path / "openmmlab" / "upernet-convnext-small").symlink_to(segmentation)
+    assert load_annotator("segmentation", 64, None, "cpu", models=tmp_path)(PICTURE).pixels.any()
     monkeypatch.setenv("NIC_MODELS", str(tmp_path))
     assert load_annotator("segmentation", 64, None, "cpu")(PICTURE).pixels.any()
 
@@ -211,7 +212,7 @@ def test_detectors_are_told_what_they_heed(monkeypatch):
             return photograph
 
     monkeypatch.setattr(annotators, "detector_class", lambda *named: Detector)
-    monkeypatch.setattr(annotators, "_with_weights", lambda kind, name, weights: kind())
+    monkeypatch.setattr(annotators, "_with_weights", lambda kind, *others: kind())
     load_annotator("mlsd", 64, None, "cpu", Settings(mlsd_score=0.2, mlsd_distance=3.0))(PICTURE)
     load_annotator("openpose", 64, None, "cpu", Settings(hands=True))(PICTURE)
     load_annotator("openpose", 64, None, "cpu")(PICTURE)

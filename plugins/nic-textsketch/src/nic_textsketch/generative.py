@@ -130,11 +130,11 @@ class PicCodec(PixelCodec):
         return invert(clip, targets, settings, state_path(clip, settings, key))[0].ids
 
     def _clip(self, options: dict[str, Any]) -> Clip:
-        return load_clip(options["clip"] or CLIP.name, _models(options), self.torch_device)
+        return load_clip(options["clip"] or CLIP.name, models_folder(options), self.torch_device)
 
     def _generator(self, annotator: str | None, options: dict[str, Any]) -> Generator:
         """Return the generator for an annotator's sketches, or without any; kept, since its models load slowly."""
-        running = Running(options["precision"], options["offload"], options["slicing"], _models(options))
+        running = Running(options["precision"], options["offload"], options["slicing"], models_folder(options))
         if (annotator, running) not in self._generators:
             self._generators.clear()  # two would hardly fit in memory
             self._generators[annotator, running] = Generator(self.config, annotator, self.torch_device, running)
@@ -167,7 +167,8 @@ class PicCodec(PixelCodec):
         return None
 
 
-def _models(options: dict[str, Any]) -> Path | None:
+def models_folder(options: dict[str, Any]) -> Path | None:
+    """Return the folder of local models that options name."""
     return Path(options["models"]) if options["models"] else None
 
 

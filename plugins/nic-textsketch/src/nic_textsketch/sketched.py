@@ -10,7 +10,7 @@ from nic_core.format.container import Header
 from nic_core.pictures.picture import Picture
 from PIL import Image
 
-from nic_textsketch.generative import PicCodec, Sketch, as_png
+from nic_textsketch.generative import PicCodec, Sketch, as_png, models_folder
 from nic_textsketch.geometry import working_size
 from nic_textsketch.message import PLACES, Message, Sketching
 from nic_textsketch.sketches.annotators import Settings, annotator_of, controlnet_for, load_annotator
@@ -52,7 +52,8 @@ class PicsCodec(PicCodec):
         coder = Coder.of(options["sketch_codec"], name, options["sketch_weights"] or None)
         weights = Path(options["annotator_weights"]) if options["annotator_weights"] else None
         settings = Settings(**{key: options[key] for key in Settings.__dataclass_fields__})
-        sketch = _annotator(name, self.config.size, weights, device, settings)(Picture.of(original))
+        draw = _annotator(name, self.config.size, weights, device, settings, models_folder(options))
+        sketch = draw(Picture.of(original))
         progress.keep(".drawn.png", lambda: as_png(sketch.to_pil()))
         if annotator_of(name).colour and coder.gray:
             progress.note(f"{coder.name} keeps no colours of the sketch; --sketch-codec names one that does, mini say")

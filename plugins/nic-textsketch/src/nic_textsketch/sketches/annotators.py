@@ -153,13 +153,18 @@ def controlnet_for(name: str, config: GeneratorConfig) -> str:
 
 
 def load_annotator(
-    name: str, size: int = 512, weights: Path | None = None, device: str = "auto", settings: Settings = Settings()
+    name: str,
+    size: int = 512,
+    weights: Path | None = None,
+    device: str = "auto",
+    settings: Settings = Settings(),
+    models: Path | None = None,
 ) -> Draw:
     """Return a function that draws the sketch of a picture, which it first resizes; gray but for those of `colour`.
 
     name: one of `ANNOTATORS`. size: of the sketch's short side; see `geometry.working_size`, though any shape will do.
     weights: a folder with the annotator's files, or its file; None to have them downloaded once and cached.
-    device: "auto", "cpu", "cuda", "cuda:1" or "mps".
+    device: "auto", "cpu", "cuda", "cuda:1" or "mps". models: the folder of local models, see `sources.folder`.
 
     BadOption for another name and for settings of another annotator, NicError where controlnet-aux or the weights are
     missing, BadWeights where these are of something else.
@@ -174,12 +179,12 @@ def load_annotator(
     chosen = pick_device(device)
     if annotator.module:
         kind = detector_class(annotator.module, annotator.detector)
-        detector = _with_weights(kind, name, weights) if annotator.weights else kind()
+        detector = _with_weights(kind, name, weights, models) if annotator.weights else kind()
         sizes = dict.fromkeys(annotator.resolutions, size)
         named = {annotator.heeds[setting]: value for setting, value in told.items()}
         drawn = detect(detector, chosen, {**annotator.call, **sizes, **named})
     else:
-        drawn = _segmenter(name, weights, chosen)
+        drawn = _segmenter(name, weights, models, chosen)
 
     def draw(picture: Picture) -> Picture:
         pixels = picture.stripped().to_8_bit().pixels
@@ -191,11 +196,11 @@ def load_annotator(
     return draw
 
 
-def _with_weights(kind: Any, name: str, weights: Path | None) -> Any:
+def _with_weights(kind: Any, name: str, weights: Path | None, models: Path | None) -> Any:
     """Return a detector with weights of its own or given ones; errors as `load_annotator` says."""
     files, remedy = ANNOTATORS[name].weights, _remedy(name)
     if weights is None:
-        source, file = _downloaded(name), files[0]
+        source, file = _place(name, models), files[0]
     elif weights.is_dir():
         source, file = weights, files[0]
     else:
@@ -209,9 +214,9 @@ def _with_weights(kind: Any, name: str, weights: Path | None) -> Any:
         raise BadWeights(f"{weights or source} holds no weights of the annotator {name}: {remedy}") from error
 
 
-def _segmenter(name: str, weights: Path | None, device: torch.device) -> segmentation.Segment:
+def _segmenter(name: str, weights: Path | None, models: Path | None, device: torch.device) -> segmentation.Segment:
     """Return what draws segmentation maps; errors as `load_annotator` says."""
-    place = weights or _downloaded(name)
+    place = weights or _place(name, models)
     if absent := missing(place, segmentation.FILES):
         lacks = absent[0].replace("|", " or ")
         raise NicError(f"{place} is no folder of the annotator {name}, it has no {lacks}: {_remedy(name)}")
@@ -223,12 +228,12 @@ def _segmenter(name: str, weights: Path | None, device: torch.device) -> segment
         raise BadWeights(f"{place} holds no weights of the annotator {name}: {_remedy(name)}") from error
 
 
-def _downloaded(name: str) -> Path:
-    """Return the folder of an annotator's files; NicError, saying how they can be had, where they cannot."""
+def _place(name: str, models: Path | None) -> Path:
+    """Return the folder of an annotator's files, downloaded if need be; NicError where they cannot be had says how."""
     annotator = ANNOTATORS[name]
     source = Source(annotator.repository, gigabytes=annotator.megabytes / 1000)
     try:
-        return folder(source, None, annotator.weights)
+        return folder(source, models, annotator.weights)
     except NicError as error:
         raise NicError(
             f"the weights of the annotator {name} are not here and cannot be downloaded: {_remedy(name)}"
