@@ -204,15 +204,15 @@ DRAWINGS = {
     ),
     "textsketch": Drawing(
         "Text + Sketch. Encoder: inversion finds a prompt of CLIP tokens, or a text is given; an annotator draws a "
-        "sketch, which a latent codec codes. Decoder: Stable Diffusion with a ControlNet paints candidates; the file "
-        "says which one is meant.",
+        "sketch, which a latent codec codes, or classes, which are coded as labels. Decoder: Stable Diffusion with a "
+        "ControlNet paints candidates; the file says which one is meant.",
         (
             Box("picture", (15, 115, 80, 60)),
             Box("inversion with CLIP", (140, 40, 190, 60), ("16 tokens; or a text of yours",), "float"),
             Box("annotator", (140, 115, 190, 60), ("HED, PidiNet, Canny ...",), "float"),
             Box("choice of candidate", (140, 190, 190, 60), ("by CLIP or squared error",), "float"),
             Box("prompt", (390, 40, 130, 60), ("as one number",), "file"),
-            Box("sketch", (390, 115, 130, 60), ("textsketch-ntc",), "file"),
+            Box("sketch", (390, 115, 130, 60), ("textsketch-ntc", "or labels"), "file"),
             Box("choice", (390, 190, 130, 60), ("seed, candidate",), "file"),
             Box("Stable Diffusion", (585, 55, 180, 90), ("with a ControlNet", "for the sketch"), "float"),
             Box("N candidates", (585, 180, 180, 60), (), "plain"),

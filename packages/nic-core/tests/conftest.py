@@ -55,7 +55,7 @@ import click
 import numpy as np
 from nic_core.codec import Coded, PixelCodec
 from nic_core.errors import DamagedFile
-from nic_core.progress import note, track
+from nic_core.progress import keep, note, track
 
 class ZipCodec(PixelCodec):
     """Keeps the top bits that the quality allows; 100 keeps all."""
@@ -68,6 +68,7 @@ class ZipCodec(PixelCodec):
             pass
         if text:
             note(f"it says {text.decode()}")
+            keep(".shape.txt", lambda: str(pixels.shape).encode())
         return Coded((zlib.compress(raw, options.get("level", 6)),), zlib.crc32(raw), "zlib", text)
 
     def decompress(self, units, header, options):

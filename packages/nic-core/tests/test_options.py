@@ -2,7 +2,10 @@
 
 from typing import Any
 
+import click
 import pytest
+from click.testing import CliRunner
+from nic_core.cli.flags import with_options
 from nic_core.errors import BadOption
 from nic_core.spec import CodecSpec, Option, resolve
 
@@ -150,3 +153,23 @@ def test_two_options_of_one_name() -> None:
 def test_a_target_of_another_form() -> None:
     with pytest.raises(ValueError, match=r"'math.sqrt' is not of the form module:attribute"):
         resolve("math.sqrt")
+
+
+def test_a_verb_takes_options_as_flags() -> None:
+    steps, deep = Option("steps", int, 5, "How many.", minimum=1), Option("deep", bool, None, "Further down.")
+    got: dict[str, Any] = {}
+
+    @click.command()
+    @with_options([steps, deep])
+    def verb(**values: Any) -> None:
+        got.update(values)
+
+    assert CliRunner().invoke(verb, []).exit_code == 0
+    assert got == {"steps": 5, "deep": None}
+    assert CliRunner().invoke(verb, ["--steps", "7", "--no-deep"]).exit_code == 0
+    assert got == {"steps": 7, "deep": False}
+    refused = CliRunner().invoke(verb, ["--steps", "0"]).exception
+    assert isinstance(refused, BadOption)
+    assert str(refused) == "steps must be at least 1, not '0'"
+    told = CliRunner().invoke(verb, ["--help"]).output
+    assert "How many. [at least 1; default 5]" in told

@@ -15,6 +15,22 @@ def test_work_reports_to_the_listener_and_to_nobody_else():
     assert notes == ["it reads well"]
 
 
+def test_what_an_encoder_has_is_made_for_those_who_collect_it():
+    made = []
+
+    def content() -> bytes:
+        made.append(None)
+        return b"a sketch"
+
+    progress.keep(".drawn.png", content)
+    assert not made
+    with progress.keeping() as kept:
+        progress.keep(".drawn.png", content)
+        with progress.keeping() as inner:
+            progress.keep(".other.png", content)
+    assert (kept, list(inner), len(made)) == ({".drawn.png": b"a sketch"}, [".other.png"], 2)
+
+
 def test_every_step_can_end_the_work():
     passed = []
 

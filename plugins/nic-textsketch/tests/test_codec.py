@@ -28,6 +28,18 @@ def test_the_bundled_weights_draw_what_they_are_given(sketches):
         assert np.corrcoef(other.ravel(), decoded.ravel())[0, 1] < 0.6
 
 
+def test_the_bundled_weights_open_without_torch(sketches):
+    """They hold graphs: the same files, and pictures within one level."""
+    pytest.importorskip("onnxruntime")
+    graphs, modules = (nic.load("textsketch-ntc", "small", "cpu", runtime) for runtime in ("onnx", "torch"))
+    drawing = Image.open(sketches / "a.png").resize((256, 192), Image.Resampling.BICUBIC)
+    data = modules.encode(drawing)
+    assert graphs.encode(drawing) == data
+    assert (graphs.runtimes, modules.runtimes) == ("onnxruntime", "torch")
+    one, other = (np.asarray(codec.decode(data), int) for codec in (graphs, modules))
+    assert np.abs(one - other).max() <= 1
+
+
 def test_colour_becomes_gray_as_in_pillow(weights):
     codec = nic.load("textsketch-ntc", weights, device="cpu")
     colour = Image.fromarray(np.random.default_rng(1).integers(0, 256, (70, 90, 3), np.uint8))

@@ -1,5 +1,6 @@
 """Whole files of the codecs that generate, by tiny models on disk instead of the large ones; pictures mean nothing."""
 
+import io
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 import tiny_diffusion
 import tiny_open_clip
+import tiny_segmentation
 from nic_core import cli, progress
 from nic_core.errors import BadOption, BadPicture, DamagedFile, NicError, OutOfTime, WeightsNotFound
 from nic_core.format.container import File, Header, pack, unpack
@@ -19,7 +21,9 @@ from nic_core.format.tiling import Tiling
 from nic_core.host.cache import cache
 from nic_core.progress import Listener
 from nic_core.weights import fingerprints, read_info
-from nic_textsketch.message import Message
+from nic_textsketch import sketched
+from nic_textsketch.message import Message, Sketching
+from nic_textsketch.sketches.ade20k import labels_of
 from PIL import Image
 from safetensors.numpy import load_file, save_file
 
@@ -107,13 +111,135 @@ def test_a_fresh_process_decodes_the_same_picture(codec, generators, models, pho
     assert parts["out.prompt.txt"].read_text() == "a red barn , 1 6 tokens or fewer\n"
     assert parts["out.index.txt"].read_text().endswith("of 3, seed 0\n")
     if codec == PIC:
-        assert sorted(parts) == ["out.index.txt", "out.prompt.txt"]
+        assert sorted(parts) == ["out.index.txt", "out.prompt.txt", "out.rates.csv"]
         assert len(data) < 75
     else:
-        assert sorted(parts) == ["out.index.txt", "out.prompt.txt", "out.sketch.nic", "out.sketch.png"]
+        every = ["out.index.txt", "out.prompt.txt", "out.rates.csv", "out.sketch.nic", "out.sketch.png"]
+        assert sorted(parts) == every
         sketch = nic.decode(parts["out.sketch.nic"].read_bytes(), device="cpu")
         np.testing.assert_array_equal(np.asarray(sketch), np.asarray(Image.open(parts["out.sketch.png"])))
         assert (sketch.mode, sketch.size) == ("L", (64, 64))
+
+
+@pytest.fixture(scope="module")
+def coloured(models):
+    """Weights of a generator whose ControlNets are for colours; segmentation and its model are in it too."""
+    config = {"base": "tiny/base", "steps": 1, "size": 64}
+    config["controlnets"] = dict.fromkeys(("canny", "normal_bae", "segmentation"), "tiny/control")
+    (models / "coloured.json").write_text(json.dumps(config))
+    path = models / "coloured.safetensors"
+    assert cli.run(["weights", "import", PICS, str(models / "coloured.json"), "-o", str(path)]) == 0
+    tiny_segmentation.write_segformer(models / "tiny" / "segformer")
+    return path
+
+
+def test_classes_are_coded_as_labels(coloured, models, photo):
+    codec, heard = nic.load(PICS, coloured, "cpu"), []
+    chosen = options(PICS, annotator="segmentation", text="noise", candidates=1, select="mse")
+    with progress.keeping() as kept, progress.listening(Listener(lambda *step: None, heard.append)):
+        data = codec.encode(photo, annotator_weights=models / "tiny" / "segformer", **chosen)
+    assert not [fact for fact in heard if "colours" in fact]
+    file = unpack(data)
+    sketching = Message.unpack(file.header.params, sketched=True).sketching
+    assert (sketching.coding, sketching.annotator, file.header.coder) == ("labels", 2, "webp")
+    parts = codec.parts(data)
+    drawn, coded = (Image.open(io.BytesIO(found)) for found in (kept[".drawn.png"], parts[".sketch.png"]))
+    assert (drawn.size, drawn.mode, coded.size, coded.mode) == ((64, 64), "RGB", (64, 64), "RGB")
+    agree = (labels_of(np.asarray(drawn)) == labels_of(np.asarray(coded))).mean()
+    assert agree > 0.8
+    assert ".sketch.nic" not in parts
+    picture = codec.decode_picture(data).pixels
+    np.testing.assert_array_equal(picture, codec.decode_picture(data).pixels)
+    for damaged in (file.units[0][:-1], b""):
+        with pytest.raises(DamagedFile, match="segmentation map cannot be read"):
+            codec.decode(pack(File(file.header, (damaged,))))
+    with pytest.raises(DamagedFile, match="is not the one that was coded"):
+        codec.decode(pack(File(replace(file.header, checksum=file.header.checksum ^ 1), file.units)))
+
+
+@pytest.fixture
+def normals(monkeypatch):
+    """Stand for a detector of normals."""
+    drawn = Image.fromarray(np.stack(np.broadcast_arrays(*np.ogrid[40:168:2, 80:208:2], 200), -1).astype(np.uint8))
+    monkeypatch.setattr("nic_textsketch.sketches.annotators.detector_class", lambda *named: None)
+    monkeypatch.setattr("nic_textsketch.sketches.annotators._with_weights", lambda *named: None)
+    monkeypatch.setattr("nic_textsketch.sketches.annotators.detect", lambda *named: lambda photograph: drawn)
+    sketched._annotator.cache_clear()
+    yield drawn
+    sketched._annotator.cache_clear()
+
+
+def test_colours_go_through_a_codec_that_has_them(coloured, normals, photo):
+    pytest.importorskip("nic_mini")
+    codec, heard = nic.load(PICS, coloured, "cpu"), []
+    chosen = options(PICS, annotator="normal_bae", text="noise", candidates=1, select="mse")
+    data = codec.encode(photo, sketch_codec="mini:quality=80", **chosen)
+    file = unpack(data)
+    assert Message.unpack(file.header.params, sketched=True).sketching == Sketching(1, coding="file")
+    parts = codec.parts(data)
+    assert parts[".sketch.nic"] == file.units[0]
+    inner = nic.inspect(file.units[0])
+    assert (inner.codec, inner.quality) == ("mini", 80)
+    coded = np.asarray(Image.open(io.BytesIO(parts[".sketch.png"])), int)
+    assert np.abs(coded - np.asarray(normals, int)).mean() < 4
+    assert codec.decode(data).size == (100, 80)
+    with progress.listening(Listener(lambda *step: None, heard.append)):
+        gray = codec.encode(photo, **chosen)
+    assert heard[0] == "textsketch-ntc keeps no colours of the sketch; --sketch-codec names one that does, mini say"
+    assert Image.open(io.BytesIO(codec.parts(gray)[".sketch.png"])).mode == "L"
+
+
+def test_a_sketch_of_another_size_or_in_itself_is_refused(coloured, normals, photo):
+    pytest.importorskip("nic_mini")
+    codec = nic.load(PICS, coloured, "cpu")
+    chosen = options(PICS, annotator="normal_bae", text="noise", candidates=1, select="mse")
+    file = unpack(codec.encode(photo, sketch_codec="mini", **chosen))
+    small = nic.load("mini", device="cpu").encode(photo[:50, :50])
+    for unit, says in ((small, "sketch is 50 x 50, where 64 x 64 belong"), (b"no file", "no .nic file")):
+        with pytest.raises(DamagedFile, match=says):
+            codec.decode(pack(File(file.header, (unit,))))
+    own = pack(File(replace(file.header, width=64, height=64), file.units))
+    with pytest.raises(DamagedFile, match=f"claims that {PICS} codes its sketch"):
+        codec.decode(pack(File(file.header, (own,))))
+
+
+def test_an_encoder_dumps_what_it_has(generators, models, photo, tmp_path):
+    Image.fromarray(photo).save(tmp_path / "photo.png")
+    chosen = ["--codec", PICS, "--weights", generators[PICS], "--device", "cpu", "--annotator", "canny"]
+    made = ["--text", PROMPT, "--candidates", 1, "--select", "mse", "--dump", tmp_path / "parts"]
+    arguments = ["encode", tmp_path / "photo.png", "-o", tmp_path / "p.nic", *chosen, *made]
+    assert cli.run([*map(str, arguments)]) == 0
+    parts = {path.name.removeprefix("p"): path for path in (tmp_path / "parts").iterdir()}
+    assert {".original.png", ".drawn.png", ".sketch.png", ".sketch.nic", ".prompt.txt", ".rates.csv"} < set(parts)
+    with Image.open(parts[".original.png"]) as original, Image.open(parts[".drawn.png"]) as drawn:
+        assert (original.size, original.mode, drawn.size, drawn.mode) == ((64, 64), "RGB", (64, 64), "L")
+        small = Image.fromarray(photo).resize((64, 64), Image.Resampling.LANCZOS)
+        np.testing.assert_array_equal(np.asarray(original), np.asarray(small))
+        assert set(np.unique(drawn)) == {0, 255}
+    head, *lines = parts[".rates.csv"].read_text().splitlines()
+    rows = {line.split(",")[0]: [float(value) for value in line.split(",")[1:]] for line in lines}
+    size = (tmp_path / "p.nic").stat().st_size
+    assert head == "part,bytes,bpp"
+    assert list(rows) == ["prompt", "sketch", "rest", "total"]
+    assert rows["total"][0] == size == sum(rows[part][0] for part in ("prompt", "sketch", "rest"))
+    assert rows["total"][1] == pytest.approx(8 * size / 8000, abs=1e-6)
+    assert rows["sketch"][0] == len(unpack((tmp_path / "p.nic").read_bytes()).units[0])
+
+
+def test_a_text_takes_the_pictures_place(generators, photo):
+    codec = nic.load(PIC, generators[PIC], "cpu")
+    chosen = options(PIC, iterations=5, tokens=3, candidates=1, select="mse")
+
+    def prompt(picture, **more):
+        return Message.unpack(nic.inspect(codec.encode(picture, **chosen, **more)).params, sketched=False).ids
+
+    found = prompt(photo, target_text="a red barn in a field of wheat")
+    assert len(found) == 3
+    assert found == prompt(photo[::-1], target_text="a red barn in a field of wheat")
+    assert found != prompt(photo, target_text="two cats")
+    with pytest.raises(BadOption, match="give --text, which is the prompt, or --target-text"):
+        prompt(photo, text="a", target_text="b")
+    assert prompt(photo) != prompt(photo, lr=0.5, weight_decay=0.0, prompt_bs=2)
 
 
 def test_the_chosen_candidate_is_what_is_decoded(generators, photo):
@@ -186,6 +312,12 @@ def test_damaged_files_are_refused(codec, generators, photo):
         ({"tokens": 74, "text": None}, BadOption, "with ', high quality' a prompt has at most 72 tokens"),
         ({"annotator": "pencil"}, BadOption, "no ControlNet for sketches by pencil; those it has"),
         ({"annotator": "depth"}, BadOption, "no ControlNet for sketches by depth; those it has: canny, hed"),
+        ({"text": None, "target_text": "word " * 76}, BadOption, "shorten it"),
+        ({"hands": True}, BadOption, "--hands is for the annotator openpose, not for canny"),
+        ({"sketch_codec": "labels"}, BadOption, "labels code what the annotator segmentation draws"),
+        ({"sketch_codec": "textsketch-pic"}, BadOption, "textsketch-pic codes no sketches"),
+        ({"sketch_codec": "textsketch-ntc:colour=1"}, BadOption, "textsketch-ntc has no encode option 'colour'"),
+        ({"sketch_codec": "crayon"}, NicError, "crayon"),
         ({"annotator_weights": "x"}, NicError, "canny has no weights"),
         ({"candidates": 257}, BadOption, "1 to 256"),
         ({"clip": "tiny/absent", "select": "clip"}, NicError, "hf download tiny/absent"),

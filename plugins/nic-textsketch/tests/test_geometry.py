@@ -32,7 +32,7 @@ def test_the_short_side_and_multiples_of_64(given, expected):
 @pytest.mark.parametrize("short", [64, 512])
 def test_annotators_draw_at_this_size(monkeypatch, short):
     pytest.importorskip("cv2")
-    detector_class(ANNOTATORS["canny"])
+    detector_class(ANNOTATORS["canny"].module, ANNOTATORS["canny"].detector)
     util = sys.modules["controlnet_aux.util"]
     sides = [*range(64, 257, 3), 72, 80, 88, 104, 136]  # many of these lie between two sizes at 64
     monkeypatch.setattr(util.cv2, "resize", lambda _, size, interpolation: size)

@@ -8,10 +8,11 @@ import open_clip
 import pytest
 import tiny_open_clip
 import torch
+from nic_core import cli
 from nic_core.errors import BadOption, NicError
 from nic_core.progress import Listener, listening
 from nic_nn.testing import normal
-from nic_textsketch.prompting import inversion
+from nic_textsketch.prompting import inversion, prompts
 from nic_textsketch.prompting.clip import BATCH, Clip, load_clip
 from nic_textsketch.prompting.inversion import Inversion, invert
 from nic_textsketch.prompting.prompts import END, START, VOCABULARY
@@ -19,6 +20,7 @@ from PIL import Image
 from torch.nn import functional as F
 
 GOLDEN = Path(__file__).parent / "golden" / "inversion.json"
+ADAM_W = torch.optim.AdamW
 SHORT = Inversion(tokens=4, iterations=12)
 
 
@@ -92,6 +94,83 @@ def test_targets_at_once_are_as_each_alone(clip, targets):
     assert [found.ids for found in together] == [found.ids for found in alone]
     assert [found.similarity for found in together] == pytest.approx([found.similarity for found in alone], abs=1e-5)
     assert len({found.ids for found in together}) == 3
+
+
+def test_one_prompt_for_several_pictures(clip, targets):
+    """Its similarity is the mean of those to each, and higher than that of the prompts for one of them."""
+    settings = Inversion(tokens=4, iterations=60)
+    (shared,) = invert(clip, targets.mean(0, keepdim=True), settings)
+    similarities = (features_of(clip, torch.tensor([shared.ids])) @ targets.T).mean().item()
+    assert shared.similarity == pytest.approx(similarities, abs=1e-5)
+    own = [features_of(clip, torch.tensor([found.ids])) @ targets.T for found in invert(clip, targets, settings)]
+    assert shared.similarity > min(found.mean().item() for found in own)
+
+
+def test_a_prompt_for_a_text(clip):
+    ids = prompts.tokens("a red barn in a field of wheat under a cloudy sky")
+    target = clip.prompt_features(ids)
+    assert torch.allclose(target, features_of(clip, torch.tensor([ids])), atol=1e-6)
+    (found,) = invert(clip, target, Inversion(tokens=4, iterations=100))
+    random = torch.randint(VOCABULARY, (100, 4), generator=torch.Generator().manual_seed(1))
+    assert found.similarity > (features_of(clip, random) @ target[0]).max().item()
+
+
+def test_rate_and_decay_are_the_optimizers(clip, targets, monkeypatch):
+    made = []
+    monkeypatch.setattr(torch.optim, "AdamW", lambda *given, **named: made.append(named) or ADAM_W(*given, **named))
+    invert(clip, targets[:1], Inversion(tokens=2, iterations=1, lr=0.3, weight_decay=0.05))
+    assert made == [{"lr": 0.3, "weight_decay": 0.05}]
+
+
+@pytest.fixture
+def pictures(tmp_path, monkeypatch):
+    """A folder of pictures, and a CLIP as local models have it; the user's cache is not touched."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    tiny_open_clip.write(tmp_path / "models" / "tiny" / "clip")
+    (tmp_path / "in").mkdir()
+    for number in range(3):
+        pixels = np.random.default_rng(number).integers(0, 256, (40, 50, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "in" / f"{number}.png")
+    return tmp_path / "in"
+
+
+def test_the_command(pictures, capsys):
+    usual = ["--clip", "tiny/clip", "--models", str(pictures.parent / "models"), "--device", "cpu"]
+    short = ["--tokens", "3", "--iterations", "4", *usual]
+    found = []
+    for what in ([str(pictures)], [str(pictures / "0.png")], ["--target-text", "a red barn"]):
+        assert cli.run(["prompt", *what, *short]) == 0
+        found.append(capsys.readouterr())
+    assert [said.err.split(":")[0] for said in found] == [
+        *("similarity to 3 pictures", "similarity to 1 picture", "similarity to the text")
+    ]
+    assert len({said.out for said in found}) == 3
+    assert all(said.out.strip() and said.out.count("\n") == 1 for said in found)
+    assert cli.run(["prompt", str(pictures), *short]) == 0  # from the user's cache
+    assert capsys.readouterr() == found[0]
+    assert cli.run(["prompt", str(pictures), *short, "--lr", "0.7", "--weight-decay", "0", "--prompt-bs", "2"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        ([], 2, "give pictures, or --target-text"),
+        (["in", "--target-text", "a"], 2, "give pictures, or --target-text"),
+        (["in", "--tokens", "76"], 1, "tokens must be 1 to 75, not '76'"),
+        (["in", "--lr", "-1"], 1, "lr must be at least 0, not '-1'"),
+        (["--target-text", " "], 1, "has no words"),
+        (["models"], 1, "no pictures below models"),
+        (["in", "--clip", "tiny/absent"], 1, "hf download tiny/absent"),
+    ],
+)
+def test_what_the_command_refuses(pictures, arguments, code, says, monkeypatch, capsys):
+    monkeypatch.chdir(pictures.parent)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    chosen = [] if "--clip" in arguments else ["--clip", "tiny/clip"]
+    assert cli.run(["prompt", *arguments, *chosen, "--models", "models", "--device", "cpu"]) == code
+    said = capsys.readouterr()
+    assert says in said.err
+    assert not said.out
 
 
 def test_more_starts_are_not_worse(clip, targets):

@@ -11,7 +11,7 @@ from nic_textsketch.prompting.prompts import VOCABULARY
 SKETCHING = Sketching(3, "0123abcd", "89ef4567")
 
 
-@pytest.mark.parametrize("sketching", [None, SKETCHING])
+@pytest.mark.parametrize("sketching", [None, SKETCHING, Sketching(63, coding="labels"), Sketching(0, coding="file")])
 def test_every_message_comes_back(sketching):
     rng = random.Random(0)
     for length in (*range(6), 16, 75):
@@ -38,6 +38,13 @@ def test_messages_are_as_they_were():
     number = 1001 * 49406**2 + 3 * 49406 + 49406
     assert Message(ids, 300, 4, 1).pack() == bytes.fromhex("ac0203") + (number * 4 + 1).to_bytes(6, "big")
     assert Message((), 0, 1, 0, SKETCHING).pack() == bytes.fromhex("0000030123abcd89ef4567")
+    assert Message((), 0, 1, 0, Sketching(3, coding="labels")).pack() == bytes.fromhex("000043")
+    assert Message((), 0, 1, 0, Sketching(3, coding="file")).pack() == bytes.fromhex("000083")
+
+
+def test_other_kinds_of_sketches_are_refused():
+    with pytest.raises(DamagedFile, match="a sketch of kind 3, unknown"):
+        Message.unpack(bytes.fromhex("0000c3"), sketched=True)
 
 
 def test_a_sketch_adds_ten_bytes_and_itself():

@@ -20,14 +20,14 @@ class Detector:
 
     @classmethod
     def from_pretrained(cls, folder, filename, **settings):
-        if folder in ("lllyasviel/Annotators", "dhkim2810/MobileSAM"):
+        if folder == "lllyasviel/Annotators":
             raise ConnectionError("no network")
         return cls(torch.load(f"{folder}/{filename}", weights_only=True)["brightest"])
 
     def to(self, device):
         return self
 
-    def __call__(self, image, detect_resolution, image_resolution, output_type):
+    def __call__(self, image, detect_resolution, image_resolution, output_type, **told):
         assert (image.mode, output_type) == ("RGB", "pil")
         assert detect_resolution == image_resolution
         return Image.new("RGB", (2 * image_resolution, image_resolution), (self.brightest,) * 3)
@@ -36,7 +36,7 @@ class Detector:
 @pytest.fixture
 def stand_in(monkeypatch):
     """Take the place of controlnet-aux."""
-    monkeypatch.setattr(annotators, "detector_class", lambda annotator: Detector)
+    monkeypatch.setattr(annotators, "detector_class", lambda *named: Detector)
 
 
 @pytest.fixture
@@ -78,6 +78,24 @@ def test_a_broken_photograph_stops_nothing(stand_in, sketches, tmp_path, capsys)
     assert len(list((tmp_path / "edges").iterdir())) == 2
 
 
+def test_normals_are_in_colour_and_flags_reach_the_detector(stand_in, monkeypatch, sketches, tmp_path):
+    told = []
+
+    def answer(self, image, output_type, **named):
+        told.append(named)
+        return Image.new("RGB", image.size, (10, 20, 30))
+
+    monkeypatch.setattr(Detector, "__call__", answer)
+    torch.save({"brightest": 1}, tmp_path / "scannet.pt")
+    out = tmp_path / "normals"
+    assert draw(sketches, "-o", out, "--annotator", "normal_bae", "--weights", tmp_path, "--size", 64) == 0
+    with Image.open(out / "a.png") as image:
+        assert (image.mode, image.getpixel((0, 0))) == ("RGB", (10, 20, 30))
+    assert draw(sketches, "-o", tmp_path / "lines", "--annotator", "canny", "--canny-low", 5, "--canny-high", 9) == 0
+    assert told[0] == {"detect_resolution": 64, "image_resolution": 64}
+    assert (told[-1]["low_threshold"], told[-1]["high_threshold"]) == (5, 9)
+
+
 def test_an_interrupt_leaves_whole_files(stand_in, monkeypatch, sketches, tmp_path):
     answer = Detector.__call__
     calls = []
@@ -101,7 +119,9 @@ def test_an_interrupt_leaves_whole_files(stand_in, monkeypatch, sketches, tmp_pa
     [
         (("--annotator", "pidinet"), 1, "table5_pidinet.pth --local-dir annotators', then give --weights annotators"),
         (("--annotator", "depth"), 1, "(493 MB) by 'hf download lllyasviel/Annotators dpt_hybrid-midas-501f0c75.pt --"),
-        (("--annotator", "segmentation"), 1, "(41 MB) by 'hf download dhkim2810/MobileSAM mobile_sam.pt --local-dir"),
+        (("--annotator", "segmentation"), 1, "(330 MB) by 'hf download openmmlab/upernet-convnext-small --local-dir"),
+        (("--annotator", "canny", "--hands"), 1, "--hands is for the annotator openpose, not for canny"),
+        (("--annotator", "mlsd", "--mlsd-score", "2"), 1, "mlsd-score must be 0 to 1, not '2'"),
         (("--annotator", "pidinet", "--weights", "odd.pth"), 1, "odd.pth holds no weights of the annotator pidinet"),
         (
             ("--annotator", "lineart", "--weights", "odd.pth"),
@@ -127,10 +147,11 @@ def test_without_the_package(monkeypatch, sketches, tmp_path, capsys):
     assert "pip install 'nic-textsketch[annotators]'" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ANNOTATORS)
+@pytest.mark.parametrize("name", [name for name, annotator in ANNOTATORS.items() if annotator.module])
 def test_every_annotator_is_there(name):
     pytest.importorskip("cv2")
-    assert annotators.detector_class(ANNOTATORS[name]).__name__ == ANNOTATORS[name].detector
+    annotator = ANNOTATORS[name]
+    assert annotators.detector_class(annotator.module, annotator.detector).__name__ == annotator.detector
     assert "controlnet_aux" not in sys.modules
 
 

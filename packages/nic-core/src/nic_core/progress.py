@@ -36,6 +36,7 @@ class Listener:
 
 _NOBODY = Listener(lambda what, done, total: None, lambda fact: logger.info("%s", fact))
 _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
+_kept: ContextVar[dict[str, bytes] | None] = ContextVar("kept", default=None)
 _everywhere = _NOBODY
 """Who is told in threads where nobody listens."""
 
@@ -124,6 +125,27 @@ def note(fact: str) -> None:
     """Say a fact about a result that its user wants to know; logged where nobody listens."""
     with callers.callers_own():
         listener().note(fact)
+
+
+@contextmanager
+def keeping() -> Iterator[dict[str, bytes]]:
+    """Collect what codecs `keep` in this block: contents of files by suffix, as `PixelCodec.parts` returns them."""
+    kept: dict[str, bytes] = {}
+    token = _kept.set(kept)
+    try:
+        yield kept
+    finally:
+        _kept.reset(token)
+
+
+def keep(suffix: str, make: Callable[[], bytes]) -> None:
+    """Give what only an encoder has of a picture and a person can look at, where somebody collects it.
+
+    suffix: of the file that it may become, ".drawn.png". make: called for its content, if at all.
+    """
+    kept = _kept.get()
+    if kept is not None:
+        kept[suffix] = make()
 
 
 @contextmanager

@@ -226,6 +226,26 @@ def test_what_a_picture_is_coded_by(work: Path, capsys: pytest.CaptureFixture) -
     assert not (work / "none").exists()
 
 
+def test_what_an_encoder_codes_a_picture_by(work: Path, capsys: pytest.CaptureFixture) -> None:
+    assert run(["encode", "a.png", "sub", "--text", "a b", "-o", "out", "--dump", "parts"]) == 0
+    stems = ["a", "c", "deep/d"]
+    assert names(work / "parts") == [f"{stem}.{kind}.txt" for stem in stems for kind in ("shape", "text")]
+    assert (work / "parts" / "a.text.txt").read_text() == "a b"
+    assert (work / "parts" / "a.shape.txt").read_text() == str(image_files.read("a.png").pixels.shape)
+    capsys.readouterr()
+    failed(capsys, ["encode", "a.png", "--text", "x", "-o", "other.nic", "--dump", "parts/a.text.txt"])
+    assert not (work / "other.nic").exists()
+    again = ["encode", "a.png", "--text", "c", "-o", "a.nic", "--dump", "parts"]
+    assert "a.text.txt" in failed(capsys, again)
+    assert not (work / "a.nic").exists()
+    assert run([*again, "--overwrite"]) == 0
+    assert (work / "parts" / "a.text.txt").read_text() == "c"
+    capsys.readouterr()
+    assert run(["encode", "a.png", "-o", "plain.nic", "--dump", "none"]) == 0
+    assert "nothing to dump: zip codes" in capsys.readouterr().err
+    assert not (work / "none").exists()
+
+
 def stream(buffer: io.BytesIO, terminal: bool = False) -> SimpleNamespace:
     """Return what stands for standard input or output."""
     return SimpleNamespace(buffer=buffer, flush=lambda: None, isatty=lambda: terminal)

@@ -1,61 +1,43 @@
-"""The codecs `textsketch-pic` and `textsketch-pics`: what is sent makes a generator paint the picture again.
+"""The codec `textsketch-pic`: a prompt makes a generator paint the picture again. What both that generate share.
 
 Lei et al., Text + Sketch, ICML 2023 workshop: the prompt is found by inversion of the picture; the encoder generates
 candidates as the decoder would, and sends which of them is nearest to the picture.
 """
 
-import hashlib
-import math
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache, partial
 from pathlib import Path
 from threading import RLock
 from typing import Any
 
-import nic_core as nic
 import numpy as np
 from nic_core import progress
 from nic_core.codec import Coded, PixelCodec
-from nic_core.errors import BadOption, DamagedFile, WeightsNotFound
-from nic_core.format.container import File, Header, pack, unpack
+from nic_core.errors import BadOption, DamagedFile
+from nic_core.format.container import File, Header, pack
 from nic_core.pictures import image_files
 from nic_core.pictures.picture import Picture
 from nic_core.weights import WeightsInfo
 from nic_nn.codec import pick_device
 from PIL import Image
-from platformdirs import user_cache_path
 
 from nic_textsketch.config import config_of
-from nic_textsketch.generation import Generator, Running
-from nic_textsketch.geometry import resized, sharpened, working_size
-from nic_textsketch.message import Message, Sketching
+from nic_textsketch.generation import Generator
+from nic_textsketch.geometry import conditioning, resized, working_size
+from nic_textsketch.message import Message
+from nic_textsketch.pipelines import Running
 from nic_textsketch.prompting import prompts
 from nic_textsketch.prompting.clip import CLIP, Clip, load_clip
-from nic_textsketch.prompting.inversion import Inversion, invert
+from nic_textsketch.prompting.inversion import Inversion, invert, state_path
 from nic_textsketch.prompting.selection import Selection
-from nic_textsketch.sketches.annotators import load_annotator
-
-SKETCH_CODEC = "textsketch-ntc"
-
-# For a folder of pictures both are loaded once.
-_annotator = lru_cache(maxsize=1)(load_annotator)
-_sketch_codec = lru_cache(maxsize=1)(partial(nic.load, SKETCH_CODEC))
+from nic_textsketch.sketches.coding import Unit
 
 
 @dataclass(frozen=True)
 class Sketch:
-    """A coded sketch.
+    """A sketch as coded, and what comes out again, at the working size."""
 
-    stream, checksum, coder: what the sketch codec made of it. decoded: what comes out again, gray, at the working size.
-    """
-
-    sketching: Sketching
-    stream: bytes
-    checksum: int
-    coder: str
+    unit: Unit
     decoded: Image.Image
 
 
@@ -80,9 +62,12 @@ class PicCodec(PixelCodec):
     def _compress(self, pixels: np.ndarray, options: dict[str, Any]) -> Coded:
         size = working_size(pixels.shape[1], pixels.shape[0], self.config.size)
         original = resized(Picture(pixels).to_8_bit().to_pil().convert("RGB"), size)
-        text, count, seed = options["text"], options["candidates"], options["seed"]
-        ids = None if text is None else prompts.tokens(text)
-        generator = self._generator(options.get("annotator"), options)
+        text, wanted, count, seed = (options[key] for key in ("text", "target_text", "candidates", "seed"))
+        if text is not None and wanted is not None:
+            raise BadOption("give --text, which is the prompt, or --target-text, for which one is found; not both")
+        ids, sought = (None if given is None else prompts.tokens(given) for given in (text, wanted))
+        progress.keep(".original.png", lambda: as_png(original))
+        generator = self._generator(self._controlnet(options), options)
         sketch = self._sketch(original, options)
         generator.obtain()
         if text is not None:
@@ -91,44 +76,65 @@ class PicCodec(PixelCodec):
             raise BadOption(f"with {self.config.suffix!r} a prompt has at most {generator.room} tokens: give fewer")
         clip = self._clip(options) if options["select"] == "clip" else None
         selection = Selection(options["select"], original, clip, self.torch_device)
-        ids = ids or _inverted(original, self._clip(options), options)
+        ids = ids or self._inverted(original if sought is None else sought, options)
         prompt = prompts.text(ids)
 
-        condition = sharpened(sketch.decoded) if sketch else None
+        condition = conditioning(sketch.decoded) if sketch else None
         for picture in generator.pictures(prompt, seed, range(count), size, condition, options["batch"]):
             selection.add(picture)
         progress.note(f"{selection}; prompt: {prompt}")
 
-        message = Message(ids, seed, count, selection.best.index, sketch.sketching if sketch else None)
+        message = Message(ids, seed, count, selection.best.index, sketch.unit.sketching if sketch else None)
         if sketch is None:
             return Coded((b"",), _checksum(ids), params=message.pack())
-        return Coded((sketch.stream,), sketch.checksum, sketch.coder, message.pack())
+        return Coded((sketch.unit.data,), sketch.unit.checksum, sketch.unit.coder, message.pack())
 
     def decompress(self, units: tuple[bytes, ...], header: Header, options: dict[str, Any]) -> np.ndarray:
         """See `PixelCodec.decompress`."""
         message = self._message(units, header)
         size = working_size(header.width, header.height, self.config.size)
         with self._painting:
-            generator = self._generator(self._annotator(message), options)
+            generator = self._generator(self._controlnet_of(message), options)
             sketch = self._decoded_sketch(message, units, header, options)  # a damaged one need not load the networks
             generator.obtain()
-            condition = sharpened(sketch) if sketch else None
+            condition = conditioning(sketch) if sketch else None
             prompt = prompts.text(message.ids)
             (picture,) = generator.pictures(prompt, message.seed, [message.chosen], size, condition, 1)
         return _pixels(picture, header)
 
     def parts(self, units: tuple[bytes, ...], header: Header, options: dict[str, Any]) -> dict[str, bytes]:
-        """Return the prompt, which candidate it is, and where there is a sketch this as coded and as decoded."""
+        """Return the prompt, which candidate it is, where the bytes are; of a sketch this as coded and as decoded."""
         message = self._message(units, header)
         index = f"candidate {message.chosen + 1} of {message.candidates}, seed {message.seed}\n"
-        return {".prompt.txt": f"{prompts.text(message.ids)}\n".encode(), ".index.txt": index.encode()}
+        rates = rates_table(message, units[0], header)
+        return {
+            ".prompt.txt": f"{prompts.text(message.ids)}\n".encode(),
+            ".index.txt": index.encode(),
+            ".rates.csv": rates.encode(),
+        }
+
+    def _inverted(self, sought: Image.Image | tuple[int, ...], options: dict[str, Any]) -> tuple[int, ...]:
+        """Return the ids of a prompt for a picture, or for the text of other ids."""
+        clip = self._clip(options)
+        settings = Inversion(
+            tokens=options["tokens"],
+            iterations=options["iterations"],
+            lr=options["lr"],
+            weight_decay=options["weight_decay"],
+            starts=options["prompt_bs"],
+        )
+        if isinstance(sought, Image.Image):
+            targets, key = clip.image_features([sought]), sought.tobytes()
+        else:
+            targets, key = clip.prompt_features(sought), repr(sought).encode()
+        return invert(clip, targets, settings, state_path(clip, settings, key))[0].ids
 
     def _clip(self, options: dict[str, Any]) -> Clip:
-        return load_clip(options["clip"] or CLIP.name, _models(options), self.torch_device)
+        return load_clip(options["clip"] or CLIP.name, models_folder(options), self.torch_device)
 
     def _generator(self, annotator: str | None, options: dict[str, Any]) -> Generator:
         """Return the generator for an annotator's sketches, or without any; kept, since its models load slowly."""
-        running = Running(options["precision"], options["offload"], options["slicing"], _models(options))
+        running = Running(options["precision"], options["offload"], options["slicing"], models_folder(options))
         if (annotator, running) not in self._generators:
             self._generators.clear()  # two would hardly fit in memory
             self._generators[annotator, running] = Generator(self.config, annotator, self.torch_device, running)
@@ -142,7 +148,12 @@ class PicCodec(PixelCodec):
             raise DamagedFile("the decoded prompt is not the one that was coded")
         return message
 
-    def _annotator(self, message: Message) -> str | None:
+    def _controlnet(self, options: dict[str, Any]) -> str | None:
+        """Return which ControlNet an encoder needs, by its name in the config."""
+        return None
+
+    def _controlnet_of(self, message: Message) -> str | None:
+        """Return which one a decoder needs."""
         return None
 
     def _sketch(self, original: Image.Image, options: dict[str, Any]) -> Sketch | None:
@@ -156,84 +167,27 @@ class PicCodec(PixelCodec):
         return None
 
 
-class PicsCodec(PicCodec):
-    """A prompt, an index and a sketch (PICS in the paper), coded by `textsketch-ntc`."""
-
-    def parts(self, units: tuple[bytes, ...], header: Header, options: dict[str, Any]) -> dict[str, bytes]:
-        """See `PicCodec.parts`."""
-        message = self._message(units, header)
-        png = image_files.encode(Picture.of(self._decoded_sketch(message, units, header, options)), "png")
-        coded = self._sketch_file(message, units, header)
-        return {**super().parts(units, header, options), ".sketch.nic": coded, ".sketch.png": png}
-
-    def _message(self, units: tuple[bytes, ...], header: Header) -> Message:
-        if len(units) != 1:
-            raise DamagedFile(f"{self.info.codec} codes a sketch in one unit, the file has {len(units)}")
-        return Message.unpack(header.params, sketched=True)  # the sketch codec compares the checksum
-
-    def _annotator(self, message: Message) -> str:
-        known, place = sorted(self.config.controlnets), _sketching(message).annotator
-        if place >= len(known):
-            raise DamagedFile(f"the file names annotator {place}, its generator has {len(known)}")
-        return known[place]
-
-    def _sketch(self, original: Image.Image, options: dict[str, Any]) -> Sketch:
-        name, weights = options["annotator"], options["annotator_weights"]
-        draw = _annotator(name, self.config.size, Path(weights) if weights else None, str(self.torch_device))
-        with _sketch_weights_named():
-            codec = self._sketch_codec(options)
-            data = codec.encode(draw(Picture.of(original)))
-        file = unpack(data, original.width * original.height)
-        sketching = Sketching(
-            sorted(self.config.controlnets).index(name), file.header.entropy_id, file.header.synthesis_id
-        )
-        coded = (file.units[0], file.header.checksum, file.header.coder)
-        return Sketch(sketching, *coded, self._decode_sketch(data, options))
-
-    def _decoded_sketch(
-        self, message: Message, units: tuple[bytes, ...], header: Header, options: dict[str, Any]
-    ) -> Image.Image:
-        return self._decode_sketch(self._sketch_file(message, units, header), options)
-
-    def _decode_sketch(self, data: bytes, options: dict[str, Any]) -> Image.Image:
-        width, height = nic.inspect(data).width, nic.inspect(data).height
-        with _sketch_weights_named():
-            return self._sketch_codec(options).decode(data, max_pixels=width * height, max_seconds=math.inf)
-
-    def _sketch_file(self, message: Message, units: tuple[bytes, ...], header: Header) -> bytes:
-        """Return the sketch as a file of the sketch codec: what that has in its header is known here otherwise."""
-        width, height = working_size(header.width, header.height, self.config.size)
-        ids = (_sketching(message).entropy_id, _sketching(message).synthesis_id)
-        return pack(File(Header(width, height, 1, 8, SKETCH_CODEC, header.coder, *ids, None, header.checksum), units))
-
-    def _sketch_codec(self, options: dict[str, Any]) -> nic.Codec:
-        return _sketch_codec(options["sketch_weights"] or None, str(self.torch_device))
-
-
-@contextmanager
-def _sketch_weights_named() -> Iterator[None]:
-    """Have an error on the sketch codec's weights name the option that they are given by."""
-    try:
-        yield
-    except WeightsNotFound as error:
-        raise WeightsNotFound(str(error).replace("--weights", "--sketch-weights")) from error
-
-
-def _sketching(message: Message) -> Sketching:
-    assert message.sketching is not None  # it was unpacked as one with a sketch
-    return message.sketching
-
-
-def _models(options: dict[str, Any]) -> Path | None:
+def models_folder(options: dict[str, Any]) -> Path | None:
+    """Return the folder of local models that options name."""
     return Path(options["models"]) if options["models"] else None
 
 
-def _inverted(original: Image.Image, clip: Clip, options: dict[str, Any]) -> tuple[int, ...]:
-    """Return the ids of a prompt for a picture. The search is kept in the user's cache, as far as it has come."""
-    search = Inversion(tokens=options["tokens"], iterations=options["iterations"])
-    key = hashlib.sha256(repr((original.tobytes(), clip.name, search)).encode()).hexdigest()[:16]
-    state = user_cache_path("nic") / "prompts" / f"{key}.pt"
-    return invert(clip, clip.image_features([original]), search, state)[0].ids
+def as_png(picture: Image.Image) -> bytes:
+    """Return a picture as a PNG file."""
+    return image_files.encode(Picture.of(picture), "png")
+
+
+def rates_table(message: Message, unit: bytes, header: Header) -> str:
+    """Return where the bytes of a file are, those of its picture's metadata and alpha aside: CSV, a line for each part.
+
+    bpp is of the picture's own size. With the prompt comes the number of the candidate.
+    """
+    sizes = {"prompt": message.number_bytes, "sketch": len(unit)}
+    total = len(pack(File(header, (unit,))))
+    rows = {**sizes, "rest": total - sum(sizes.values()), "total": total}
+    pixels = header.width * header.height
+    lines = (f"{part},{size},{8 * size / pixels:.6f}" for part, size in rows.items())
+    return "\n".join(["part,bytes,bpp", *lines, ""])
 
 
 def _checksum(ids: tuple[int, ...]) -> int:

@@ -34,8 +34,13 @@ def resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     return image.resize(size, Image.Resampling.LANCZOS)
 
 
+def conditioning(sketch: Image.Image) -> Image.Image:
+    """Return a decoded sketch as ControlNet gets it: gray sharpened, colours, which stand for something, left alone."""
+    return sharpened(sketch) if sketch.mode == "L" else sketch.convert("RGB")
+
+
 def sharpened(sketch: Image.Image) -> Image.Image:
-    """Return a decoded gray sketch as ControlNet gets it: sharpened by 2, with three equal channels.
+    """Return a gray sketch sharpened by 2, with three equal channels.
 
     Pillow computes what torchvision's adjust_sharpness does, up to rounding.
     """

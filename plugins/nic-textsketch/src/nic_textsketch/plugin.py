@@ -11,19 +11,48 @@ api_version = "1.1"
 
 PAPER = "Lei et al.: Text + Sketch: Image Compression at Ultra Low Rates, ICML 2023 workshop"
 
-ENCODING = (
-    Option("text", str, None, "The prompt, instead of one that is found by inversion.", table="captions"),
+INVERSION = (
     Option("tokens", int, 16, "Length of the prompt that inversion finds.", minimum=1, maximum=75),
     Option("iterations", int, 3000, "Steps of inversion.", minimum=1),
+    Option("lr", float, 0.1, "Learning rate of inversion.", minimum=0),
+    Option("weight-decay", float, 0.1, "Weight decay of inversion.", minimum=0),
+    Option("prompt-bs", int, 1, "Random prompts that inversion begins with, of which the best is taken.", minimum=1),
+)
+MODELS = "Folder with local copies of models, as OWNER/NAME [env: NIC_MODELS]."
+CLIP = Option("clip", str, "", "CLIP of inversion and choice: a repository on the Hugging Face hub, or a folder.")
+ENCODING = (
+    Option("text", str, None, "The prompt, instead of one that is found by inversion.", table="captions"),
+    Option(
+        "target-text",
+        str,
+        None,
+        "A text, instead of the picture, that inversion finds a prompt of --tokens tokens for.",
+        table="target-captions",
+    ),
+    *INVERSION,
     Option("candidates", int, 4, "Pictures to choose from.", minimum=1, maximum=256),
     Option("select", str, "clip", "What the choice goes by.", choices=("clip", "lpips", "mse")),
     Option("seed", int, 0, "Another number gives other candidates.", minimum=0, maximum=(1 << 32) - 1),
     Option("batch", int, 4, "Candidates generated at once; fewer where memory is short.", minimum=1, maximum=256),
-    Option("clip", str, "", "CLIP of inversion and choice: a repository on the Hugging Face hub, or a folder."),
+    CLIP,
+)
+DRAWING = (
+    Option("canny-low", int, None, "Canny: the gradient down to which edges go on; 100 unless told.", minimum=0),
+    Option("canny-high", int, None, "Canny: the gradient from which edges begin; 200 unless told.", minimum=0),
+    Option("mlsd-score", float, None, "MLSD: the least score of a line; 0.1 unless told.", minimum=0, maximum=1),
+    Option("mlsd-distance", float, None, "MLSD: the least length of a line; 0.1 unless told.", minimum=0),
+    Option("hands", bool, None, "OpenPose: draw hands too."),
 )
 SKETCHING = (
     Option("annotator", str, "hed", "Who draws the sketch; 'nic sketches --help' lists them."),
     Option("annotator-weights", str, "", "The annotator's file or folder; by default downloaded once and cached."),
+    *DRAWING,
+    Option(
+        "sketch-codec",
+        str,
+        "",
+        "What codes the sketch: ID[@WEIGHTS][:KEY=VALUE,...]; textsketch-ntc unless told, labels for segmentation.",
+    ),
 )
 SKETCH_WEIGHTS = "Weights of the sketch codec, as with --weights; by default the installed ones."
 
@@ -35,7 +64,7 @@ def running(when: Literal["encode", "decode"]) -> tuple[Option, ...]:
         Option("precision", str, "auto", "Of the generator: auto is float16 on a GPU.", when, choices=precisions),
         Option("offload", bool, False, "Keep on the GPU only the part of the generator that computes.", when),
         Option("slicing", bool, False, "Generate in smaller pieces: less memory, slower.", when),
-        Option("models", str, "", "Folder with local copies of models, as OWNER/NAME [env: NIC_MODELS].", when),
+        Option("models", str, "", MODELS, when),
     )
 
 
@@ -53,7 +82,7 @@ def nic_codecs() -> Iterator[CodecSpec]:
     )
     yield CodecSpec(
         id="textsketch-pics",
-        target="nic_textsketch.generative:PicsCodec",
+        target="nic_textsketch.sketched:PicsCodec",
         summary="A prompt and a sketch, which guides the painting.",
         paper=PAPER,
         options=(
@@ -136,5 +165,6 @@ def nic_recipes() -> Iterator[RecipeSpec]:
 
 @hookimpl
 def nic_commands() -> Iterator[CommandSpec]:
-    """The dataset maker."""
+    """The dataset maker, and inversion by itself."""
+    yield CommandSpec("prompt", "nic_textsketch.prompting.cli:prompt", "Find a prompt for pictures, or for a text.")
     yield CommandSpec("sketches", "nic_textsketch.sketches.cli:sketches", "Make edge maps of photographs, to train on.")

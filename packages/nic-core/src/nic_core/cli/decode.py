@@ -1,10 +1,9 @@
 """`nic decode`: .nic files in, pictures out."""
 
 import io
-import os
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any
 
 import click
@@ -13,6 +12,7 @@ from nic_core import api, progress
 from nic_core.cli import crew as crews
 from nic_core.cli import shards as shard_jobs
 from nic_core.cli.crew import Crew, with_crew
+from nic_core.cli.dumping import dump_parts, dump_stem, nothing_to_dump, with_dump
 from nic_core.cli.flags import (
     CodingCommand,
     RegionType,
@@ -23,12 +23,11 @@ from nic_core.cli.flags import (
     with_parallel,
     with_shards,
 )
-from nic_core.cli.jobs import STREAM, Existing, Job, Kind, PlaceType, Shards, plan
+from nic_core.cli.jobs import STREAM, Existing, Job, Kind, Shards, plan
 from nic_core.cli.output import read, write
 from nic_core.cli.running import Done, Say, Work
 from nic_core.errors import BadPicture, DamagedFile
-from nic_core.files.atomic import atomic_path, check_writable, is_device, make_folder
-from nic_core.files.places import exists
+from nic_core.files.atomic import atomic_path, is_device
 from nic_core.format import chunks
 from nic_core.format.container import File, unpack
 from nic_core.format.tiling import Area, Region
@@ -88,10 +87,8 @@ def _listed(formats: frozenset[str]) -> str:
 @with_crew
 @with_shards
 @with_engine
-@click.option(
-    "--dump",
-    type=PlaceType(),
-    help="Write into this folder, too, what the pictures are coded by, where that can be looked at: prompts, sketches.",
+@with_dump(
+    "Write into this folder, too, what the pictures are coded by, where that can be looked at: prompts, sketches."
 )
 @click.option(
     "--salvage",
@@ -248,9 +245,9 @@ def decoder(
             codec = opened(file)
             parts = codec.parts(data, **limits, **given)
             if parts:
-                _dump(parts, _dump_stem(job.target, folder, dump), "replace" if replace else how)
+                dump_parts(parts, dump_stem(job.target, folder, dump), "replace" if replace else how)
             else:
-                progress.note(f"nothing to dump: {codec.spec.id} codes a picture by nothing that can be looked at")
+                progress.note(nothing_to_dump(codec.spec))
         return code(
             data, file, format, lambda picture: _save(picture, job.target, format, quality, subsampling, replace)
         )
@@ -267,20 +264,3 @@ def _save(
         return
     with atomic_path(target, replace) as part, open(part, "xb") as file:
         image_files.save(picture, file, format, quality, subsampling)
-
-
-def _dump(parts: dict[str, bytes], stem: PurePath, how: Existing) -> None:
-    """Write the parts of a file, named by a path to which they add their suffixes."""
-    make_folder(stem.parent)
-    for suffix, content in parts.items():
-        path = stem.with_name(f"{stem.name}{suffix}")
-        if how != "skip" or not exists(path):
-            check_writable(path)
-            write(path, content, how == "replace")
-
-
-def _dump_stem(target: PurePath, folder: PurePath, dump: PurePath) -> PurePath:
-    """Return the path that the parts behind a target are named by: as targets lie below a folder, below another."""
-    if target == STREAM:
-        return dump / "picture"
-    return dump / Path(os.path.abspath(target)).relative_to(folder).with_suffix("")

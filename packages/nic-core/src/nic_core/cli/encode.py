@@ -8,10 +8,11 @@ from typing import Any
 
 import click
 
-from nic_core import api
+from nic_core import api, progress
 from nic_core.cli import crew as crews
 from nic_core.cli import shards as shard_jobs
 from nic_core.cli.crew import Crew, with_crew
+from nic_core.cli.dumping import dump_parts, dump_stem, nothing_to_dump, with_dump
 from nic_core.cli.flags import (
     CodingCommand,
     TargetType,
@@ -27,6 +28,7 @@ from nic_core.cli.jobs import STREAM, Existing, Job, Kind, Shards, plan
 from nic_core.cli.output import write
 from nic_core.cli.running import Done, Say, Work
 from nic_core.cli.system.completion import CodecName
+from nic_core.format.container import UNLIMITED
 from nic_core.host.runtimes import Runtime
 from nic_core.host.tables import EncodeOptions
 from nic_core.host.target import Target
@@ -81,6 +83,10 @@ with_rate = together(
     help="Code in tiles with sides of at most so many pixels, so that small regions decode fast "
     "[default: large pictures only, in the codec's own tiles].",
 )
+@with_dump(
+    "Write into this folder, too, what the pictures are coded by, as nic decode --dump does, and what an encoder alone "
+    "has: sketches before they are coded."
+)
 @click.option("--max-pixels", type=click.IntRange(1), help="Refuse larger pictures [default: 179 million].")
 @click.option("--strip", is_flag=True, help="Leave out ICC profile, EXIF and XMP (orientation is applied first).")
 def encode(
@@ -100,6 +106,7 @@ def encode(
     device: str,
     runtime: Runtime,
     tile: int | None,
+    dump: PurePath | None,
     max_pixels: int | None,
     strip: bool,
     **options: Any,
@@ -113,6 +120,7 @@ def encode(
     nic encode holiday/ -o out/ --skip-existing   goes on where it was interrupted
     nic encode holiday/ -o out/ --workers 8   by eight processes; docs/scale.md: by many machines
     nic encode photo.jpg --target-size 40kB   the best file of at most 40 000 bytes
+    nic encode photo.jpg --dump parts/        also what it is coded by, where that can be looked at
     nic encode - -o - < photo.png > out.nic   a pipe
     nic encode s3://bucket/in/ -o s3://bucket/out/   any URL of fsspec (pip install nic-core[fsspec])
     """
@@ -122,8 +130,12 @@ def encode(
     how, kind = existing(overwrite, skip_existing), replace(PICTURES, shards=shards or "")
     todo = plan(inputs, output, kind, how)
     given = {key: value for key, value in options.items() if value is not None}
-    target = targets[0] if targets else None
-    make = partial(encoder, codec, weights, device, runtime, given, quality, target, strip, tile, max_pixels, kind, how)
+    if dump and any(job.shard for job in todo.jobs):
+        raise click.UsageError("--dump is for pictures, not for those in .tar files")
+    rate = (quality, targets[0] if targets else None)
+    make = partial(
+        encoder, codec, weights, device, runtime, given, *rate, strip, tile, dump, todo.folder, max_pixels, kind, how
+    )
     return crews.run(todo, make, "encode", jobs, crew, device)
 
 
@@ -137,11 +149,16 @@ def encoder(
     target: Target | None,
     strip: bool,
     tile: int | None,
+    dump: PurePath | None,
+    folder: PurePath,
     max_pixels: int | None,
     kind: Kind,
     how: Existing,
 ) -> Work:
-    """Return what encodes a file; NicError where codec, weights or options do not fit. Parameters: the flags."""
+    """Return what encodes a file; NicError where codec, weights or options do not fit.
+
+    Parameters: the flags, and the folder that all outputs lie below.
+    """
     name, chosen, settings = api.parse_codec(codec) if codec else (None, None, {})
     loaded = api.load(name, weights or chosen, device, runtime)
     encode_options = EncodeOptions(loaded.spec, {**settings, **options})
@@ -162,11 +179,25 @@ def encoder(
     def member(data: bytes, shown: str, _: Say) -> tuple[bytes, Done]:
         return code(image_files.read_bytes(data, shown, max_pixels), PurePath(shown), lambda stage: None)
 
+    def parts_of(data: bytes, source: PurePath) -> dict[str, bytes]:
+        decoding = {option.key for option in loaded.spec.options if option.when == "decode"}
+        own = {key: value for key, value in encode_options.of(source).items() if key in decoding}
+        return loaded.parts(data, max_pixels=UNLIMITED, **own)
+
     def work(job: Job, say: Say) -> Done:
         if job.shard:
             return shard_jobs.recode(job, kind, member, say, how)
-        data, done = code(_read(job.source, max_pixels), job.source, say)
-        write(job.target, data, how == "replace" or job.again)
+        replace = how == "replace" or job.again
+        if dump is None:
+            data, done = code(_read(job.source, max_pixels), job.source, say)
+        else:
+            with progress.keeping() as kept:
+                data, done = code(_read(job.source, max_pixels), job.source, say)
+            if parts := parts_of(data, job.source) | kept:
+                dump_parts(parts, dump_stem(job.target, folder, dump), "replace" if replace else how)
+            else:
+                progress.note(nothing_to_dump(loaded.spec))
+        write(job.target, data, replace)
         return done
 
     return work

@@ -83,14 +83,35 @@ def explanations(spec: CodecSpec, when: When) -> list[tuple[str, str]]:
         if option.when != when:
             continue
         kind = "" if option.type is bool else f" {option.type.__name__.upper()}"
-        notes = [option.range, "" if option.default in (None, "") else f"default {option.default}"]
-        bounds = "; ".join(filter(None, notes))
-        rows.append((_form(option) + kind, f"{option.help} [{bounds}]" if bounds else option.help))
+        rows.append((_form(option) + kind, _explained(option)))
         if option.table:
             coco = " COCO's captions JSON works too." if option.type is str else ""
             form = f"Instead, for each picture its own: a JSON file {{picture's file name: {option.name}}}.{coco}"
             rows.append((f"--{option.table} FILE.json", form))
     return rows
+
+
+def with_options(options: Sequence[Option]) -> Callable[[Any], Any]:
+    """Return what adds flags of options to a verb, which gets their values by key, checked; the defaults of others."""
+
+    def flag(option: Option) -> Callable[[Any], Any]:
+        return click.option(
+            _form(option),
+            option.key,
+            default=None,
+            metavar=None if option.type is bool else option.type.__name__.upper(),
+            help=_explained(option),
+            callback=lambda ctx, param, value: option.default if value is None else option.parse(value),
+        )
+
+    return together(*map(flag, options))
+
+
+def _explained(option: Option) -> str:
+    """Return what an option does, with its range and default."""
+    notes = [option.range, "" if option.default in (None, "") else f"default {option.default}"]
+    bounds = "; ".join(filter(None, notes))
+    return f"{option.help} [{bounds}]" if bounds else option.help
 
 
 def _form(option: Option) -> str:

@@ -58,6 +58,11 @@ class Clip:
         inputs = (torch.stack([self.prepare(picture) for picture in batch]) for batch in batches)
         return torch.cat([self.model.encode_image(x.to(self.device), normalize=True) for x in inputs])
 
+    @torch.no_grad()
+    def prompt_features(self, ids: Sequence[int]) -> Tensor:
+        """Return the features of one prompt, (1, D), of unit length."""
+        return self.text_features(self.embedding(torch.tensor([list(ids)], device=self.device)))
+
     def text_features(self, embeddings: Tensor) -> Tensor:
         """Return the features, (N, D), of unit length, of prompts given as embeddings of n tokens, (N, n, width)."""
         end = embeddings.shape[1] + 1

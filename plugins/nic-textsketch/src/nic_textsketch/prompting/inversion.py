@@ -4,6 +4,7 @@ Wen et al., Hard Prompts Made Easy, NeurIPS 2023, algorithm 1, with CLIP's cosin
 """
 
 import copy
+import hashlib
 import logging
 import math
 import time
@@ -15,6 +16,7 @@ import torch
 from nic_core import progress
 from nic_core.errors import BadOption
 from nic_core.files.atomic import atomic_path, make_folder
+from platformdirs import user_cache_path
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -31,7 +33,8 @@ class Inversion:
     """How prompts are searched for; the paper's values by default.
 
     tokens: of a prompt. iterations, lr, weight_decay: of AdamW.
-    starts: random prompts that each search begins with, the best of what they lead to being taken; seed: of these.
+    starts: random prompts that each search begins with, the best of what they lead to being taken (the authors'
+    prompt_bs); seed: of these.
     """
 
     tokens: int = 16
@@ -53,7 +56,8 @@ class Found:
 def invert(clip: Clip, targets: Tensor, settings: Inversion, state: Path | None = None) -> list[Found]:
     """Return a prompt for each target: the best that came up in any iteration.
 
-    targets: features of unit length, (B, D); each prompt is optimised by itself.
+    targets: features of unit length, (B, D), of a picture or of a text; each prompt is optimised by itself. The mean
+    of several such features is a target too: the prompt's cosine with it is the mean of the cosines with each.
     state: a file that is written on the way; where it is of the same search this goes on from it, to the same prompts.
 
     BadOption for settings that make no prompt of the CLIP, CannotWrite for the file.
@@ -80,6 +84,12 @@ def invert(clip: Clip, targets: Tensor, settings: Inversion, state: Path | None 
         if state and reached["iteration"] > begun:
             _save(reached, state)
     return search.found()
+
+
+def state_path(clip: Clip, settings: Inversion, *sought: bytes) -> Path:
+    """Return where a search for a prompt is kept in the user's cache. sought: what tells its target from others."""
+    key = hashlib.sha256(repr((clip.name, settings, sought)).encode()).hexdigest()[:16]
+    return user_cache_path("nic") / "prompts" / f"{key}.pt"
 
 
 class _Search:

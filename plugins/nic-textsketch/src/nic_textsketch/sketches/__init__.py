@@ -1,1 +1,1 @@
-"""Sketches: drawing them (`annotators`, `nic sketches`), and the codec that codes them."""
+"""Sketches: drawing them (`annotators`, `nic sketches`), coding them (`coding`), and the codec that codes most."""

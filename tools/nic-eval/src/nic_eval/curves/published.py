@@ -12,7 +12,6 @@ from typing import Any
 
 from nic_core.errors import BadOption
 
-from nic_eval.curves.picture_sets import KODAK, SETS, PictureSet
 from nic_eval.results import Curve, Original, Point
 
 PREFIX = "published:"
