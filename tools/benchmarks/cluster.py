@@ -34,7 +34,7 @@ from nic_core.cli import crew as crews
 from nic_core.cli.crew import Crew
 from nic_core.cli.encode import PICTURES, encoder
 from nic_core.cli.jobs import Job, Plan, plan
-from nic_core.cli.running import Done, Say, Work
+from nic_core.cli.work import Done, Say, Work
 from nic_core.pictures import image_files
 from nic_core.pictures.picture import Picture
 from skimage import data
