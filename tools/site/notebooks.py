@@ -1,4 +1,4 @@
-"""Shows the notebooks of docs/ as pages: their text and code, and the file to download. They are kept without outputs."""
+"""Shows the notebooks of docs/, which hold no outputs, as pages: their text and code, and the file to download."""
 
 import json
 import posixpath
