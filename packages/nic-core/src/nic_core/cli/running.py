@@ -189,7 +189,9 @@ def run_by(plan: Plan, hands: Hands, verb: str, at_once: int, late: bool = False
             failed = f", {len(run.failures)} failed" if late and run.failures else ""
             shown.update(overall, completed=run.finished, description=verb + failed)
 
-        run = Run(plan, verb, shown, min(at_once, len(plan.jobs)), advance, chosen.quiet, chosen.verbose, late=late)
+        run = Run(
+            plan, verb, shown, max(1, min(at_once, len(plan.jobs))), advance, chosen.quiet, chosen.verbose, late=late
+        )
         try:
             _do(run, hands)
         except KeyboardInterrupt:
