@@ -1,15 +1,17 @@
 """What workers cost beside loops that know of none, and whether the process that gives them work grows.
 
     python tools/benchmarks/cluster.py
+    python tools/benchmarks/cluster.py --engines ray,ray-single
     python tools/benchmarks/cluster.py --many 10000
 
 The first encodes the same pictures three ways, in turn, several times over: by independent single-process loops, one
 for each worker, at the same time; by as many processes of `--engine local`; by as many actors of `--engine ray` on a
 cluster of so many nodes with a core each, all on this machine. Each has one thread. What a worker has done when its
 first picture is finished, which is after all start-up, does not count. Rows are medians over the repeats; a percentage
-compares each repeat with the loops of the same round.
+compares each repeat with the loops of the same round. `ray-single` are the same actors, of which each picture is a call
+of its own, in place of bundles.
 
-The second encodes many pictures of 32 x 32 pixels and shows the resident memory of the process that gives them out,
+The last encodes many pictures of 32 x 32 pixels and shows the resident memory of the process that gives them out,
 and how long its processor works for each picture.
 """
 
@@ -22,7 +24,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from functools import partial
 from io import StringIO
 from pathlib import Path
@@ -34,7 +36,7 @@ from nic_core.cli import crew as crews
 from nic_core.cli.crew import Crew
 from nic_core.cli.encode import PICTURES, encoder
 from nic_core.cli.jobs import Job, Plan, plan
-from nic_core.cli.running import Done, Say, Work
+from nic_core.cli.work import Done, Say, Work
 from nic_core.pictures import image_files
 from nic_core.pictures.picture import Picture
 from skimage import data
@@ -74,11 +76,22 @@ def by_loops(codec: str, log: Path, jobs: Sequence[Job], workers: int) -> None:
 
 def by_engine(codec: str, log: Path, jobs: tuple[Job, ...], workers: int, engine: str, address: str | None) -> None:
     """Encode files as `nic encode --engine` does."""
-    crew = Crew(workers, engine, address, 1)
-    with redirect_stdout(StringIO()):
+    name, _, single = engine.partition("-")
+    crew = Crew(workers, name, address, 1)
+    with redirect_stdout(StringIO()), one_by_one() if single else nullcontext():
         code = crews.run(Plan(jobs, "replace"), partial(make, codec, log), "encode", 1, crew, "cpu")
     if code:
         raise SystemExit("not all pictures could be encoded")
+
+
+@contextmanager
+def one_by_one() -> Iterator[None]:
+    """Have actors be given a picture in each call."""
+    from nic_ray.engine import RayEngine
+
+    usual, RayEngine.bundle = RayEngine.bundle, 0.0
+    yield
+    RayEngine.bundle = usual
 
 
 def figures(log: Path) -> tuple[float, float]:
@@ -104,12 +117,12 @@ def write_pictures(folder: Path, count: int, side: int) -> tuple[Job, ...]:
 
 def compare(codec: str, engines: Sequence[str], workers: int, count: int, side: int, repeats: int) -> None:
     """Print the table of throughput."""
-    with tempfile.TemporaryDirectory() as name, cluster(workers if "ray" in engines else 0) as address:
+    with tempfile.TemporaryDirectory() as name, cluster(workers if uses_ray(engines) else 0) as address:
         folder = Path(name)
         jobs = write_pictures(folder, count, side)
         ways: dict[str, Callable[..., None]] = {"loops": partial(by_loops, codec, jobs=jobs, workers=workers)}
         for engine in engines:
-            place = address if engine == "ray" else None
+            place = address if uses_ray([engine]) else None
             ways[engine] = partial(by_engine, codec, jobs=jobs, workers=workers, engine=engine, address=place)
         found: dict[str, list[tuple[float, float]]] = defaultdict(list)
         for turn in range(repeats):
@@ -123,12 +136,12 @@ def compare(codec: str, engines: Sequence[str], workers: int, count: int, side: 
             f"{codec}, {count} pictures of {side} x {side}, {size:.0f} bytes each, "
             f"{workers} workers of one thread, {repeats} repeats"
         )
-        print(f"{'':8}{'pictures/s a worker':>22}{'of the loops':>14}{'CPU s a picture':>18}{'of the loops':>14}")
+        print(f"{'':12}{'pictures/s a worker':>22}{'of the loops':>14}{'CPU s a picture':>18}{'of the loops':>14}")
         for way, values in found.items():
             pairs = list(zip(values, found["loops"], strict=True))
             speed, processor = (median(value[i] for value in values) for i in (0, 1))
             of_speed, of_processor = (median(value[i] / base[i] for value, base in pairs) for i in (0, 1))
-            print(f"{way:8}{speed:22.2f}{of_speed:14.1%}{processor:18.4f}{of_processor:14.1%}")
+            print(f"{way:12}{speed:22.2f}{of_speed:14.1%}{processor:18.4f}{of_processor:14.1%}")
 
 
 def resident() -> float:
@@ -138,19 +151,19 @@ def resident() -> float:
 
 def watch(codec: str, engines: Sequence[str], workers: int, count: int) -> None:
     """Print the memory of this process while it gives out many small pictures."""
-    with tempfile.TemporaryDirectory() as name, cluster(workers if "ray" in engines else 0) as address:
+    with tempfile.TemporaryDirectory() as name, cluster(workers if uses_ray(engines) else 0) as address:
         folder = Path(name)
         jobs = write_pictures(folder, count, 32)
         marks = [*range(count // 10, count, count // 10), count]
         print(f"{codec}, {count} pictures of 32 x 32, {workers} workers: MiB resident in who gives them out")
-        print(f"{'done':8}" + "".join(f"{mark:>8}" for mark in marks) + f"{'seconds':>9}{'own CPU ms':>12}")
+        print(f"{'done':12}" + "".join(f"{mark:>8}" for mark in marks) + f"{'seconds':>9}{'own CPU ms':>12}")
         for engine in engines:
             log, begin, processor = folder / f"{engine}.log", time.perf_counter(), time.process_time()
             with watched(log, marks) as seen:
-                by_engine(codec, log, jobs, workers, engine, address if engine == "ray" else None)
+                by_engine(codec, log, jobs, workers, engine, address if uses_ray([engine]) else None)
             cells = "".join(f"{seen[mark]:8.1f}" if mark in seen else f"{'-':>8}" for mark in marks)
             own = (time.process_time() - processor) / count * 1000
-            print(f"{engine:8}{cells}{time.perf_counter() - begin:9.0f}{own:12.2f}")
+            print(f"{engine:12}{cells}{time.perf_counter() - begin:9.0f}{own:12.2f}")
 
 
 @contextmanager
@@ -174,6 +187,11 @@ def watched(log: Path, marks: Sequence[int]) -> Iterator[dict[int, float]]:
     seen.setdefault(marks[-1], resident())
 
 
+def uses_ray(engines: Sequence[str]) -> bool:
+    """Return whether an engine takes a cluster."""
+    return any(engine.startswith("ray") for engine in engines)
+
+
 @contextmanager
 def cluster(nodes: int) -> Iterator[str]:
     """Yield the address of a Ray cluster of nodes with a core each; without nodes there is none."""
@@ -194,7 +212,7 @@ def main() -> None:
     """Run what the arguments say."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--codec", default="mini")
-    parser.add_argument("--engines", default=",".join(ENGINES), help="some of local,ray")
+    parser.add_argument("--engines", default=",".join(ENGINES), help="some of local,ray,ray-single")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--pictures", type=int, default=60)
     parser.add_argument("--side", type=int, default=256)

@@ -1,3 +1,5 @@
+import threading
+
 import pytest
 from nic_core import progress
 from nic_core.progress import Listener
@@ -47,3 +49,24 @@ def test_every_step_can_end_the_work():
             list(progress.track("abcde", "spelling"))
     progress.check()
     assert heard == ["checked", *("checked", ("spelling", 0, 5)), *("checked", ("spelling", 1, 5)), "checked"]
+
+
+def test_a_block_without_steps_is_stopped_from_outside():
+    stopped, threads = threading.Event(), []
+
+    def end() -> None:
+        threads.append(threading.current_thread())
+        raise TimeoutError
+
+    with progress.checking(end), pytest.raises(TimeoutError), progress.interruptible(stopped.set):
+        assert stopped.wait(10)
+        raise RuntimeError("what a library says of that")
+    assert len(threads) == 1 and threads[0] is not threading.current_thread()
+    with progress.interruptible(stopped.clear):  # nobody can end it
+        assert threading.active_count() == 1 or threads[0] not in threading.enumerate()
+    assert stopped.is_set()
+
+
+def test_a_block_that_nobody_ends_says_what_went_wrong_itself():
+    with progress.checking(lambda: None), pytest.raises(KeyError), progress.interruptible(pytest.fail):
+        raise KeyError

@@ -10,9 +10,12 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from nic_core.cli import run
+from PIL import Image
 
 pytest.importorskip("ray")
 
@@ -56,6 +59,40 @@ def test_two_nodes_make_the_files_of_one_process(
     assert done(site) == {width: 2 if width == 12 else 1 for width in WIDTHS}  # the worker was killed there
     assert len(raylets(site)) == 2
     assert capsys.readouterr().out.startswith("8 files, ")
+
+
+def test_small_pictures_go_in_bundles_and_none_is_lost(
+    two_nodes: Callable[[], str],
+    site: Path,
+    work: Path,
+    capsys: pytest.CaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from nic_ray.engine import RayWorker
+
+    widths = range(17, 77)
+    for width in widths:
+        image = Image.fromarray(np.full((5, width, 3), width, np.uint8))
+        image.save(work / "pictures" / f"{width}.png")
+    expected = one_process(site)
+    (work / "pictures" / "50.txt.png").write_bytes(b"no picture")
+    (site / "log.how").write_text("0.01 60 once")
+    calls, do = [], RayWorker.do
+
+    def counted(self: RayWorker, task: Any, receive: Any) -> Any:
+        calls.append(len(task) if isinstance(task, tuple) else 1)
+        return do(self, task, receive)
+
+    monkeypatch.setattr(RayWorker, "do", counted)
+    capsys.readouterr()
+    assert run(flags(two_nodes())) == 1
+    assert contents(work / "two") == expected and len(expected) == 68
+    out, err = capsys.readouterr()
+    assert out.startswith("68 files, ") and out.endswith("; 1 failed\n")
+    assert err.startswith("nic: 1 failed:\nnic: pictures/50.txt.png: ") and err.count("\n") == 2
+    counts = done(site)
+    assert set(counts) == {*WIDTHS, *widths} and counts[60] == 2 and max(counts.values()) == 2
+    assert max(calls) > 4 and calls[0] == 1
 
 
 @pytest.mark.long

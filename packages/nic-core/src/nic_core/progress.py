@@ -4,10 +4,11 @@ A listener can also end the work, at the steps that the codec passes.
 """
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -17,6 +18,13 @@ logger = logging.getLogger("nic")
 
 Item = TypeVar("Item")
 
+SHORT = 0.1
+"""Seconds between two looks at whether work shall end that passes no steps itself."""
+
+
+def _never() -> None:
+    """Let the work go on."""
+
 
 @dataclass(frozen=True)
 class Listener:
@@ -25,13 +33,14 @@ class Listener:
     step: called with what is done, how many steps of it are, and how many there are in all, 0 if that is unknown.
     note: called with a fact about a result.
     opened: called with the seconds that it took to import a codec and to read its weights, or to wait for that.
-    check: called at every step, also at those too short to report; what it raises ends the work.
+    check: called at every step, also at those too short to report; what it raises ends the work. While a library works
+    that passes no steps another thread calls it, in the same context, some times a second.
     """
 
     step: Callable[[str, int, int], None]
     note: Callable[[str], None]
     opened: Callable[[float], None] = lambda seconds: None
-    check: Callable[[], None] = lambda: None
+    check: Callable[[], None] = _never
 
 
 _NOBODY = Listener(lambda what, done, total: None, lambda fact: logger.info("%s", fact))
@@ -53,6 +62,38 @@ def check() -> None:
     except BaseException as error:  # a context manager would cost more, and this is done before every layer
         callers.mark(error)
         raise
+
+
+@contextmanager
+def interruptible(stop: Callable[[], None]) -> Iterator[None]:
+    """Have who listens be asked while a block works that passes no steps: whether it shall end, and by what exception.
+
+    stop: called, by another thread, when that is so; must make the block end soon. What the listener raised is then
+    raised in place of what the block raises.
+    """
+    if listener().check is _never:
+        yield
+        return
+    over, raised = threading.Event(), list[BaseException]()
+
+    def look() -> None:
+        while not over.wait(SHORT):
+            try:
+                check()
+            except BaseException as error:
+                raised.append(error)
+                stop()
+                return
+
+    thread = threading.Thread(target=copy_context().run, args=(look,), name="nic check", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        if raised:
+            raise raised[0]
 
 
 def report(what: str, done: int, total: int) -> None:

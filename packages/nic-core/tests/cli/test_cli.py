@@ -10,11 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
+import click
 import nic_core as nic
 import numpy as np
 import pytest
 from nic_core import native, plugins
 from nic_core.cli import run
+from nic_core.errors import BadOption
 from nic_core.pictures import image_files
 from nic_core.pictures.picture import Picture, RowPicture
 from PIL import Image
@@ -569,6 +571,62 @@ def test_a_verb_that_cannot_be_imported(
     assert says in failed(capsys, ["odd"])
     assert run(["--help"]) == 0
     assert "Compress pictures" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("raised", "says"),
+    [
+        (
+            KeyError("a"),
+            "the verb hello failed in its work: KeyError: 'a' (a fault of the plugin nic-fake 1.2; --debug",
+        ),
+        (FileNotFoundError(2, "no such", "x"), "the verb hello failed in its work: FileNotFoundError: "),
+        (MemoryError(), "the verb hello needs more memory for its work than there is\n"),
+        (BadOption("choose another"), "nic: choose another\n"),
+        (OSError(28, "the disk is full"), "nic: cannot write standard output: the disk is full\n"),
+    ],
+)
+def test_a_verb_of_a_plugin_that_fails_is_named(
+    work: Path,
+    fake: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+    raised: Exception,
+    says: str,
+) -> None:
+    @click.group()
+    def hello() -> None:
+        pass
+
+    @hello.command()
+    def again() -> None:
+        raise raised
+
+    monkeypatch.setattr(fake, "hello", hello)
+    assert says in failed(capsys, ["hello", "again"])
+    assert run(["hello", "again", "--debug"]) == 1
+    assert "in again\n    raise raised" in capsys.readouterr().err
+
+
+def test_what_a_verb_of_a_plugin_says_of_its_use_stays(
+    work: Path, fake: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    for raised, code in ((click.UsageError("wrong"), 2), (click.Abort(), 130), (click.exceptions.Exit(7), 7)):
+        monkeypatch.setattr(fake, "hello", click.command("hello")(raising(raised)))
+        assert run(["hello"]) == code
+        assert "fault" not in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        monkeypatch.setattr(fake, "hello", click.command("hello")(raising(SystemExit(3))))
+        run(["hello"])
+
+
+def raising(error: BaseException) -> Callable[[], None]:
+    """Return a function that raises an error."""
+
+    def function() -> None:
+        raise error
+
+    return function
 
 
 @pytest.mark.parametrize(

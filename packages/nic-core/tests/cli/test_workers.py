@@ -1,5 +1,6 @@
 """`--workers`: the same files as by one process, whatever becomes of the workers."""
 
+import logging
 import os
 import signal
 import subprocess
@@ -7,15 +8,23 @@ import sys
 import tarfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import copy
 from functools import partial
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from nic_core.cli import run
+from nic_core.cli.crew.hand import Bundles
+from nic_core.cli.crew.service import Service
+from nic_core.cli.jobs import Job
+from nic_core.cli.work import Attempt, Done
 from nic_core.engines.engine import Wanted
-from nic_core.engines.local import LocalEngine
+from nic_core.engines.local import LocalEngine, LocalWorker
 from nic_core.errors import CannotStart
 from nic_core.pictures import image_files
 from nic_core.pictures.picture import Picture
@@ -138,6 +147,100 @@ def test_a_picture_that_kills_twice_is_named(
     assert encode("two", "--workers", "1", "--skip-existing") == 0
     assert encode("one") == 0
     assert contents(work / "two") == contents(work / "one")
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Have the engine of this machine be given small pictures in bundles; return how many went in each call."""
+    made: list[int] = []
+    do = LocalWorker.do
+
+    def counted(self: LocalWorker, task: Any, receive: Any) -> Any:
+        made.append(len(task) if isinstance(task, tuple) else 1)
+        return do(self, task, receive)
+
+    monkeypatch.setattr(LocalEngine, "bundle", 5.0)
+    monkeypatch.setattr(LocalWorker, "do", counted)
+    return made
+
+
+def test_bundles_make_the_files_of_one_process(
+    slow: Path, work: Path, calls: list[int], capsys: pytest.CaptureFixture
+) -> None:
+    (work / "pictures" / "a.png").write_bytes(b"no picture")
+    assert encode("one") == 1
+    said = capsys.readouterr().err
+    slow.unlink()
+    assert encode("two", "--workers", "1", "-v") == 1
+    out, err = capsys.readouterr()
+    assert contents(work / "two") == contents(work / "one")
+    assert done(slow) == dict.fromkeys(range(9, 17), 1)
+    assert err.endswith(f"nic: 1 failed:\n{said}")
+    shown = [line for line in (out + err).splitlines() if " -> " in line]
+    assert sorted(line.partition(":")[0] for line in shown) == sorted(
+        f"pictures/{part}/{width}.png -> two/{part}/{width}.nic"
+        for width in range(9, 17)
+        for part in (("odd", "even")[width % 2 == 0],)
+    )
+    assert out.splitlines()[-1].startswith("8 files, ")
+    assert calls[0] == 1 and max(calls) > 1 and sum(calls) == 9
+
+
+@pytest.mark.parametrize("how", ["16 once", "16"])
+def test_a_worker_that_is_killed_in_a_bundle_loses_nothing(
+    how: str, slow: Path, work: Path, calls: list[int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    assert encode("one") == 0
+    slow.unlink()
+    capsys.readouterr()
+    monkeypatch.setenv("SLOW_DIES", how)
+    assert encode("two", "--workers", "1") == (how == "16")
+    out, err = capsys.readouterr()
+    expected = contents(work / "one")
+    if how == "16":
+        del expected["even/16.nic"]
+        assert err.startswith("nic: 1 failed:\nnic: pictures/even/16.png: the worker process died (SIGKILL")
+        assert err.endswith(", twice\n")
+    assert contents(work / "two") == expected
+    assert out.startswith(f"{len(expected)} files, ")
+    counts = done(slow)
+    assert counts[16] == (2 if how == "16 once" else 3)  # in company it is not known whose fault it was
+    assert set(counts) == set(range(9, 17)) and max(counts.values()) <= 3
+    assert max(calls) > 1
+
+
+def test_a_bundle_ends_after_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    logger = logging.getLogger("nic")
+    for name in ("handlers", "level", "propagate"):  # a worker's process sets them
+        monkeypatch.setattr(logger, name, copy(getattr(logger, name)))
+    jobs = [Job(Path(name), Path(name)) for name in "abc"]
+    link = SimpleNamespace(send=lambda *_: None, check=lambda: None)
+
+    class Here:
+        def do(self, task: Any, receive: Any) -> Any:
+            return Service(lambda: lambda job, say: Done(1, 1), logging.INFO, bundle=0.0)()(task, link)
+
+    shown: list[Job] = []
+
+    @contextmanager
+    def attempt(job: Job) -> Iterator[Attempt]:
+        at = Attempt(lambda stage: None)
+        yield at
+        if at.done:
+            shown.append(job)
+
+    assert Bundles(Here(), 1.0)(jobs, attempt) == jobs[1:]  # type: ignore[arg-type]
+    assert shown == jobs[:1]
+
+
+def test_notes_in_a_bundle_name_their_pictures(
+    slow: Path, work: Path, calls: list[int], capsys: pytest.CaptureFixture
+) -> None:
+    assert run(["encode", "pictures", "-o", "b", "--codec", "zip", "--text", "so", "--workers", "1"]) == 0
+    assert sorted(capsys.readouterr().err.split("\n")) == sorted(
+        ["", *(f"{width}.png: it says so" for width in range(9, 17))]
+    )
+    assert max(calls) > 1
 
 
 def make_shard(path: Path, pictures: Path) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from nic_core import progress
 from nic_core.errors import BadPicture
-from nic_core.pictures import image_files, pillow, ppm
+from nic_core.pictures import image_files, ppm, strips
 from nic_core.pictures.picture import Picture
 from nic_core.pictures.png import filters as png_filters
 from nic_core.pictures.tiff import pieces as tiff_pieces
@@ -18,7 +18,7 @@ def by_rows(path: Path, patch: pytest.MonkeyPatch, max_pixels: int | None = None
     with patch.context() as small:
         small.setattr(image_files, "LARGE", 0)
         small.setattr(png_filters, "_BAND", 300)
-        for module in (pillow, ppm, tiff_pieces):
+        for module in (strips, ppm, tiff_pieces):
             small.setattr(module, "BAND", 200)
         with progress.listening(progress.Listener(lambda *step: None, lambda fact: None)):  # heard once already
             return image_files.open_rows(path, max_pixels).whole()

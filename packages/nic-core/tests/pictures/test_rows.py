@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nic_core.errors import BadPicture, CannotWrite
-from nic_core.pictures import image_files, pillow, ppm, reading
+from nic_core.pictures import image_files, metadata, ppm, reading, strips
 from nic_core.pictures.content import FileBytes
 from nic_core.pictures.picture import Picture, RowPicture
 from nic_core.pictures.png import filters as png_filters
@@ -71,7 +71,7 @@ def small_bands(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have every picture be large, and bands have a few rows."""
     monkeypatch.setattr(image_files, "LARGE", 0)
     monkeypatch.setattr(png_filters, "_BAND", 1000)
-    for module in (pillow, ppm, tiff_pieces):
+    for module in (strips, ppm, tiff_pieces):
         monkeypatch.setattr(module, "BAND", 500)
     monkeypatch.setattr(tiff_writing, "_STRIP", 2000)
 
@@ -245,6 +245,51 @@ def test_others_are_cropped_from_what_pillow_holds(mode: str, format: str, optio
     assert_same(rows, image_files.read(path))
 
 
+@pytest.mark.usefixtures("small_bands")
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize(("mode", "format"), [("RGB", "JPEG"), ("L", "JPEG"), ("RGBA", "WEBP"), ("RGB", "PNG")])
+def test_turned_pictures_are_turned_by_rows(mode: str, format: str, orientation: int, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[metadata.ORIENTATION] = orientation
+    pillow_file(tmp_path / "a", mode, format, exif=exif)
+    rows, whole = image_files.open_rows(tmp_path / "a"), image_files.read(tmp_path / "a")
+    assert_same(rows.upright(), whole.upright())
+    assert_same(rows.stripped().to_gray(), whole.stripped().to_gray())
+    assert isinstance(rows.upright().pixels, Strips) == (format != "PNG" or orientation == 1)
+    turned = rows.upright()
+    np.testing.assert_array_equal(turned.pixels[20:23], whole.upright().pixels[20:23])
+
+
+TURNED = """
+import resource, sys
+import numpy as np
+from nic_core.pictures import image_files
+from PIL import Image
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+path, exif = sys.argv[1], Image.Exif()
+exif[274] = 6
+Image.new("RGB", (6000, 4000), (9, 99, 199)).save(path, exif=exif)
+rows = image_files.open_rows(path)
+for part in rows.pixels:
+    pass
+before = peak()
+upright = rows.stripped()
+assert (upright.width, upright.height) == (4000, 6000)
+for part in upright.pixels:
+    pass
+print(peak() - before)
+"""
+
+
+def test_a_turned_photograph_takes_no_more_memory(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", TURNED, str(tmp_path / "a.jpg")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 20  # MiB; the picture is 69
+
+
 def test_small_pictures_are_read_as_a_whole(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     image_files.write(Picture(slopes(3, np.uint8)), path)
@@ -327,7 +372,7 @@ def test_another_limit_on_pixels(suffix: str, tmp_path: Path, monkeypatch: pytes
             read(path, max_pixels=7499)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     monkeypatch.setattr(image_files, "LARGE", 0)
-    for module in (pillow, tiff_pieces):
+    for module in (strips, tiff_pieces):
         monkeypatch.setattr(module, "BAND", 1000)
     for read in (image_files.read, image_files.open_rows):
         with pytest.raises(BadPicture, match=f"too large: {WIDTH} x {HEIGHT} exceeds 2000 pixels"):

@@ -4,6 +4,8 @@ import hashlib
 import http.server
 import json
 import os
+import secrets
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -11,9 +13,15 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import ClassVar
 
+import fsspec
+import nic_core as nic
+import numpy as np
 import pytest
 from nic_core import progress, weights
+from nic_core.cli import run
 from nic_core.errors import BadWeights, WeightsNotFound
+from nic_core.pictures import image_files
+from nic_core.pictures.picture import Picture
 from nic_core.progress import Listener
 from nic_core.spec import WeightsSpec
 
@@ -172,3 +180,75 @@ def test_secrets_in_an_address_stay_there(served: tuple[str, bytes], store: Path
     assert Quiet.asked[-1] == ("/w.safetensors", None)
     kept = Path(fetched.location).with_suffix(".source.json").read_text()
     assert json.loads(kept)["location"] == f"{served[0]}/to"
+
+
+@pytest.fixture
+def memory(tmp_path: Path, make_weights: Make) -> str:
+    """Put a weights file at a URL that no other test has; return the URL."""
+    path = make_weights(tmp_path / "made" / "w.safetensors", "zip", "far", quality=(1.0, 100.0))
+    url = f"memory://{secrets.token_hex(6)}/w.safetensors"
+    with fsspec.open(url, "wb") as file:
+        file.write(path.read_bytes())
+    return url
+
+
+def test_weights_at_a_url_of_fsspec_are_fetched_once(
+    memory: str, store: Path, fake: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = np.zeros((6, 9, 3), np.uint8)
+    data = nic.load("zip", weights=memory).encode(picture, 50)
+    kept = next(iter(weights.stored()))
+    assert json.loads(Path(kept.location).with_suffix(".source.json").read_text())["location"] == memory
+    assert (kept.name, len(kept.sha256), len(files_in(store))) == ("far", 64, 2)
+    fsspec.filesystem("memory").rm(memory)
+    assert nic.load("zip", weights=memory).encode(picture, 50) == data
+    codec, chosen, options = nic.api.parse_codec(f"zip@{memory}:level=9")
+    assert (codec, chosen, options) == ("zip", memory, {"level": "9"})
+
+
+def test_a_url_of_fsspec_on_the_command_line(
+    memory: str, fake: object, store: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    source, target = str(tmp_path / "a.png"), str(tmp_path / "x.nic")
+    image_files.write(Picture(np.zeros((6, 9, 3), np.uint8)), source)
+    assert run(["weights", "add", memory]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("added zip far (") and f"fetched from {memory}, SHA-256 " in out
+    kept = next(iter(weights.stored()))
+    assert (kept.name, json.loads(Path(kept.location).with_suffix(".source.json").read_text())["location"]) == (
+        "far",
+        memory,
+    )
+    assert run(["weights", "remove", "zip", "far"]) == 0 and files_in(store) == []
+    assert run(["encode", source, "-o", target, "--codec", f"zip@{memory}:level=1"]) == 0
+    assert run(["weights", "add", memory.replace("w.safe", "other.safe")]) == 1
+    assert f"nic: cannot fetch {memory.replace('w.safe', 'other.safe')}: " in capsys.readouterr().err
+
+
+def test_what_fsspec_does_not_bring(store: Path, memory: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(WeightsNotFound, match="more than 10"):
+        monkeypatch.setattr("nic_core.weights.fetch.LARGEST", 10)
+        weights.resolve(memory, "zip")
+    for url in ("simplecache::http://127.0.0.1:1/w", "ftp://127.0.0.1:1/w"):
+        with pytest.raises(WeightsNotFound, match="weights come by https, not by"):
+            weights.resolve(url, "zip")
+    with pytest.raises(WeightsNotFound) as caught:
+        weights.resolve("nowhere9://me:secret@host/w.safetensors?token=abc", "zip")
+    assert "nowhere9://host/w.safetensors" in str(caught.value)
+    assert not any(secret in str(caught.value) for secret in ("me:", "secret", "abc"))
+    monkeypatch.setitem(sys.modules, "fsspec.core", None)
+    with pytest.raises(WeightsNotFound, match=r"pip install 'nic-core\[fsspec\]'"):
+        weights.resolve(memory, "zip")
+    assert files_in(store) == []
+
+
+def test_a_file_url_is_a_path(make_weights: Make, tmp_path: Path, store: Path) -> None:
+    path = make_weights(tmp_path / "made" / "w.safetensors", "zip", "w")
+    assert weights.resolve(path.as_uri(), "zip").location == str(path)
+    assert weights.add(path.as_uri()).name == "w"
+
+
+def test_paths_of_weights_import_no_fsspec(make_weights: Make, tmp_path: Path) -> None:
+    path = make_weights(tmp_path / "w.safetensors", "zip", "w")
+    code = f"import sys; from nic_core import weights; weights.resolve({str(path)!r}, 'zip'); "
+    subprocess.run([sys.executable, "-c", f"{code} assert 'fsspec' not in sys.modules"], check=True)

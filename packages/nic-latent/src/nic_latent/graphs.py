@@ -56,10 +56,15 @@ class Graph:
         self.inputs = {found.name: tuple(found.shape) for found in self._session.get_inputs()}
 
     def __call__(self, **inputs: np.ndarray) -> list[np.ndarray]:
-        """Return the outputs, float32 (N, C, H, W)."""
+        """Return the outputs, float32 (N, C, H, W). Who listens may end the run at the graph's next operator."""
         progress.check()
+        run = _run_options()
+        with progress.interruptible(lambda: setattr(run, "terminate", True)):
+            return self._outputs(inputs, run)
+
+    def _outputs(self, inputs: Mapping[str, np.ndarray], run: Any) -> list[np.ndarray]:
         try:
-            return self._session.run(None, {name: inputs[name] for name in self.inputs})
+            return self._session.run(None, {name: inputs[name] for name in self.inputs}, run)
         except KeyError as error:
             raise BadWeights(f"the {self.name} graph of {self._path.name} asks for {error}, which is none") from error
         except Exception as error:  # as above
@@ -84,6 +89,12 @@ def _options() -> Any:
     # Integer layers run between the transforms, on the same cores: threads that wait for more must not keep them busy.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options
+
+
+def _run_options() -> Any:
+    from onnxruntime import RunOptions
+
+    return RunOptions()
 
 
 def _tensors(arrays: Mapping[str, np.ndarray], name: str, path: Path) -> dict[str, "OrtValue"]:

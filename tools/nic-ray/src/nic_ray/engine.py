@@ -30,6 +30,9 @@ PATIENCE = 0.5
 STREAM = {"num_returns": "streaming", "_generator_backpressure_num_objects": 1}
 """What a task says comes while it runs, and it can wait until one thing has come."""
 
+BUNDLE = 1.0
+"""Seconds of small tasks that go to an actor in one call, which takes some milliseconds of processor on each side."""
+
 ANSWER = 10.0
 """Seconds that a cluster has to answer."""
 
@@ -41,6 +44,8 @@ class RayEngine:
     that this process is connected to already is used, and left as it is. Each worker has a GPU where the cluster has
     some and the device allows it; otherwise it has `threads` cores, by default one.
     """
+
+    bundle = BUNDLE
 
     def __init__(self, wanted: Wanted) -> None:
         self._workers: list[RayWorker] = []

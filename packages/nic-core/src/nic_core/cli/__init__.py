@@ -6,17 +6,18 @@ import os
 import sys
 import threading
 import traceback
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
-from nic_core.cli.output import message
+from nic_core.cli.output import is_of_output, message
 from nic_core.cli.settings import LogLines, Settings, Suggesting, with_flags
 from nic_core.cli.system.completion import with_completion
 from nic_core.cli.system.versions import with_version
 from nic_core.errors import NicError
 from nic_core.memory import keep_freed_memory
-from nic_core.plugins import Plugin, blamed, records
+from nic_core.plugins import Plugin, blame, blamed, records
 from nic_core.plugins.discovery import brought_twice
 from nic_core.printable import printable
 from nic_core.spec import CommandSpec, resolve
@@ -41,6 +42,9 @@ CORE = (
         "thumbnail", "nic_core.cli.system.thumbnail:thumbnail", "Write a small PNG of a .nic file, for file managers."
     ),
 )
+
+VERB = "nic_core.cli.verb"
+"""What the record of the verb that runs is called in click's contexts."""
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -74,8 +78,22 @@ class Verbs(Suggesting):
         if not specs:
             return None
         (spec,) = specs
+        ctx.meta[VERB] = spec
         with blamed(spec, "its import"):
             return with_flags(resolve(spec.target))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a verb; what one of a plugin's raises names the plugin, unless it is meant for the user, as usage is."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            spec = ctx.meta.get(VERB)
+            told = error if spec in (None, *CORE) or is_of_output(error) else blame(error, spec, "its work")
+            if told is error:
+                raise
+            raise told from error
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Return the verbs and flags that begin so; imports none of the verbs, which click's own does."""

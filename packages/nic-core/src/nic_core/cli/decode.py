@@ -25,7 +25,7 @@ from nic_core.cli.flags import (
 )
 from nic_core.cli.jobs import STREAM, Existing, Job, Kind, Shards, plan
 from nic_core.cli.output import read, write
-from nic_core.cli.running import Done, Say, Work
+from nic_core.cli.work import Done, Say, Work
 from nic_core.errors import BadPicture, DamagedFile
 from nic_core.files.atomic import atomic_path, is_device
 from nic_core.format import chunks

@@ -26,8 +26,8 @@ from nic_core.cli.flags import (
 )
 from nic_core.cli.jobs import STREAM, Existing, Job, Kind, Shards, plan
 from nic_core.cli.output import write
-from nic_core.cli.running import Done, Say, Work
 from nic_core.cli.system.completion import CodecName
+from nic_core.cli.work import Done, Say, Work
 from nic_core.format.container import UNLIMITED
 from nic_core.host.runtimes import Runtime
 from nic_core.host.tables import EncodeOptions

@@ -29,9 +29,17 @@ def message(error: BaseException) -> str:
     text = printable(line_of(error))
     if isinstance(error, NicError):
         return text
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EFBIG, errno.EIO) and not error.filename:
-        return f"cannot write standard output: {error.strerror}"
+    if is_of_output(error):
+        return f"cannot write standard output: {getattr(error, 'strerror', None)}"
     return f"unexpected {type(error).__name__}: {text} (--debug shows where)"
+
+
+def is_of_output(error: BaseException) -> bool:
+    """Return whether an error arose in writing to standard output, which any verb does."""
+    return isinstance(error, OSError) and (
+        isinstance(error, BrokenPipeError)
+        or (error.errno in (errno.ENOSPC, errno.EFBIG, errno.EIO) and not error.filename)
+    )
 
 
 def show(text: str, err: bool = False) -> None:

@@ -4,9 +4,9 @@ import logging
 import queue
 import threading
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 
@@ -18,6 +18,7 @@ from nic_core.cli.bars import Row, bars
 from nic_core.cli.jobs import STREAM, Job, Plan
 from nic_core.cli.output import message, say, show
 from nic_core.cli.settings import settings
+from nic_core.cli.work import NOTHING, Attempt, Done, Hand, Hands, OneByOne, Say, Work
 from nic_core.engines.engine import Stopped
 from nic_core.errors import CannotStart, NicError
 from nic_core.files.atomic import check_writable, make_folder
@@ -25,63 +26,28 @@ from nic_core.printable import printable
 
 logger = logging.getLogger("nic")
 
-Say = Callable[[str], None]
-"""Shows beside the progress bar what is being done."""
-
 PATIENCE = 1.0
 """Seconds that Ctrl-C gives to jobs to end by themselves."""
-
-
-@dataclass(frozen=True)
-class Done:
-    """What finished files count.
-
-    size: bytes of the .nic files. damaged: how many have parts that are. files: how many they are; more, or none, where
-    the job is a shard. failed: of a shard, a line for each member that could not be done. there: how many were.
-    """
-
-    size: int
-    pixels: int
-    damaged: int = 0
-    files: int = 1
-    failed: tuple[str, ...] = ()
-    there: int = 0
-
-    def __add__(self, other: "Done") -> "Done":
-        """Return what both count."""
-        return Done(
-            self.size + other.size,
-            self.pixels + other.pixels,
-            self.damaged + other.damaged,
-            self.files + other.files,
-            self.failed + other.failed,
-            self.there + other.there,
-        )
-
-
-NOTHING = Done(0, 0, files=0)
-
-Work = Callable[[Job, Say], Done]
-"""Does one job, and may say how far it is. Called in several threads where several files are worked on at once."""
-
-Hand = Callable[[], AbstractContextManager[Work]]
-"""Makes what does one job after another; each of those that work at once has its own."""
 
 
 @dataclass
 class Run:
     """The state of a run, which its threads share; it does not grow with the number of jobs that succeed.
 
-    finished: how many jobs are. total: what they count together. failures: a line for each file that failed. error: of
-    a job that is the only one. startup: seconds that each thread has spent on opening codecs. stop: set when the jobs
-    shall end. late: whether failures are named at the end.
+    at_once: how many jobs, or bundles of them, are worked on. advance: called when a job is finished.
+    waiting: the jobs that nobody is at yet. finished: how many jobs are. total: what they count together. failures: a
+    line for each file that failed. error: of a job that is the only one. startup: seconds that each thread has spent
+    on opening codecs. stop: set when the jobs shall end. late: whether failures are named at the end.
     """
 
     plan: Plan
     verb: str
     bars: Progress
+    at_once: int = 1
+    advance: Callable[["Run"], None] = lambda run: None
     quiet: bool = False
     verbose: bool = False
+    waiting: deque[Job] = field(default_factory=deque)
     finished: int = 0
     total: Done = NOTHING
     startup: defaultdict[int, float] = field(default_factory=lambda: defaultdict(float))
@@ -91,32 +57,70 @@ class Run:
     error: Exception | None = None
     counting: threading.Lock = field(default_factory=threading.Lock)
 
-    def attempt(self, number: int, work: Work) -> None:
-        """Do one job; whatever it raises is its result, and the other files are still done."""
-        job = self.plan.jobs[number]
-        start, before = time.perf_counter(), self.startup[threading.get_ident()]
+    def __post_init__(self) -> None:
+        """Have all jobs wait."""
+        self.waiting.extend(self.plan.jobs)
+
+    def serve(self, hand: Hand) -> None:
+        """Give a hand jobs until none is left."""
+        while not self.stop.is_set() and (jobs := self._take(hand.room)):
+            left = hand([job for job in jobs if self._can_be_done(job)], self._attempt)
+            with self.counting:
+                self.waiting.extendleft(reversed(left))
+
+    def _take(self, most: int) -> list[Job]:
+        """Return the next jobs, fewer towards the end, so that no hand works on while the others have nothing to do.
+
+        A shard goes alone, and so does what was tried before: it may be what ended its worker.
+        """
+        with self.counting:
+            most = max(1, min(most, len(self.waiting) // (2 * self.at_once)))
+            jobs: list[Job] = []
+            while self.waiting and len(jobs) < most and not (jobs and _goes_alone(self.waiting[0])):
+                jobs.append(self.waiting.popleft())
+                if _goes_alone(jobs[-1]):
+                    break
+            return jobs
+
+    def _can_be_done(self, job: Job) -> bool:
+        """Find out before the work whether its result can be written; where not, that is counted."""
         try:
             self._prepare(job)
+        except Exception as error:
+            self._failed(job, error)
+            return False
+        return True
+
+    @contextmanager
+    def _attempt(self, job: Job) -> Iterator[Attempt]:
+        """See `Attempts`; the other files are still done."""
+        start, before = time.perf_counter(), self.startup[threading.get_ident()]
+        try:
             with self._shown(job) as say:
-                done = work(job, say)
+                attempt = Attempt(say)
+                yield attempt
         except CannotStart:  # nor can another worker
             raise
         except Exception as error:  # a codec may raise anything
-            if isinstance(error, NicError) and str(job.source) not in str(error) and job.source != STREAM:
-                error.args = (f"{job.source}: {error}",)
-            logger.debug("%s", job.source, exc_info=True)
-            if len(self.plan.jobs) > 1:
-                self._count(NOTHING, message(error))
-            else:
-                self.error = error
+            self._failed(job, error)
         else:
-            self._count(done, *done.failed)
-            seconds = time.perf_counter() - start - self.startup[threading.get_ident()] + before
-            if self.verbose:
-                self.line(f"{job.source} -> {job.target}: {_sizes(done.size, done.pixels)}, {seconds:.2f} s")
+            if (done := attempt.done) is not None:
+                self._count(done, *done.failed)
+                seconds = time.perf_counter() - start - self.startup[threading.get_ident()] + before
+                seconds = seconds if attempt.seconds is None else attempt.seconds
+                if self.verbose:
+                    self.line(f"{job.source} -> {job.target}: {_sizes(done.size, done.pixels)}, {seconds:.2f} s")
+
+    def _failed(self, job: Job, error: Exception) -> None:
+        if isinstance(error, NicError) and str(job.source) not in str(error) and job.source != STREAM:
+            error.args = (f"{job.source}: {error}",)
+        logger.debug("%s", job.source, exc_info=True)
+        if len(self.plan.jobs) > 1:
+            self._count(NOTHING, message(error))
+        else:
+            self.error = error
 
     def _prepare(self, job: Job) -> None:
-        """Find out before the work whether its result can be written."""
         if job.problem:
             raise NicError(job.problem)
         if job.target == STREAM:
@@ -154,6 +158,7 @@ class Run:
             self.finished += 1
             self.total += replace(done, failed=())
             self.failures += failures
+        self.advance(self)
         for text in () if self.late else failures:
             self.line(f"nic: {text}")
 
@@ -171,22 +176,24 @@ def run_jobs(plan: Plan, work: Work, verb: str, at_once: int = 1) -> int:
 
     at_once: how many are worked on at the same time, by threads.
     """
-    return run_by(plan, lambda: nullcontext(work), verb, at_once)
+    return run_by(plan, lambda: nullcontext(OneByOne(work)), verb, at_once)
 
 
-def run_by(plan: Plan, hand: Hand, verb: str, at_once: int, late: bool = False) -> int:
+def run_by(plan: Plan, hands: Hands, verb: str, at_once: int, late: bool = False) -> int:
     """Do the jobs of a plan as `run_jobs` does, by so many hands at once. late: name what failed at the end."""
     chosen, start = settings(), time.perf_counter()
     with bars() as shown:
-        run = Run(plan, verb, shown, chosen.quiet, chosen.verbose, late=late)
         overall = shown.add_task(verb, total=len(plan.jobs), visible=len(plan.jobs) > 1)
 
-        def advance() -> None:
+        def advance(run: Run) -> None:
             failed = f", {len(run.failures)} failed" if late and run.failures else ""
-            shown.update(overall, advance=1, description=verb + failed)
+            shown.update(overall, completed=run.finished, description=verb + failed)
 
+        run = Run(
+            plan, verb, shown, max(1, min(at_once, len(plan.jobs))), advance, chosen.quiet, chosen.verbose, late=late
+        )
         try:
-            _do(run, hand, min(at_once, len(plan.jobs)), advance)
+            _do(run, hands)
         except KeyboardInterrupt:
             if len(plan.jobs) > 1:
                 run.line(f"nic: {run.finished} of {len(plan.jobs)} files were done; --skip-existing does the rest")
@@ -203,57 +210,48 @@ def run_by(plan: Plan, hand: Hand, verb: str, at_once: int, late: bool = False) 
     return 1 if run.failures or run.total.damaged else 0
 
 
-def _do(run: Run, hand: Hand, at_once: int, advance: Callable[[], None]) -> None:
-    """Do the jobs of a run, and call `advance` after each."""
-    if at_once <= 1:
-        with hand() as work:
-            for number in range(len(run.plan.jobs)):
-                run.attempt(number, work)
-                advance()
+def _do(run: Run, hands: Hands) -> None:
+    """Do the jobs of a run."""
+    if run.at_once <= 1:
+        with hands() as hand:
+            run.serve(hand)
         return
-    numbers = iter(range(len(run.plan.jobs)))
-    taking = threading.Lock()
-    events: queue.SimpleQueue[BaseException | bool] = queue.SimpleQueue()  # a job's end, a thread's end, or its failure
+    ends: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()  # of the threads, with what one raised
 
     def serve() -> None:
         try:
-            with hand() as work:
-                while not run.stop.is_set():
-                    with taking:
-                        number = next(numbers, None)
-                    if number is None:
-                        break
-                    run.attempt(number, work)
-                    events.put(True)
-            events.put(False)
+            with hands() as hand:
+                run.serve(hand)
+            ends.put(None)
         except BaseException as error:
-            events.put(error)
+            ends.put(error)
 
     # Daemons, so that Ctrl-C need not wait for what they do. Each has a context of its own: it holds the listener.
     threads = [
         threading.Thread(target=copy_context().run, args=(serve,), name=f"{JOB} {number}", daemon=True)
-        for number in range(at_once)
+        for number in range(run.at_once)
     ]
     try:
         for thread in threads:
             thread.start()
-        running = at_once
+        running = run.at_once
         while running:
             try:
-                event = events.get(timeout=0.2)  # not all systems let Ctrl-C through to a wait without an end
+                end = ends.get(timeout=0.2)  # not all systems let Ctrl-C through to a wait without an end
             except queue.Empty:
                 continue
-            if isinstance(event, BaseException):
-                raise event
-            if event:
-                advance()
-            else:
-                running -= 1
+            if end is not None:
+                raise end
+            running -= 1
     finally:
         run.stop.set()
-        end = time.monotonic() + PATIENCE
+        until = time.monotonic() + PATIENCE
         for thread in threads:
-            thread.join(max(0.0, end - time.monotonic()))
+            thread.join(max(0.0, until - time.monotonic()))
+
+
+def _goes_alone(job: Job) -> bool:
+    return bool(job.shard) or job.again
 
 
 def _summary(run: Run, seconds: float) -> str:

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from nic_core.cli.jobs import Existing, Job, Kind
 from nic_core.cli.output import message
-from nic_core.cli.running import NOTHING, Done, Say
+from nic_core.cli.work import NOTHING, Done, Say
 from nic_core.errors import NicError
 from nic_core.files.places import exists
 from nic_core.files.shards import Member, Names, inside, members, new_folder, new_shard

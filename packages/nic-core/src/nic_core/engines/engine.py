@@ -66,11 +66,16 @@ class Worker(Protocol):
 class Engine(Protocol):
     """Gives workers.
 
-    slots: how many of them work at once.
+    slots: how many of them work at once. bundle: how many seconds the small tasks that go to a worker in one call
+    should last together, as calls cost something; 0, as for an engine that does not say, has them go one by one.
     """
 
     @property
     def slots(self) -> int:
+        """See the class."""
+
+    @property
+    def bundle(self) -> float:
         """See the class."""
 
     def worker(self, make: Make, *, beside: bool = False) -> Worker:

@@ -37,6 +37,8 @@ class LocalEngine:
     less, unless their threads are given.
     """
 
+    bundle = 0.0
+
     def __init__(self, wanted: Wanted) -> None:
         gpus = [] if wanted.device not in ("auto", "cuda") else visible_gpus()
         available = cores()

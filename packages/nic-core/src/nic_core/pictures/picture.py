@@ -11,7 +11,7 @@ from PIL import Image
 
 from nic_core.errors import BadPicture
 from nic_core.pictures import metadata, pillow
-from nic_core.pictures.strips import Pixels, mapped, split_alpha
+from nic_core.pictures.strips import Pixels, mapped, split_alpha, upright
 
 P = TypeVar("P", bound="RowPicture")
 
@@ -107,14 +107,17 @@ class RowPicture:
         return replace(self, pixels=mapped(self.pixels, _to_gray), icc=None)
 
     def upright(self: P) -> P:
-        """Return the picture turned upright where EXIF says that it is not, with EXIF and XMP that say so no more."""
+        """Return the picture turned upright where EXIF says that it is not, with EXIF and XMP that say so no more.
+
+        Rows that Pillow holds (JPEG) stay rows. What comes only from top to bottom (PNG, PPM) is then in memory whole.
+        """
         turn = metadata.orientation(self.exif)
         if turn == 1 or self.exif is None:
             return self
-        alpha = None if self.alpha is None else _upright(np.asarray(self.alpha), turn)
+        alpha = None if self.alpha is None else upright(self.alpha, turn)
         exif, xmp = metadata.upright_exif(self.exif), metadata.upright_xmp(self.xmp)
         dpi = self.dpi[::-1] if self.dpi and turn >= 5 else self.dpi
-        return replace(self, pixels=_upright(np.asarray(self.pixels), turn), alpha=alpha, exif=exif, xmp=xmp, dpi=dpi)
+        return replace(self, pixels=upright(self.pixels, turn), alpha=alpha, exif=exif, xmp=xmp, dpi=dpi)
 
     def stripped(self: P) -> P:
         """Return the picture without profile, EXIF, XMP and dpi, turned upright first where EXIF says it is not."""
@@ -197,17 +200,6 @@ def _to_gray(rgb: np.ndarray) -> np.ndarray:
 
 def _round_to_8_bit(array: np.ndarray) -> np.ndarray:
     return ((array.astype(np.uint32) + 128) // 257).astype(np.uint8)  # 65535 = 255 * 257
-
-
-def _upright(array: np.ndarray, orientation: int) -> np.ndarray:
-    """Undo an EXIF orientation: first swap rows and columns, then mirror left-right and top-bottom."""
-    if orientation >= 5:
-        array = array.swapaxes(0, 1)
-    if orientation in (2, 3, 6, 7):
-        array = array[:, ::-1]
-    if orientation in (3, 4, 7, 8):
-        array = array[::-1]
-    return array
 
 
 def _from_array(array: np.ndarray) -> Picture:

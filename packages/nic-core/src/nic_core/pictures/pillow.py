@@ -3,7 +3,6 @@
 import importlib
 import io
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import BinaryIO, cast
 
@@ -15,7 +14,7 @@ from nic_core.errors import BadPicture
 from nic_core.pictures import metadata
 from nic_core.pictures.bounds import CheckSize
 from nic_core.pictures.dpi import sound_dpi
-from nic_core.pictures.strips import BAND, Pixels, Strips
+from nic_core.pictures.strips import Pixels, strips_of_boxes
 
 _BY_THEMSELVES = frozenset(
     {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "YCbCr", "HSV", "I;16", "I;16B"}
@@ -79,15 +78,12 @@ def row_parts_of(image: Image.Image) -> Parts:
     if not has_rows(image):
         return parts_of(image)
 
-    def rows(first: int, end: int) -> np.ndarray:
-        return array_of(image.crop((0, first, image.width, end)))
+    def box(rows: slice, columns: slice) -> np.ndarray:
+        return array_of(image.crop((columns.start, rows.start, columns.stop, rows.stop)))
 
-    def made() -> Iterator[np.ndarray]:
-        band = max(1, BAND // (image.width * like.shape[2]))
-        return (rows(first, min(first + band, image.height)) for first in range(0, image.height, band))
-
-    like = rows(0, 1)
-    return replace(described(image), array=Strips((image.height, *like.shape[1:]), like.dtype, made))
+    like = box(slice(0, 1), slice(0, 1))
+    shape = image.height, image.width, *like.shape[2:]
+    return replace(described(image), array=strips_of_boxes(shape, like.dtype, box))
 
 
 def has_rows(image: Image.Image) -> bool:

@@ -74,7 +74,13 @@ def _named(pixels: Pixels, name: str) -> Pixels:
                 return
             yield part
 
-    return Strips(pixels.shape, pixels.dtype, made)
+    def box(rows: slice, columns: slice) -> np.ndarray:
+        assert given is not None
+        with errors_of(name):
+            return given(rows, columns)
+
+    given = pixels.box
+    return Strips(pixels.shape, pixels.dtype, made, given and box)
 
 
 def _limit(most: int | None) -> CheckSize:

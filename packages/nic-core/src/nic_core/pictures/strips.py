@@ -1,5 +1,6 @@
 """Rows of pixels that are made when they are asked for, so that a picture need not be in memory as a whole."""
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,18 +10,25 @@ BAND = 1 << 20
 """Samples, about, that are worked on at a time where nothing else says how many rows."""
 
 
+Box = Callable[[slice, slice], np.ndarray]
+"""Returns the rectangle of some rows and columns, (h, w, C); the slices have a start and an end inside."""
+
+
 class Strips:
     """A picture's rows from top to bottom, for who takes slices of rows: `strips[first:end]` is an array.
 
     shape: (H, W, C), or (H, W); dtype: of the samples.
     make: returns an iterator of arrays (h, W, C) that follow one another from the first row to the last.
+    box: gives rectangles of the same picture, where those can be had in any order; None where they cannot.
 
     Rows above the last slice's first are forgotten. Whoever asks for them again has everything made anew from the top.
     Slices are for one thread at a time; each iterator makes the rows for itself.
     """
 
-    def __init__(self, shape: tuple[int, ...], dtype: Any, make: Callable[[], Iterator[np.ndarray]]) -> None:
-        self.shape, self.dtype, self._make = shape, np.dtype(dtype), make
+    def __init__(
+        self, shape: tuple[int, ...], dtype: Any, make: Callable[[], Iterator[np.ndarray]], box: Box | None = None
+    ) -> None:
+        self.shape, self.dtype, self._make, self.box = shape, np.dtype(dtype), make, box
         self._kept = np.empty((0, *shape[1:]), self.dtype)
         self._first = 0  # row of the picture that the first kept one is
         self._made: Iterator[np.ndarray] | None = None
@@ -68,17 +76,21 @@ class Strips:
         return self._make()
 
     def map(self, function: Callable[[np.ndarray], np.ndarray]) -> "Strips":
-        """Return strips of what a function makes of an array of rows, each row for itself."""
+        """Return strips of what a function makes of an array of rows, each pixel for itself."""
         like = function(np.zeros((1, *self.shape[1:]), self.dtype))
-        return Strips((self.shape[0], *like.shape[1:]), like.dtype, lambda: map(function, self._make()))
+        box = self.box and _then(self.box, function)
+        return Strips((self.shape[0], *like.shape[1:]), like.dtype, lambda: map(function, self._make()), box)
 
+
+SWAPPED, MIRRORED, UPSIDE_DOWN = {5, 6, 7, 8}, {2, 3, 6, 7}, {3, 4, 7, 8}
+"""The EXIF orientations of which rows and columns are swapped, then left and right, then top and bottom."""
 
 Pixels = np.ndarray | Strips
 """(H, W, C) of a picture, or (H, W) of its alpha."""
 
 
 def mapped(pixels: Pixels, function: Callable[[np.ndarray], np.ndarray]) -> Pixels:
-    """Return what a function makes of pixels, each row for itself; strips stay strips."""
+    """Return what a function makes of pixels, each for itself; strips stay strips."""
     return pixels.map(function) if isinstance(pixels, Strips) else function(pixels)
 
 
@@ -87,6 +99,51 @@ def split_alpha(samples: Pixels) -> tuple[Pixels, Pixels | None]:
     if samples.shape[2] in (1, 3):
         return samples, None
     return mapped(samples, lambda part: part[..., :-1]), mapped(samples, lambda part: part[..., -1])
+
+
+def _then(box: Box, function: Callable[[np.ndarray], np.ndarray]) -> Box:
+    return lambda rows, columns: function(box(rows, columns))
+
+
+def strips_of_boxes(shape: tuple[int, ...], dtype: Any, box: Box) -> Strips:
+    """Return strips of a picture whose rectangles can be had in any order."""
+    height, width, *others = shape
+    band = max(1, BAND // math.prod((width, *others)))
+
+    def make() -> Iterator[np.ndarray]:
+        for first in range(0, height, band):
+            yield box(slice(first, min(first + band, height)), slice(0, width))
+
+    return Strips(shape, dtype, make, box)
+
+
+def upright(pixels: Pixels, orientation: int) -> Pixels:
+    """Undo an EXIF orientation, 1 to 8; strips stay strips where their rectangles can be had in any order."""
+    if not isinstance(pixels, Strips) or pixels.box is None:
+        return _turned(np.asarray(pixels), orientation)
+    given, (height, width) = pixels.box, pixels.shape[:2]
+    if orientation in SWAPPED:
+        height, width = width, height
+
+    def box(rows: slice, columns: slice) -> np.ndarray:
+        if orientation in UPSIDE_DOWN:
+            rows = slice(height - rows.stop, height - rows.start)
+        if orientation in MIRRORED:
+            columns = slice(width - columns.stop, width - columns.start)
+        part = given(columns, rows) if orientation in SWAPPED else given(rows, columns)
+        return np.ascontiguousarray(_turned(part, orientation))
+
+    return strips_of_boxes((height, width, *pixels.shape[2:]), pixels.dtype, box)
+
+
+def _turned(array: np.ndarray, orientation: int) -> np.ndarray:
+    if orientation in SWAPPED:
+        array = array.swapaxes(0, 1)
+    if orientation in MIRRORED:
+        array = array[:, ::-1]
+    if orientation in UPSIDE_DOWN:
+        array = array[::-1]
+    return array
 
 
 def cropped(pixels: Pixels, rows: slice, columns: slice) -> Pixels:

@@ -26,15 +26,24 @@ def blamed(record: Record, doing: str) -> Iterator[None]:
     try:
         yield
     except (Exception, SystemExit) as error:
-        if own := callers.within(error, outer):
-            if own is error:
-                raise
-            raise own from error
-        if isinstance(error, NicError):
+        told = blame(error, record, doing, outer)
+        if told is error:
             raise
-        if isinstance(error, MemoryError):
-            raise OutOfMemory(f"{named(record)} needs more memory for {doing} than there is") from error
-        raise fault(record, f"failed in {doing}: {kind_and_line(error)}") from error
+        raise told from error
+
+
+def blame(error: BaseException, record: Record, doing: str, outer: BaseException | None = None) -> BaseException:
+    """Return what `blamed` raises in place of an error that came out of a plugin's code; it may be the same.
+
+    outer: what was being handled before that code ran.
+    """
+    if own := callers.within(error, outer):
+        return own
+    if isinstance(error, NicError):
+        return error
+    if isinstance(error, MemoryError):
+        return OutOfMemory(f"{named(record)} needs more memory for {doing} than there is")
+    return fault(record, f"failed in {doing}: {kind_and_line(error)}")
 
 
 def fault(record: Record, what: str) -> PluginFault:

@@ -1,4 +1,4 @@
-"""Fetching a weights file from a URL or from a Hugging Face repository."""
+"""Fetching a weights file: from the web, from a Hugging Face repository, or from any store that fsspec knows."""
 
 import base64
 import hashlib
@@ -16,7 +16,8 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from nic_core import progress
-from nic_core.errors import WeightsNotFound
+from nic_core.errors import NicError, WeightsNotFound
+from nic_core.files import places
 
 logger = logging.getLogger("nic")
 
@@ -31,31 +32,39 @@ PARTIAL = 206
 
 def is_remote(location: str) -> bool:
     """Whether a location must be fetched."""
-    return location.lower().startswith(("https://", "http://", "hf://"))
+    return places.is_url(location)
 
 
 def shown(location: str) -> str:
     """Return a location for people to read: a URL without what may be secret in it, its user, password and query."""
-    return re.sub("^([a-zA-Z]+://)[^/]*@|[?#].*", r"\1", location) if is_remote(location) else location
+    return re.sub("([a-zA-Z][a-zA-Z0-9+.-]*://)[^/]*@|[?#].*", r"\1", location) if is_remote(location) else location
 
 
 def fetch(location: str, target: Path, resume: bool = False) -> str:
     """Write what lies at a URL or in a Hugging Face repository to `target`; return its SHA-256.
 
-    resume: keep what arrived when a transfer from a URL is cut, and go on from there next time, if the server still has
+    resume: keep what arrived when a transfer by https is cut, and go on from there next time, if the server still has
     the same file; it is told by a small file beside.
 
-    WeightsNotFound where it is not whole, larger than 4 GB, or not to be had by https alone; NIC_ALLOW_HTTP=1 allows
-    http too.
+    WeightsNotFound where it is not whole, larger than 4 GB, not to be had by https alone (NIC_ALLOW_HTTP=1 allows http
+    too), or where fsspec, which other URLs are read by, or its package for such a store is not installed.
     """
+    scheme = location.lower().partition("://")[0]
     try:
-        if location.lower().startswith("hf://"):
+        if scheme in ("https", "http"):
+            _fetch_from_web(location, target, resume)
+        elif scheme == "hf":
             _fetch_from_hub(location, target)
         else:
-            _fetch_from_web(location, target, resume)
+            _fetch_by_fsspec(location, target)
         return sha256_of(target)
+    except WeightsNotFound:
+        raise
+    except NicError as error:  # fsspec, or what it takes for this kind of URL, is not installed
+        raise WeightsNotFound(str(error).replace(location, shown(location))) from error
     except (OSError, HTTPException, ValueError) as error:
-        raise WeightsNotFound(f"cannot fetch {shown(location)}: {error}") from error
+        says = str(error).replace(location, shown(location))
+        raise WeightsNotFound(f"cannot fetch {shown(location)}: {says}") from error
 
 
 def sha256_of(path: Path) -> str:
@@ -178,6 +187,19 @@ def _fetch_from_web(location: str, target: Path, resume: bool) -> None:
         raise OSError(f"the connection ended after {target.stat().st_size} of {size} bytes")
     mark.unlink(missing_ok=True)
     return None
+
+
+def _fetch_by_fsspec(location: str, target: Path) -> None:
+    for scheme in re.findall("([a-z0-9+.-]+)://", location.lower()):
+        if scheme in ("http", "ftp"):  # below another one, such as simplecache::http://
+            _check_scheme(f"{scheme}://")
+    title = f"fetching {shown(location).rpartition('/')[2]}"
+    with places.open_binary(location) as file, transfer_bar(title) as tell, target.open("wb") as out:
+        size = getattr(file, "size", None) or 0
+        tell(0, size)
+        while piece := file.read(PIECE):
+            out.write(piece)
+            tell(out.tell(), size)
 
 
 def _note_version(headers: Any, mark: Path) -> None:

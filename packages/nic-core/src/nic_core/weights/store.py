@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -17,10 +18,11 @@ from nic_core import progress
 from nic_core.errors import BadOption, BadWeights, CannotWrite, NicError, PluginFault, WeightsNotFound
 from nic_core.files.atomic import atomic_path, atomic_write, make_folder
 from nic_core.files.json_files import read_json
+from nic_core.files.places import local as local_path
 from nic_core.plugins import records
 from nic_core.spec import WeightsSpec
 from nic_core.weights.fetch import fetch, is_remote, shown
-from nic_core.weights.record import none_needed, spec_of
+from nic_core.weights.record import WeightsInfo, none_needed, read_info, spec_of
 from nic_core.weights.verification import verified, verify
 
 logger = logging.getLogger("nic")
@@ -71,9 +73,23 @@ def _bare() -> dict[str, WeightsSpec]:
     return {spec.id: none_needed(spec) for _, spec in records("nic_codecs") if not spec.weights}
 
 
-def add(path: Path) -> WeightsSpec:
-    """Copy a weights file into the user's store and return its new record; BadWeights where it is not sound."""
-    info = verified(path)
+def add(source: str | os.PathLike[str]) -> WeightsSpec:
+    """Copy a weights file, at a path or a URL, into the user's store and return its new record.
+
+    BadWeights where it is not sound, WeightsNotFound where it is not to be had. See `local` for URLs.
+    """
+    text = os.fspath(local_path(source))
+    if not is_remote(text):
+        return _added(Path(text), verified(Path(text)))
+    with tempfile.TemporaryDirectory(prefix="nic-") as folder:
+        path = Path(folder, "fetched.safetensors")
+        sha256 = _fetch(text, path, "")
+        spec = _added(path, read_info(path))
+    _write_source(Path(spec.location), text, sha256)
+    return replace(spec, sha256=sha256)
+
+
+def _added(path: Path, info: WeightsInfo) -> WeightsSpec:
     name = re.sub(r"[^\w.-]+", "_", info.name)[:100]  # it comes from the file and may be anything
     target = store_folder() / info.codec / f"{name}-{info.entropy_id}-{info.synthesis_id}.safetensors"
     make_folder(target.parent)
@@ -99,7 +115,7 @@ def resolve(source: str | os.PathLike[str], codec: str) -> WeightsSpec:
 
     WeightsNotFound for none of these; BadOption where the codec needs none.
     """
-    text = os.fspath(source)
+    text = os.fspath(local_path(source))
     if codec in _bare():
         raise BadOption(f"{codec} needs no weights: name none")
     if is_remote(text):
@@ -126,14 +142,24 @@ def local(spec: WeightsSpec) -> WeightsSpec:
     if not target.exists():
         make_folder(target.parent)
         with atomic_path(target) as temporary:
-            sha256 = fetch(spec.location, temporary)
-            if spec.sha256 and sha256 != spec.sha256:
-                raise BadWeights(f"{shown(spec.location)} does not have the expected SHA-256; nothing was kept")
-            verify(temporary, shown(spec.location))
-        source = {"location": shown(spec.location), "sha256": sha256}
-        atomic_write(_source_file(target), json.dumps(source).encode())
-        progress.note(f"fetched {source['location']}, SHA-256 {sha256}")
+            sha256 = _fetch(spec.location, temporary, spec.sha256)
+        _write_source(target, spec.location, sha256)
     return replace(spec_of(target), sha256=_source(target).get("sha256", ""))
+
+
+def _fetch(location: str, target: Path, expected: str) -> str:
+    """Fetch and verify a weights file; return its SHA-256, which must be the expected one unless that is empty."""
+    sha256 = fetch(location, target)
+    if expected and sha256 != expected:
+        raise BadWeights(f"{shown(location)} does not have the expected SHA-256; nothing was kept")
+    verify(target, shown(location))
+    return sha256
+
+
+def _write_source(path: Path, location: str, sha256: str) -> None:
+    source = {"location": shown(location), "sha256": sha256}
+    atomic_write(_source_file(path), json.dumps(source).encode())
+    progress.note(f"fetched {source['location']}, SHA-256 {sha256}")
 
 
 def _source_file(path: Path) -> Path:

@@ -6,7 +6,8 @@ from typing import Any
 import click
 from nic_core.cli.flags import with_options
 from nic_core.cli.jobs import Job, Kind, plan
-from nic_core.cli.running import Done, Say, run_jobs
+from nic_core.cli.running import run_jobs
+from nic_core.cli.work import Done, Say
 from nic_core.pictures import image_files
 
 from nic_textsketch.geometry import UNIT

@@ -14,6 +14,7 @@ from nic_core.errors import BadOption
 
 from nic_eval.results import Curve, Original, Point
 
+KODAK = frozenset(f"kodim{number:02}" for number in range(1, 25))
 PREFIX = "published:"
 """What the names of published curves begin with in a report."""
 

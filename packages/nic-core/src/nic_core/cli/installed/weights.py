@@ -60,11 +60,19 @@ def _quality(spec: WeightsSpec) -> str:
 
 
 @weights.command()
-@click.argument("file", type=click.Path(path_type=Path))
-def add(file: Path) -> None:
-    """Copy a weights file into your store, so that files made with it decode without --weights."""
+@click.argument("file", type=WeightsName(), metavar="FILE")
+def add(file: str) -> None:
+    """Copy a weights file into your store, so that files made with it decode without --weights.
+
+    \b
+    nic weights add w.safetensors
+    nic weights add https://example.org/w.safetensors     also hf://owner/repository/w.safetensors
+    nic weights add s3://bucket/w.safetensors             any URL of fsspec (pip install nic-core[fsspec])
+    """
     spec = store.add(file)
     say(f"added {spec.codec} {spec.name} (entropy {spec.entropy_id}, synthesis {spec.synthesis_id})")
+    if spec.sha256:
+        say(f"fetched from {store.shown(file)}, SHA-256 {spec.sha256}")
     if spec.rank > 0 and store.available()[0].location == spec.location and _by_rank():
         say(f"their rank, {spec.rank}, is the highest: from now on they are what 'nic encode' takes by default")
 
