@@ -120,7 +120,8 @@ class Importer:
     default: a config for saying how another codec's checkpoint differs.
     published, ignore: see `fill` and `read_state`.
     read: takes the place of `read_state` where checkpoints have another format.
-    constants: returns what the authors' code saves beside parameters, by the names and shapes of these, for `save`.
+    constants: for `save`, returns by the authors' entries what their code saves beside parameters; and what it saves in
+        another form than `published` names, such as a transposed matrix, takes the place of the entry.
     bare: whether the authors save the entries alone, and not as "state_dict" of a larger whole.
     """
 
@@ -140,9 +141,10 @@ class Importer:
         BadWeights where the file is no checkpoint, or not one of this codec: then with the first few entries that are
         missing, extra or of another shape.
         """
-        return self._made(self.read(path, self.ignore), path.name)
+        return self.model_of(self.read(path, self.ignore), path.name)
 
-    def _made(self, state: Mapping[str, Tensor], source: str) -> LatentModel:
+    def model_of(self, state: Mapping[str, Tensor], name: str) -> LatentModel:
+        """Return the model of a checkpoint's weights; BadWeights as `load` says. name: what errors call it."""
         try:
             # By bytes that are there: the shape of a tensor may repeat one number without end.
             storages = {value.untyped_storage().data_ptr(): value.untyped_storage() for value in state.values()}
@@ -150,7 +152,7 @@ class Importer:
                 model = self.build(self.infer(state))
         except (LookupError, TypeError, ValueError, RuntimeError, ArithmeticError):
             model = self.build(self.default)
-        fill(model, state, self.published, f"{source} is no checkpoint of {self.codec}")
+        fill(model, state, self.published, f"{name} is no checkpoint of {self.codec}")
         return model
 
     def __call__(self, codec: str, source: Path, output: Path, **making: Any) -> WeightsInfo:
@@ -167,7 +169,7 @@ class Importer:
             **({"lambda": lmbda} if lmbda is not None else {}),
         }
         info = WeightsInfo(codec, plain(stem_of(source)), {}, "", "", provenance=provenance)
-        return export(self._made(state, source.name), Path(output), info, floats=True, **making)
+        return export(self.model_of(state, source.name), Path(output), info, floats=True, **making)
 
     def save(self, codec: str, source: Path, output: Path) -> None:
         """Write a weights file as a checkpoint that the authors' code reads, as `ImporterSpec.exporter` is called.
