@@ -130,7 +130,8 @@ class Importer:
     default: a config for saying how another codec's checkpoint differs.
     published, ignore: see `fill` and `read_state`.
     read: takes the place of `read_state` where checkpoints have another format.
-    constants: returns what the authors' code saves beside parameters, by the names and shapes of these, for `save`.
+    constants: for `save`, returns by the authors' entries what their code saves beside parameters; and what it saves in
+        another form than `published` names, such as a transposed matrix, takes the place of the entry.
     bare: whether the authors save the entries alone, and not as "state_dict" of a larger whole.
     """
 
