@@ -111,9 +111,10 @@ def test_labels_lie_where_the_pixels_do_in_any_form_of_crop():
         assert off.mean() < (0.001 if scale == (1.0, 1.0) else 0.6)
 
 
-def test_networks_are_compiled_by_flag(pictures, tiny_train, tmp_path, monkeypatch):
-    """By a backend that does not generate code, which takes a minute: the graphs are what matters here."""
-    monkeypatch.setattr(machine, "COMPILER", "aot_eager")
+@pytest.mark.parametrize("compiler", ["aot_eager", pytest.param("inductor", marks=pytest.mark.long)])
+def test_networks_are_compiled_by_flag(compiler, pictures, tiny_train, tmp_path, monkeypatch):
+    """The first one of the compilers generates no code, which takes a minute."""
+    monkeypatch.setattr(machine, "COMPILER", compiler)
     begun = []
     fit = machine.compile_networks
     monkeypatch.setattr("nic_train.run.compile_networks", lambda networks: (begun.append(networks), fit(networks)))
