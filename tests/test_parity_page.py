@@ -55,6 +55,6 @@ def test_every_flag_is_one_of_a_command():
                 path = tuple(words[1 : 1 + next(n for n in (2, 1) if tuple(words[1 : 1 + n]) in known)])
                 named = [name for name in named if name not in known[path] | options]
             else:
-                named = [name for name in named if not any(name in names for names in known.values()) and name not in options]
+                named = [name for name in named if name not in options.union(*known.values())]
             wrong += [f"{text}: {name}" for name in named]
     assert not wrong

@@ -76,7 +76,8 @@ def _options(codecs: Iterable[CodecSpec]) -> list[str]:
     everyone = len(list(codecs))
     return [
         f"| `--{option.name}` | {', '.join(verbs[option])}{'' if len(ids) == everyone else ': ' + ', '.join(ids)} "
-        f"| {'' if option.default in (None, '') else option.default} | {option.help.replace('[', '&#91;')}{_bounds(option)} |"
+        f"| {'' if option.default in (None, '') else option.default} "
+        f"| {option.help.replace('[', '&#91;')}{_bounds(option)} |"  # brackets would be links
         for option, ids in users.items()
     ]
 
