@@ -234,4 +234,4 @@ def test_tfrecords_of_deeplab2_are_trained_on(data, tmp_path):
     arguments = ["train", "egic", "--data", tmp_path / "train-00000-of-00001.tfrecord", "--out", tmp_path / "run"]
     settings = ["--set", "width=32", "--set", "disc_width=8", "--set", "crop=64", "--set", "batch=2", "--no-lpips"]
     assert cli.run([*map(str, [*arguments, "--recipe", recipe, "--workers", 0, *settings])]) == 0
-    assert read_info(tmp_path / "run" / "weights.safetensors").provenance["values"]["classes"] == 134
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["request"]["choice"]["values"]["classes"] == 134

@@ -51,13 +51,13 @@ def test_the_long_side_and_the_steps_of_factors():
     drawn = [factor_of(augmentation, random.Random(key)) for key in range(500)]
     assert sorted({round(factor, 6) for factor in drawn}) == [round(0.5 + 0.1 * step, 6) for step in range(11)]
     once = Augmentation(long_side=640, pad=True)
-    assert new_size((480, 640), 256, once, random.Random(0)) == (480, 640)
-    assert new_size((200, 100), 256, once, random.Random(0)) == (640, 320)
-    assert new_size((1000, 3000), 256, once, random.Random(0)) == (213, 640)
-    sizes = {new_size((480, 640), 256, augmentation, random.Random(key)) for key in range(300)}
+    assert new_size((480, 640), (256, 256), once, random.Random(0)) == (480, 640)
+    assert new_size((200, 100), (256, 256), once, random.Random(0)) == (640, 320)
+    assert new_size((1000, 3000), (256, 256), once, random.Random(0)) == (213, 640)
+    sizes = {new_size((480, 640), (256, 256), augmentation, random.Random(key)) for key in range(300)}
     assert {(240, 320), (480, 640), (720, 960)} < sizes and len(sizes) == 11
     unpadded = Augmentation(long_side=640)  # the crop must fit
-    assert new_size((1000, 3000), 256, unpadded, random.Random(0)) == (256, 769)
+    assert new_size((1000, 3000), (256, 256), unpadded, random.Random(0)) == (256, 769)
     with pytest.raises(BadOption, match="scale must be two factors"):
         Augmentation(scale=(1.5, 0.5))
 
@@ -73,7 +73,7 @@ def test_small_pictures_lie_somewhere_in_gray_and_void():
         assert np.array_equal(sample.pixels[inside].reshape(30, 40, 3), ramp().pixels)
         places.add((rows[0], columns[0]))
     assert len(places) > 40
-    assert prepared(ramp(), 16, Augmentation(pad=True), random.Random(0)).pixels.shape == (30, 40, 3)
+    assert prepared(ramp(), (16, 16), Augmentation(pad=True), random.Random(0)).pixels.shape == (30, 40, 3)
 
 
 def test_draws_depend_on_the_key_alone():

@@ -92,9 +92,13 @@ def is_kodak(pictures: Iterable[Original]) -> bool:
 def remarks(curves: Iterable[Curve], pictures: Iterable[Original], metrics: Sequence[str]) -> list[str]:
     """Return what a report of these curves must say of the published ones: other pictures, metrics that they lack."""
     shown, measured = [curve for curve in curves if curve.kind == "published"], list(pictures)
+    by_set: dict[PictureSet, list[str]] = {}
+    for curve in shown:
+        by_set.setdefault(set_of(curve), []).append(curve.name)
     notes = [
-        f"published curves are means over {others.title}; this report is of other pictures"
-        for others in dict.fromkeys(map(set_of, shown))
+        f"{', '.join(names) if len(by_set) > 1 else 'published curves'} are means over {others.title}; "
+        "this report is of other pictures"
+        for others, names in by_set.items()
         if not others.holds(measured)
     ]
     lacking = {curve.name: _lacking(curve, metrics) for curve in shown}
