@@ -3,6 +3,7 @@
 import pytest
 import torch
 from nic_nn.nets.layers import Pointwise, ResidualBottleneck, ToPixels, deconv
+from nic_nn.nets.residual import Skip
 from torch import nn
 
 
@@ -26,3 +27,13 @@ def test_strips_see_their_neighbours(size: tuple[int, int]) -> None:
     x = torch.randn(1, 4, *size)
     with torch.no_grad():
         torch.testing.assert_close(block(x), x + block.branch(x))
+
+
+def test_a_skip_is_a_strided_convolution_with_and_without_gradients():
+    skip = Skip(3, 8).to(memory_format=torch.channels_last)
+    x = torch.rand(2, 3, 9, 10).to(memory_format=torch.channels_last)
+    trained = skip(x)
+    trained.sum().backward()
+    assert skip.weight.grad[:, :, 0, 0].allclose(x[:, :, ::2, ::2].sum((0, 2, 3)).expand(8, 3))
+    with torch.no_grad():
+        assert skip(x).allclose(trained, atol=1e-6)

@@ -1,10 +1,29 @@
 """Residual blocks that change the sides (Cheng et al., CVPR 2020): compressai's, with nic-nn's faster GDN."""
 
-from torch import nn
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from nic_nn.nets.compressai_parts import ResidualBlockUpsample, ResidualBlockWithStride
 from nic_nn.nets.gdn import GDN
 from nic_nn.nets.layers import conv
+
+
+class Skip(nn.Conv2d):
+    """A 1x1 convolution of stride 2.
+
+    In training it sees only the positions that it reads: oneDNN's gradient of a strided one with three inputs, channels
+    last, writes beyond its memory (torch 2.15), and the process ends.
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, 1, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Halve the sides."""
+        if not torch.is_grad_enabled():
+            return super().forward(x)
+        return F.conv2d(x[:, :, ::2, ::2], self.weight, self.bias)
 
 
 class Down(ResidualBlockWithStride):
@@ -12,6 +31,7 @@ class Down(ResidualBlockWithStride):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__(inputs, outputs, stride=2)
+        self.skip = Skip(inputs, outputs)
         self.gdn = GDN(outputs)
 
 
