@@ -7,6 +7,7 @@ import click
 import nic_core as nic
 import numpy as np
 import pytest
+import torch
 from cells import Cell, compare, dump
 from nic_core import native
 from nic_core.host.cache import Cache
@@ -23,6 +24,7 @@ from PIL import Image
 from settings import Way
 from under_setting import SETTINGS, code
 from vs_reference import HEIGHT, WEIGHTS, WIDTH, ours, run_at_once, times
+from widen_mini import widened
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (65, 97, 3), np.uint8)
 NUMPY = Cell(in_c=False, isa="plain", threads=1)
@@ -114,3 +116,15 @@ def test_a_checkout_of_something_else_is_one_line(tmp_path: Path) -> None:
     command = ["cca", "--checkout", str(tmp_path), "--folder", str(tmp_path), "--side", "checkpoint"]
     with pytest.raises(click.ClickException, match="LICAutoencoder"):
         run_at_once([command])
+
+
+@torch.inference_mode()
+def test_wider_weights_of_mini_give_the_same_picture_at_the_same_lambda():
+    config = MiniConfig((8, 8, 8), slices=(4, 8), hyper=8, features=8, context=8, levels=3)
+    old = filled(Mini(config)).eval()
+    new = widened(old, 4, 2).eval()
+    assert new.config.slices == (4, 12) and new.config.levels == 5
+    assert float(new.lambda_of(torch.tensor(50.5))) == pytest.approx(config.lambdas[1])
+    x = torch.rand(1, 3, 64, 64)
+    for quality, same in ((1.0, 1.0), (50.5, 25.75), (100.0, 50.5)):
+        assert new(x, same)["x_hat"].allclose(old(x, quality)["x_hat"], atol=1e-4)
