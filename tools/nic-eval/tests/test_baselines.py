@@ -87,6 +87,60 @@ def test_unknown_baselines_list_the_known_ones() -> None:
 
 
 @pytest.mark.parametrize(
+    ("fast", "slow"),
+    [("avif:speed=10", "avif:speed=4"), ("jxl:effort=1", "jxl:effort=7"), ("heic:preset=ultrafast", "heic")],
+)
+def test_slower_encoders_gain(fast: str, slow: str, make_picture: Callable[..., np.ndarray]) -> None:
+    needed(slow.partition(":")[0])
+    picture = Picture(make_picture(96, 128))
+
+    def cost(text: str) -> float:
+        baseline = baselines.find(text)
+        setting = baseline.settings()[3]
+        data = baseline.encode(picture, setting)
+        # A bit for each pixel is worth some 6 dB.
+        return 8 * len(data) / (96 * 128) - psnr(picture.pixels, baseline.decode(data, setting)) / 6
+
+    assert cost(slow) < cost(fast)
+
+
+def test_chroma_can_be_kept(make_picture: Callable[..., np.ndarray]) -> None:
+    pixels = make_picture(64, 64)
+    pixels[::2, :, 0] = 255 - pixels[::2, :, 0]
+    decoded = {}
+    for text in ("jpeg", "jpeg:subsampling=4:4:4"):
+        baseline = baselines.find(text)
+        setting = baseline.settings()[-1]
+        decoded[text] = psnr(pixels, baseline.decode(baseline.encode(Picture(pixels), setting), setting))
+        assert baseline.name == text
+    assert decoded["jpeg:subsampling=4:4:4"] > decoded["jpeg"] + 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("avif:speed=11", "speed must be 0 to 10, not '11'"),
+        ("avif:effort=3", "the baseline avif has no setting 'effort'; it has speed, subsampling"),
+        ("webp:speed=1", "has no setting 'speed'; it has none"),
+        ("vtm:qp=3", "the baseline vtm has no settings"),
+        ("avif:speed", "has no '='"),
+        ("avif@w", "no baseline is called 'avif@w'"),
+    ],
+)
+def test_bad_settings_are_named(text: str, message: str) -> None:
+    with pytest.raises(BadOption, match=message):
+        baselines.find(text)
+
+
+def test_commas_before_settings_separate_no_baselines() -> None:
+    assert baselines.split("jpeg, avif:speed=0,subsampling=4:4:4,jxl:effort=9,") == [
+        "jpeg",
+        "avif:speed=0,subsampling=4:4:4",
+        "jxl:effort=9",
+    ]
+
+
+@pytest.mark.parametrize(
     ("name", "module", "package"),
     [("jxl", "pillow_jxl", "pillow-jxl-plugin"), ("heic", "pillow_heif", "pillow-heif")],
 )

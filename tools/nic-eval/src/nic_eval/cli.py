@@ -31,7 +31,13 @@ codec_option = click.option(
     metavar="ID[@WEIGHTS][:KEY=VALUE,...]",
     help="An installed codec; repeatable.",
 )
-baseline_option = click.option("--baseline", "baselines", metavar="NAME,...", default="", help=f"Any of {BASELINES}.")
+baseline_option = click.option(
+    "--baseline",
+    "baselines",
+    metavar="NAME[:KEY=VALUE],...",
+    default="",
+    help=f"Any of {BASELINES}; slower ones as avif:speed=0, jxl:effort=9, heic:preset=veryslow.",
+)
 device_option = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
 anchor_option = click.option(
     "--anchor",
@@ -266,7 +272,7 @@ def contestants(
     ours = [kind(text, device, qualities or QUALITIES) for text in codecs for kind in kinds]
     for contestant in ours:
         contestant.check()
-    found = [*ours, *(known.find(name) for name in names_of(baselines))]
+    found = [*ours, *(known.find(name) for name in known.split(baselines))]
     if not found:
         raise click.UsageError("name at least one --codec or --baseline")
     return found

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import import_module
 from importlib.metadata import version
@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 import PIL
+from nic_core import api
 from nic_core.errors import BadOption, NicError
 from nic_core.pictures.picture import Picture
+from nic_core.spec import Option
 from PIL import Image, features
 
 from nic_eval.contestants import programs
@@ -28,7 +30,8 @@ class MissingEncoder(NicError):
 class PillowBaseline:
     """A format that Pillow writes, alone or with a plugin.
 
-    name: of the baseline. format: Pillow's name. qualities: what is measured. fixed: its other settings.
+    name: of the baseline, with what it was told. format: Pillow's name. qualities: what is measured.
+    fixed: its other settings; tunable: those of them that can be told otherwise.
     feature: what Pillow must have been built with. package: the plugin's distribution, empty for Pillow itself.
     """
 
@@ -39,7 +42,16 @@ class PillowBaseline:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     feature: str = ""
     package: str = ""
+    tunable: tuple[Option, ...] = ()
     kind: Kind = field(default="baseline", init=False)
+
+    def told(self, name: str, given: Mapping[str, str]) -> "PillowBaseline":
+        """Return the baseline by another name, with settings of its own; BadOption for those that it does not have."""
+        known = {option.name: option for option in self.tunable}
+        if unknown := [key for key in given if key not in known]:
+            has = f"it has {', '.join(known)}" if known else "it has none"
+            raise BadOption(f"the baseline {self.name} has no setting {unknown[0]!r}; {has}")
+        return replace(self, name=name, fixed={**self.fixed, **{key: known[key].parse(given[key]) for key in given}})
 
     @property
     def description(self) -> str:
@@ -87,7 +99,7 @@ class PillowBaseline:
                 f"the baseline {self.name} needs a Pillow built with {self.feature}: pip install pillow"
             )
         if self.package:
-            _register(self.name, self.package)
+            _register(self.name.partition(":")[0], self.package)
 
     def _versions(self) -> str:
         parts = [f"Pillow {PIL.__version__}"]
@@ -115,6 +127,16 @@ class Jpeg2000(PillowBaseline):
         return {**self.fixed, "quality_layers": [setting.quality], "mct": int(picture.channels == 3)}
 
 
+class Heic(PillowBaseline):
+    """HEIC, whose encoder's settings pillow-heif takes apart."""
+
+    def options(self, picture: Picture, setting: Setting) -> dict[str, Any]:
+        """Return what `Image.save` is given."""
+        given = super().options(picture, setting)
+        preset = given.pop("preset", None)
+        return {**given, "enc_params": {"preset": preset}} if preset else given
+
+
 @cache
 def _register(name: str, package: str) -> None:
     try:
@@ -126,12 +148,26 @@ def _register(name: str, package: str) -> None:
         raise MissingEncoder(f"the baseline {name} needs {package}: pip install {package}") from error
 
 
+SUBSAMPLING = ("4:4:4", "4:2:2", "4:2:0")
+PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
+
+
 def all_baselines() -> dict[str, Contestant]:
     """Return every known baseline by name, installed or not."""
+    ladder = (5, 10, 20, 35, 50, 70, 85, 92)
+    subsampling = Option("subsampling", str, "4:2:0", "Of the chroma.", choices=SUBSAMPLING)
     found: Sequence[Contestant] = (
-        PillowBaseline("jpeg", "JPEG", "jpg", (5, 10, 20, 35, 50, 70, 85, 92), {"optimize": True}, "jpg"),
-        PillowBaseline("webp", "WEBP", "webp", (5, 10, 20, 35, 50, 70, 85, 92), {"method": 6}, "webp"),
-        PillowBaseline("avif", "AVIF", "avif", (10, 20, 30, 40, 50, 60, 70, 80), {"speed": 6}, "avif"),
+        PillowBaseline("jpeg", "JPEG", "jpg", ladder, {"optimize": True}, "jpg", tunable=(subsampling,)),
+        PillowBaseline("webp", "WEBP", "webp", ladder, {"method": 6}, "webp"),
+        PillowBaseline(
+            "avif",
+            "AVIF",
+            "avif",
+            (10, 20, 30, 40, 50, 60, 70, 80),
+            {"speed": 6},
+            "avif",
+            tunable=(Option("speed", int, 6, "0 takes longest.", minimum=0, maximum=10), subsampling),
+        ),
         Jpeg2000(
             "jpeg2000",
             "JPEG2000",
@@ -141,9 +177,25 @@ def all_baselines() -> dict[str, Contestant]:
             "jpg_2000",
         ),
         PillowBaseline(
-            "jxl", "JXL", "jxl", (10, 30, 50, 65, 75, 85, 90, 95), {"effort": 7}, package="pillow-jxl-plugin"
+            "jxl",
+            "JXL",
+            "jxl",
+            (10, 30, 50, 65, 75, 85, 90, 95),
+            {"effort": 7},
+            package="pillow-jxl-plugin",
+            tunable=(Option("effort", int, 7, "10 takes longest.", minimum=1, maximum=10),),
         ),
-        PillowBaseline("heic", "HEIF", "heic", (10, 20, 30, 40, 50, 60), package="pillow-heif"),
+        Heic(
+            "heic",
+            "HEIF",
+            "heic",
+            (10, 20, 30, 40, 50, 60),
+            package="pillow-heif",
+            tunable=(
+                Option("preset", str, "slow", "Of x265.", choices=PRESETS),
+                Option("chroma", str, "420", "Its subsampling.", choices=("444", "422", "420")),
+            ),
+        ),
         programs.Bpg(),
         programs.Vtm(),
         programs.X265(),
@@ -151,9 +203,25 @@ def all_baselines() -> dict[str, Contestant]:
     return {baseline.name: baseline for baseline in found}
 
 
-def find(name: str) -> Contestant:
-    """Return a baseline by name; BadOption, listing all, for an unknown one."""
-    known = all_baselines()
-    if name not in known:
-        raise BadOption(f"no baseline is called {name!r}; there are {', '.join(known)}")
-    return known[name]
+def find(text: str) -> Contestant:
+    """Return a baseline by "name[:key=value,...]"; BadOption for an unknown name, listing all, and for settings."""
+    known, (name, weights, given) = all_baselines(), api.parse_codec(text)
+    if name not in known or weights:
+        raise BadOption(f"no baseline is called {text!r}; there are {', '.join(known)}")
+    baseline = known[name]
+    if not given:
+        return baseline
+    if not isinstance(baseline, PillowBaseline):
+        raise BadOption(f"the baseline {name} has no settings")
+    return baseline.told(text, given)
+
+
+def split(text: str) -> list[str]:
+    """Return the baselines of "jpeg,avif:speed=0,subsampling=4:4:4": what is a setting belongs to the one before."""
+    found: list[str] = []
+    for part in (part.strip() for part in text.split(",")):
+        if found and "=" in part.partition(":")[0]:
+            found[-1] += f",{part}"
+        elif part:
+            found.append(part)
+    return found
