@@ -7,12 +7,17 @@ from statistics import median
 from typing import Any
 
 from nic_eval import results
+from nic_eval.curves.by_picture import rates_by_picture
+from nic_eval.curves.differences import METRICS
 from nic_eval.metrics.catalogue import ordered
 from nic_eval.results import Curve, Measurement, Results
 
 DIGITS = {"psnr": ".2f"}
 
 TIMES = ("encode (s)", "decode (s)")
+TIME_KEYS = ("encode_s", "decode_s")
+WORST = 3
+"""How many of the pictures are named that a codec is worst at."""
 
 
 def measurements_csv(report: Results) -> str:
@@ -43,7 +48,7 @@ def points_csv(report: Results) -> str:
 
 
 def summary(report: Results) -> str:
-    """Return Markdown for a terminal or a README: the points of every codec, then the BD-rates from PSNR."""
+    """Return Markdown for a terminal or a README: the points of every codec, then all curves against each anchor."""
     lines = []
     for curve in report.curves:
         if curve.kind != "codec":
@@ -53,11 +58,31 @@ def summary(report: Results) -> str:
         lines.append("")
     if lines:
         lines += ["Times are medians over the pictures, without start-up.", ""]
-    for item in report.differences:
-        if item.metric == "psnr" and item.rate is not None:
-            doubt = f"; not comparable: {item.doubt}" if item.doubt else ""
-            lines.append(f"{item.curve}: BD-rate {item.rate:+.1f} % against {item.anchor} (PSNR){doubt}")
+    for anchor in dict.fromkeys(item.anchor for item in report.differences):
+        lines += _against(report, anchor)
     return "\n".join(lines)
+
+
+def _against(report: Results, anchor: str) -> list[str]:
+    """Return the table of all curves beside an anchor, what of it cannot be compared, and the worst pictures."""
+    found = {(item.curve, item.metric): item for item in report.differences if item.anchor == anchor}
+    rows: list[list[str]] = []
+    remarks: list[str] = []
+    for curve in report.curves:
+        own = [found.get((curve.name, metric)) for metric in METRICS]
+        if not any(own):
+            continue
+        measured = [item for point in curve.points for item in point.measurements]
+        times = (_median([getattr(item, key) for item in measured]) for key in TIME_KEYS)
+        rates = [f"{item.rate:+.1f} %" if item and item.rate is not None else "" for item in own]
+        rows.append([curve.name, *rates, *times])
+        remarks += [f"{curve.name}: not comparable: {doubt}" for doubt in {item.doubt for item in own if item} - {""}]
+        base = next(item for item in report.curves if item.name == anchor)
+        if curve.kind == "codec" and (by_picture := rates_by_picture(curve, base, "psnr")):
+            worst = ", ".join(f"{name} {rate:+.1f} %" for name, rate in by_picture[:WORST])
+            remarks.append(f"{curve.name}: worst pictures (PSNR): {worst}")
+    head = [f"against {anchor}", *(f"BD-rate, {metric}" for metric in METRICS), *TIMES]
+    return [*_table([head, *rows]), "", *remarks, *([""] if remarks else [])] if rows else []
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -72,7 +97,7 @@ def _table(rows: Sequence[Sequence[str]]) -> list[str]:
 def _cells(point: results.Point, names: Sequence[str]) -> list[str]:
     """Return a point's row of the summary: means of bpp and metrics, medians of the times."""
     values = [f"{point.metrics[name]:{DIGITS.get(name, '.4f')}}" if name in point.metrics else "" for name in names]
-    times = (_median([getattr(item, key) for item in point.measurements]) for key in ("encode_s", "decode_s"))
+    times = (_median([getattr(item, key) for item in point.measurements]) for key in TIME_KEYS)
     return [point.label, f"{point.bpp:.3f}", *values, *times]
 
 
