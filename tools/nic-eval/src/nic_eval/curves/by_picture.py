@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from nic_eval.curves.differences import difference
-from nic_eval.results import Curve, Point
+from nic_eval.results import Curve
 
 
 def rates_by_picture(curve: Curve, anchor: Curve, metric: str) -> list[tuple[str, float]]:
@@ -18,10 +18,10 @@ def rates_by_picture(curve: Curve, anchor: Curve, metric: str) -> list[tuple[str
 
 def _of(curve: Curve, picture: str) -> Curve:
     """Return the curve of one picture."""
-    points = (_point(point, picture) for point in curve.points)
-    return replace(curve, points=tuple(point for point in points if point is not None))
-
-
-def _point(point: Point, picture: str) -> Point | None:
-    item = next((item for item in point.measurements if item.picture == picture), None)
-    return item and replace(point, bpp=item.bpp, metrics=item.metrics, measurements=(item,))
+    points = tuple(
+        replace(point, bpp=item.bpp, metrics=item.metrics, measurements=(item,))
+        for point in curve.points
+        for item in point.measurements
+        if item.picture == picture
+    )
+    return replace(curve, points=points)
