@@ -12,11 +12,13 @@ import numpy as np
 import torch
 from nic_core import progress
 from nic_core.codec import Coded, Estimated
-from nic_core.errors import BadWeights, DamagedFile, NicError
+from nic_core.errors import BadOption, BadWeights, DamagedFile, NicError
 from nic_core.format.container import File, Header
 from nic_core.format.tiling import Area
 from nic_core.host.runtimes import has_graphs
+from nic_core.spec import EFFORT
 from nic_core.weights import WeightsInfo
+from nic_core.weights.origin import MS_SSIM_TO_MSE
 from nic_core.weights.tensors import read_head
 from nic_latent.edges import NO_EDGES, Edges
 from nic_latent.tiled import ANALYSING, SYNTHESISING, TiledCodec
@@ -29,6 +31,9 @@ from nic_nn.entropy.coders import coder
 from nic_nn.entropy.latent import channels_last, planes
 from nic_nn.memory import explained
 from nic_nn.model import NATS_TO_BITS, LatentModel
+from nic_nn.refinement.effort import effort_of
+from nic_nn.refinement.objective import Objective
+from nic_nn.refinement.search import Windows, refined
 from nic_nn.weights.export import add_graphs, export
 from nic_nn.weights.loading import fill_floats, load_model, scope_of
 
@@ -53,6 +58,8 @@ class LatentCodec(TiledCodec):
     """
 
     runtime = "torch"
+    window = 1024
+    """Pixels a side of what an effort searches at once."""
 
     @property
     def other_symbols(self) -> str:  # type: ignore[override]
@@ -84,7 +91,8 @@ class LatentCodec(TiledCodec):
     def model(self) -> LatentModel:  # type: ignore[override]
         """The model with all of its parameters. Coding needs less: `loaded`, without those that its integers state."""
         if not self._filled:
-            fill_floats(self.loaded, self.path)
+            with torch.inference_mode(False):  # parameters that were made in it could have no gradients
+                fill_floats(self.loaded, self.path)
             self._filled = True
         return self.loaded
 
@@ -135,12 +143,44 @@ class LatentCodec(TiledCodec):
         with torch.inference_mode(), explained_memory(pixels.shape[-3:]), progress.stage(ANALYSING, layers):
             x = to_tensor(pixels, self.loaded.stride, self.torch_device, self.loaded.picture_channels)
             y = self.analyse(x, quality, options)
-            return channels_last(y), channels_last(self.loaded.h_a(y))
+            z = self.loaded.h_a(y)
+        if effort := options.get(EFFORT.key, 0):
+            y, z = self._refined(x, y, z, pixels.shape, quality, effort)
+        return channels_last(y), channels_last(z)
+
+    def _refined(
+        self, x: Tensor, y: Tensor, z: Tensor, shape: tuple[int, ...], quality: float | None, effort: int
+    ) -> tuple[Tensor, Tensor]:
+        """Return what an effort makes of the latents of one picture; shape: of its pixels."""
+        with torch.inference_mode(False):  # its tensors have no gradients
+            x, y, z = x.clone(), y.clone(), z.clone()
+        height, width, channels = shape[-3:]
+        lmbda, gray = self.tradeoff(quality), channels < x.shape[1]
+        synthesise = partial(self.tried, quality=quality)
+        objective = Objective(self.model, x, (height, width), synthesise, lmbda, gray)
+        with explained_memory((height, width)):
+            return refined(objective, y, z, effort_of(effort), Windows(self.window, self.reach.halo))
+
+    def tradeoff(self, quality: float | None) -> float:
+        """Return lambda, the weight of 255^2 MSE against a bit per pixel; BadOption where the weights do not state it.
+
+        Of weights that were trained for MS-SSIM, about what theirs stands for.
+        """
+        if self.info.lmbda is None:
+            raise BadOption(
+                f"an effort needs the lambda that {self.info.name} was trained for, and its record states none: import "
+                "it anew with --lambda, or leave the effort out"
+            )
+        values = self.info.provenance.get("values")
+        trained_for = values.get("metric") if isinstance(values, dict) else None
+        return self.info.lmbda / (MS_SSIM_TO_MSE if trained_for == "ms-ssim" else 1)
 
     def compress_batch(
         self, pictures: Sequence[np.ndarray], quality: float | None, options: dict[str, Any]
     ) -> list[Coded]:
         """See `PixelCodec.compress_batch`: the transforms run once."""
+        if options.get(EFFORT.key):  # each has a search of its own
+            return super().compress_batch(pictures, quality, options)
         y, z = self.latents(np.stack(pictures), quality, self.prepared(pictures[0], options))
         coded = (self.encode_latents(y[one], z[one]) for one in each(len(pictures)))
         return [Coded((stream,), checksum) for stream, checksum in coded]
@@ -166,6 +206,8 @@ class LatentCodec(TiledCodec):
         self, pixels: np.ndarray, quality: float | None, encode: dict[str, Any], decode: dict[str, Any]
     ) -> Estimated:
         """See `PixelCodec.estimate`: the model's forward pass in floating point, in one piece whatever the size."""
+        if encode.get(EFFORT.key):
+            raise BadOption("rates are estimated of what the analysis gives: leave the effort out")
         encode, (height, width, channels) = self.prepared(pixels, encode), pixels.shape
         ids, depth = (self.info.entropy_id, self.info.synthesis_id), 16 if pixels.dtype == np.uint16 else 8
         head = Header(width, height, channels, depth, self.info.codec, "", *ids, quality, 0)
@@ -214,6 +256,10 @@ class LatentCodec(TiledCodec):
     def synthesise(self, y_hat: Tensor, quality: float | None, options: dict[str, Any]) -> Tensor:
         """Return a padded picture (1, C, H, W)."""
         return self.loaded.synthesise(y_hat)
+
+    def tried(self, y_hat: Tensor, quality: float | None) -> Tensor:
+        """Return the padded picture (1, C, H, W) that an effort compares, where it depends on options of decoding."""
+        return self.synthesise(y_hat, quality, {})
 
 
 if hasattr(os, "register_at_fork"):
