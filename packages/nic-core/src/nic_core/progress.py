@@ -174,6 +174,13 @@ def step() -> None:
         count.add(1)
 
 
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Report no steps of work in this block, which is itself part of one; whoever listens may still end it."""
+    with listening(replace(listener(), step=lambda what, done, total: None)):
+        yield
+
+
 def note(fact: str) -> None:
     """Say a fact about a result that its user wants to know; logged where nobody listens."""
     with callers.callers_own():

@@ -31,6 +31,7 @@ from nic_nn.entropy.coders import coder
 from nic_nn.entropy.latent import channels_last, planes
 from nic_nn.memory import explained
 from nic_nn.model import NATS_TO_BITS, LatentModel
+from nic_nn.pixels import to_pixels, to_tensor
 from nic_nn.refinement.effort import effort_of
 from nic_nn.refinement.objective import Objective
 from nic_nn.refinement.search import Windows, refined
@@ -58,8 +59,8 @@ class LatentCodec(TiledCodec):
     """
 
     runtime = "torch"
-    window = 1024
-    """Pixels a side of what an effort searches at once."""
+    window, margin = 256, 64
+    """Pixels a side of what an effort searches at once, and around it that it is seen with: gradients take memory."""
 
     @property
     def other_symbols(self) -> str:  # type: ignore[override]
@@ -145,21 +146,19 @@ class LatentCodec(TiledCodec):
             y = self.analyse(x, quality, options)
             z = self.loaded.h_a(y)
         if effort := options.get(EFFORT.key, 0):
-            y, z = self._refined(x, y, z, pixels.shape, quality, effort)
+            with explained_memory(pixels.shape):
+                windows = Windows(self.window, self.margin)
+                y, z = refined(self.objective(pixels, quality), y, z, effort_of(effort), windows)
         return channels_last(y), channels_last(z)
 
-    def _refined(
-        self, x: Tensor, y: Tensor, z: Tensor, shape: tuple[int, ...], quality: float | None, effort: int
-    ) -> tuple[Tensor, Tensor]:
-        """Return what an effort makes of the latents of one picture; shape: of its pixels."""
-        with torch.inference_mode(False):  # its tensors have no gradients
-            x, y, z = x.clone(), y.clone(), z.clone()
-        height, width, channels = shape[-3:]
-        lmbda, gray = self.tradeoff(quality), channels < x.shape[1]
+    def objective(self, pixels: np.ndarray, quality: float | None) -> Objective:
+        """Return what the latents of pixels (H, W, C) cost, which an effort lowers; see `tradeoff` for errors."""
+        height, width, channels = pixels.shape
+        with torch.inference_mode(False):  # whose tensors have no gradients
+            x = to_tensor(pixels, self.stride, self.torch_device, self.picture_channels)
+        gray = channels < self.picture_channels
         synthesise = partial(self.tried, quality=quality)
-        objective = Objective(self.model, x, (height, width), synthesise, lmbda, gray)
-        with explained_memory((height, width)):
-            return refined(objective, y, z, effort_of(effort), Windows(self.window, self.reach.halo))
+        return Objective(self.model, x, (height, width), synthesise, self.tradeoff(quality), gray)
 
     def tradeoff(self, quality: float | None) -> float:
         """Return lambda, the weight of 255^2 MSE against a bit per pixel; BadOption where the weights do not state it.
@@ -297,25 +296,3 @@ def pass_part(module: nn.Module, inputs: tuple[Any, ...]) -> None:
 def explained_memory(shape: tuple[int, ...]) -> AbstractContextManager[None]:
     """Turn too little memory for a picture (H, W, ...) into an error that says what to do."""
     return explained(f"for a picture of {shape[1]} x {shape[0]} pixels: try --device cpu, or a smaller picture")
-
-
-def to_tensor(pixels: np.ndarray, stride: int, device: torch.device, channels: int = 3) -> Tensor:
-    """Return pixels (H, W, 1 or `channels`), or (N, ...), as (1 or N, channels, H', W') in [0, 1].
-
-    The edges are repeated to multiples of `stride`.
-    """
-    height, width, given = pixels.shape[-3:]
-    batch = pixels.reshape(-1, height, width, given)
-    padded = np.pad(batch, ((0, 0), (0, -height % stride), (0, -width % stride), (0, 0)), "edge")
-    # int32, since torch's uint16 supports little more than being copied.
-    x = torch.from_numpy(padded.astype(np.int32)).to(device).permute(0, 3, 1, 2).float() / np.iinfo(pixels.dtype).max
-    return x.expand(-1, channels, -1, -1).contiguous(memory_format=torch.channels_last)
-
-
-def to_pixels(x_hat: Tensor, cut: Area, like: Header) -> np.ndarray:
-    """Return the cut of a synthesised picture (1, 1 or 3, H', W') as (h, w, C), in the header's channels and depth."""
-    x_hat = x_hat[..., cut.y : cut.bottom, cut.x : cut.right].float().clamp(0, 1)
-    x_hat = x_hat.mean(1, keepdim=True) if like.channels == 1 else x_hat.expand(-1, 3, -1, -1)
-    dtype = np.uint16 if like.bit_depth == 16 else np.uint8
-    scaled = torch.round(x_hat[0].permute(1, 2, 0) * np.iinfo(dtype).max)
-    return np.ascontiguousarray(scaled.to(torch.int32).cpu().numpy().astype(dtype))

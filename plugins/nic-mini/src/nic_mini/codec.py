@@ -17,6 +17,7 @@ class MiniCodec(LatentCodec):
 
     loaded: Mini
     tile = 2048
+    window = 1024
 
     @staticmethod
     def build(config: dict[str, Any]) -> Mini:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
+from nic_core import progress
 from nic_core.format.tiling import Area
 from torch import Tensor
 
@@ -32,7 +33,7 @@ class Objective:
 
     def coded(self, y: Tensor, z: Tensor) -> float:
         """Return what latents cost that are coded, in every bit of the stream and in what it decodes to."""
-        with torch.inference_mode():
+        with torch.inference_mode(), progress.quietly():
             stream, _ = self.model.encode_latents(channels_last(y), channels_last(z))
             y_hat, _ = self.model.decode_stream(stream, (z.shape[2], z.shape[3]), WRITTEN)
             return 8 * len(stream) + float(self._distortion(self._visible(y_hat)))
@@ -58,11 +59,11 @@ class Objective:
         return self.lmbda * 255**2 / (1 if self.gray else self.x.shape[1])
 
     def _distortion(self, visible: Tensor) -> Tensor:
-        return self._weight * (visible.clamp(0, 1) - self._cut(self.x)).square().sum()
+        return self._weight * (visible - self._cut(self.x)).square().sum()
 
     def _visible(self, y_hat: Tensor) -> Tensor:
         return self._cut(self.synthesise(y_hat))
 
     def _cut(self, x: Tensor) -> Tensor:
-        x = x[..., : self.size[0], : self.size[1]].float()
+        x = x[..., : self.size[0], : self.size[1]].float().clamp(0, 1)
         return x.mean(1, keepdim=True) if self.gray else x

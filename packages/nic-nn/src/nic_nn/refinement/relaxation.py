@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from nic_latent.context import drive
+from nic_latent.context import Params, Scan, drive
 from torch import Tensor
 
 from nic_nn.entropy.latent import Estimate, Prior, full_precision, round_ste
@@ -58,6 +58,23 @@ class Between:
         return between(lambda values: self._prior.log_likelihood(values, scale), residual)
 
 
+class Measure(Estimate):
+    """An estimate that comes nearer to what is coded in a `Scan`: y is rounded from means there, too.
+
+    These take y_hat, for which they are found twice: from y itself, and from what it is rounded to with the first ones.
+    """
+
+    def __call__(self, group: Params | Scan) -> Tensor:
+        """See `Estimate`."""
+        if isinstance(group, Params):
+            return super().__call__(group)
+        with torch.no_grad():
+            first = full_precision(group.whole(self._y).mean)
+        y_hat = self._quantise(self._y - first) + first
+        self._measure(group.whole(y_hat))
+        return y_hat
+
+
 @dataclass(frozen=True)
 class Expected:
     """What relaxed latents cost: bits of both, y_hat, and the variance w (1 - w) of each of its values."""
@@ -76,7 +93,7 @@ def expected(model: LatentModel, y: Tensor, z: Tensor, rounding: Relaxed) -> Exp
     with torch.autocast(y.device.type, enabled=False):
         z_hat = round_ste(full_precision(z) - bottleneck.medians) + bottleneck.medians
         nats = -bottleneck.log_likelihood(z_hat).sum()
-    measure = Estimate(y, Between(model.gaussian), quantise=rounding)
+    measure = Measure(y, Between(model.gaussian), quantise=rounding)
     y_hat = torch.cat(list(drive(model.context(model.h_s(z_hat)), measure)), 1)
     share = measure.residual - measure.residual.detach().floor()
     bits = NATS_TO_BITS * (nats - measure.log_likelihood.sum())

@@ -84,10 +84,10 @@ def _descended(
     adams = [Adam(latent, effort.momentum, effort.damping) for latent in now]
     for step in range(1, effort.steps + 1):
         done = (step - 1) / effort.steps
-        cost = objective.relaxed(*now, Relaxed(effort.sharpness_at(done)), curvature)
+        gradients = torch.autograd.grad(objective.relaxed(*now, Relaxed(effort.sharpness), curvature), now)
         with torch.no_grad():
-            for latent, adam, gradient, mask in zip(now, adams, torch.autograd.grad(cost, now), inside, strict=True):
-                latent -= effort.rate_at(done) * adam.direction(gradient * mask)
+            for latent, rate, adam, gradient, mask in zip(now, effort.rates_at(done), adams, gradients, inside, strict=True):
+                latent -= rate * adam.direction(gradient * mask)
         count.add(1)
         ends = enough()
         if ends or effort.looks_after(step):
