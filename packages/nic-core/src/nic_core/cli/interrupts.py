@@ -15,6 +15,11 @@ class Interrupts:
         self._improved = 0
         self._counting = threading.Lock()
 
+    @property
+    def busy(self) -> bool:
+        """Whether something is made better at the moment."""
+        return self._improved > 0
+
     @contextmanager
     def improving(self) -> Iterator[Callable[[], bool]]:
         """See `nic_core.progress.Listener`; threads may do so beside one another."""
@@ -36,7 +41,7 @@ class Interrupts:
             return
 
         def take(number: int, frame: FrameType | None) -> None:
-            if self._improved and not self.enough:
+            if self.busy and not self.enough:
                 self.enough = True
             else:
                 usual(number, frame)
