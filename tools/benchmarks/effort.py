@@ -4,8 +4,8 @@
     nice hatch run python tools/benchmarks/effort.py KODAK --codec cca@cca-small --efforts 1,5,9 --first 6
 
 Of each picture a curve of real files at some qualities is made with every effort; the BD-rate (PCHIP over log10 of the
-rate, PSNR) is that of a picture against its own files of effort 0, and the mean of all pictures is shown, with the worst
-one. Seconds are of one encode, the mean of all, by wall clock. A row is printed as soon as it is known.
+rate, PSNR) is that of a picture against its own files of effort 0, and the mean of all pictures is shown, with the
+worst one. Seconds are of one encode, the mean of all, by wall clock. A row is printed as soon as it is known.
 """
 
 import argparse

@@ -37,7 +37,9 @@ def test_torch_runs_what_needs_it(
 
 
 def test_onnxruntime_is_refused() -> None:
-    with pytest.raises(BadOption, match="^effort needs torch, onnxruntime cannot do it: leave out the one or the other$"):
+    with pytest.raises(
+        BadOption, match=r"^effort needs torch, onnxruntime cannot do it: leave out the one or the other$"
+    ):
         runtime_for(WITH_GRAPHS, {"effort": 3}, "onnx")
 
 
@@ -45,7 +47,7 @@ def test_what_to_install_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runtimes, "find_spec", lambda name: None)
     with pytest.raises(NicError, match=r"^effort needs torch, which is not installed: pip install nic-c\[torch\]$"):
         runtime_for(WITH_GRAPHS, {"effort": 3}, "auto")
-    with pytest.raises(NicError, match="pip install nic-c$"):
+    with pytest.raises(NicError, match=r"pip install nic-c$"):
         runtime_for(SPEC, {"effort": 3}, "auto")
 
 

@@ -38,7 +38,8 @@ class Run:
     at_once: how many jobs, or bundles of them, are worked on. advance: called when a job is finished.
     waiting: the jobs that nobody is at yet. finished: how many jobs are. total: what they count together. failures: a
     line for each file that failed. error: of a job that is the only one. startup: seconds that each thread has spent
-    on opening codecs. stop: set when the jobs shall end. late: whether failures are named at the end. interrupts: of the user's.
+    on opening codecs. stop: set when the jobs shall end. interrupts: of the user's. late: whether failures are named at
+    the end.
     """
 
     plan: Plan
@@ -150,9 +151,7 @@ class Run:
             self.startup[threading.get_ident()] += seconds
 
         try:
-            with progress.listening(
-                progress.Listener(row.step, note, opened, self._check, self.interrupts.improving)
-            ):
+            with progress.listening(progress.Listener(row.step, note, opened, self._check, self.interrupts.improving)):
                 yield say
         finally:
             row.remove()

@@ -59,7 +59,9 @@ def runtime_for(spec: CodecSpec, options: dict[str, Any], runtime: Runtime) -> R
 
     options: of one direction, checked. BadOption where another was asked for, NicError where there is no torch.
     """
-    needs = (option for option in spec.options if option.torch and options.get(option.key, option.default) != option.default)
+    needs = (
+        option for option in spec.options if option.torch and options.get(option.key, option.default) != option.default
+    )
     option = next(needs, None)
     if option is None or runtime.startswith("torch"):
         return runtime

@@ -10,7 +10,6 @@ from nic_latent.context import Nets, Params, Scan
 from torch import Tensor, nn
 
 
-
 class Prior(Protocol):
     """What probabilities of residuals y - mean are taken from, such as `nic_nn.entropy.priors.GaussianPrior`."""
 
@@ -90,9 +89,7 @@ class Estimate:
     only there, the measured y_hat is another than the coded one.
     """
 
-    def __init__(
-        self, y: Tensor, prior: Prior, noise: Noise | None = None, quantise: Quantiser = round_ste
-    ) -> None:
+    def __init__(self, y: Tensor, prior: Prior, noise: Noise | None = None, quantise: Quantiser = round_ste) -> None:
         self._y, self._prior, self._noise, self._quantise = full_precision(y), prior, noise, quantise
         self._pieces: list[_Measured] = []
 

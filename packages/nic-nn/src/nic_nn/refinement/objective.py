@@ -39,7 +39,7 @@ class Objective:
             return 8 * len(stream) + float(self._distortion(self._visible(y_hat)))
 
     def relaxed(self, y: Tensor, z: Tensor, rounding: Relaxed, curvature: Tensor) -> Tensor:
-        """Return about what latents cost where y is rounded at random, with gradients. curvature: what `curved` says."""
+        """Return about what latents cost where y is rounded at random, with gradients. curvature: see `curved`."""
         found = expected(self.model, y, z, rounding)
         return found.bits + self._distortion(self._visible(found.y_hat)) + (curvature * found.variance).sum()
 

@@ -103,8 +103,8 @@ def expected(model: LatentModel, y: Tensor, z: Tensor, rounding: Relaxed) -> Exp
 def curvature(synthesise: Callable[[Tensor], Tensor], y_hat: Tensor, generator: torch.Generator) -> Tensor:
     """Return what the squared error of a picture grows by, on average, for a unit of a latent's variance.
 
-    y_hat: (1, C, h, w). Returns (1, C, 1, 1): the squared norm of each column of the synthesis's Jacobian, averaged over
-    positions, by one random projection (Hutchinson's estimate).
+    y_hat: (1, C, h, w). Returns (1, C, 1, 1): the squared norm of each column of the synthesis's Jacobian, averaged
+    over positions, by one random projection (Hutchinson's estimate).
     """
     y_hat = y_hat.detach().clone().requires_grad_()
     x_hat = synthesise(y_hat)

@@ -54,12 +54,9 @@ def refined(objective: Objective, y: Tensor, z: Tensor, effort: Effort, windows:
         found = y.clone(), z.clone()
         for part, seen in parts:
             if not enough():
-                places = [_places(latent, seen, height) for latent in found]
-                start = tuple(latent[place] for latent, place in zip(found, places, strict=True))
-                free = part.moved(-seen.x, -seen.y)
-                better = _descended(objective.within(seen), start, free, effort, count, enough)
-                for latent, place, new in zip(found, places, better, strict=True):
-                    latent[place] = new
+                at_y, at_z = (_places(latent, seen, height) for latent in found)
+                search = _Search(objective.within(seen), part.moved(-seen.x, -seen.y), effort)
+                found[0][at_y], found[1][at_z] = search.run((found[0][at_y], found[1][at_z]), count, enough)
         if count.done < count.total:
             progress.note(f"the search was ended at step {count.done} of {count.total}: the best so far is kept")
             progress.report(REFINING, count.total, count.total)
@@ -68,35 +65,43 @@ def refined(objective: Objective, y: Tensor, z: Tensor, effort: Effort, windows:
     return found
 
 
-def _descended(
-    objective: Objective,
-    start: Latents,
-    free: Area,
-    effort: Effort,
-    count: progress.Count,
-    enough: Callable[[], bool],
-) -> Latents:
-    """Return the cheapest latents on the way down from some, which count among them. free: where they may change."""
-    best, least = start, objective.coded(*start)
-    now = tuple(latent.float().clone().requires_grad_() for latent in start)
-    inside = [_mask(latent, free, objective.x.shape[2]) for latent in start]
-    curvature = objective.curved(start[0], torch.Generator().manual_seed(SEED))
-    adams = [Adam(latent, effort.momentum, effort.damping) for latent in now]
-    for step in range(1, effort.steps + 1):
-        done = (step - 1) / effort.steps
-        gradients = torch.autograd.grad(objective.relaxed(*now, Relaxed(effort.sharpness), curvature), now)
-        with torch.no_grad():
-            for latent, rate, adam, gradient, mask in zip(now, effort.rates_at(done), adams, gradients, inside, strict=True):
-                latent -= rate * adam.direction(gradient * mask)
-        count.add(1)
-        ends = enough()
-        if ends or effort.looks_after(step):
-            coded = objective.coded(*now)
-            if coded < least:
-                best, least = tuple(latent.detach().clone() for latent in now), coded
-        if ends:
-            break
-    return best
+@dataclass(frozen=True)
+class _Search:
+    """The search in one window. free: the part of it, in pixels, whose latents may change."""
+
+    objective: Objective
+    free: Area
+    effort: Effort
+
+    def run(self, start: Latents, count: progress.Count, enough: Callable[[], bool]) -> Latents:
+        """Return the cheapest latents on the way down from some, which count among them."""
+        best, least = start, self.objective.coded(*start)
+        y, z = (latent.float().clone().requires_grad_() for latent in start)
+        y_mask, z_mask = (self._mask(latent) for latent in start)
+        curvature = self.objective.curved(start[0], torch.Generator().manual_seed(SEED))
+        y_adam, z_adam = (Adam(latent, self.effort.momentum, self.effort.damping) for latent in start)
+        rounding = Relaxed(self.effort.sharpness)
+        for step in range(1, self.effort.steps + 1):
+            y_rate, z_rate = self.effort.rates_at((step - 1) / self.effort.steps)
+            y_gradient, z_gradient = torch.autograd.grad(self.objective.relaxed(y, z, rounding, curvature), (y, z))
+            with torch.no_grad():
+                y -= y_rate * y_adam.direction(y_gradient * y_mask)
+                z -= z_rate * z_adam.direction(z_gradient * z_mask)
+            count.add(1)
+            ends = enough()
+            if ends or self.effort.looks_after(step):
+                coded = self.objective.coded(y, z)
+                if coded < least:
+                    best, least = (y.detach().clone(), z.detach().clone()), coded
+            if ends:
+                break
+        return best
+
+    def _mask(self, latent: Tensor) -> Tensor:
+        """Return 1 for the latents that may change and 0 for others."""
+        mask = torch.zeros_like(latent[:1, :1])
+        mask[_places(latent, self.free, self.objective.x.shape[2])] = 1
+        return mask
 
 
 class Adam:
@@ -125,10 +130,3 @@ def _places(latent: Tensor, area: Area, height: int) -> tuple[Any, ...]:
     """Return the index of an area's latents; height: of the padded picture in pixels."""
     size = height // latent.shape[2]
     return ..., slice(area.y // size, area.bottom // size), slice(area.x // size, area.right // size)
-
-
-def _mask(latent: Tensor, area: Area, height: int) -> Tensor:
-    """Return 1 for the latents of an area and 0 for others."""
-    mask = torch.zeros_like(latent[:1, :1])
-    mask[_places(latent, area, height)] = 1
-    return mask
