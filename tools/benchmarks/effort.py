@@ -12,6 +12,8 @@ import argparse
 import math
 import time
 import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import bjontegaard
@@ -24,8 +26,21 @@ Curve = list[tuple[float, float]]
 """Bits per pixel and PSNR in dB, rising."""
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What is measured; see `main` for what the fields mean."""
+
+    folder: Path
+    codec: str | None
+    qualities: Sequence[int]
+    efforts: Sequence[int]
+    crop: int
+    first: int | None
+    every: int
+
+
 def main() -> None:
-    """Measure and print."""
+    """Measure what the command line says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="of pictures")
     parser.add_argument("--codec", help="ID[@WEIGHTS] [default: the default codec]")
@@ -34,19 +49,23 @@ def main() -> None:
     parser.add_argument("--crop", type=int, default=0, help="take so many pixels a side from the middle [default: all]")
     parser.add_argument("--first", type=int, default=None, help="take so many pictures, by name [default: all]")
     parser.add_argument("--every", type=int, default=1, help="take every so-manieth of them only [default: 1]")
-    options = parser.parse_args()
-    paths = sorted(path for path in options.folder.iterdir() if path.suffix.lower() in image_files.READABLE_SUFFIXES)
-    pictures = [cropped(path, options.crop) for path in paths[:: options.every][: options.first]]
-    name, weights, _ = api.parse_codec(options.codec) if options.codec else (None, None, {})
+    compare(Wanted(**vars(parser.parse_args())))
+
+
+def compare(wanted: Wanted) -> None:
+    """Measure and print."""
+    paths = sorted(path for path in wanted.folder.iterdir() if path.suffix.lower() in image_files.READABLE_SUFFIXES)
+    pictures = [cropped(path, wanted.crop) for path in paths[:: wanted.every][: wanted.first]]
+    name, weights, _ = api.parse_codec(wanted.codec) if wanted.codec else (None, None, {})
     codec = api.load(name, weights, "cpu", "torch")
     codec.encode(pictures[0][:64, :64], effort=1)  # what is opened and imported once does not count
-    sides = f", {options.crop} pixels a side" if options.crop else ""
-    print(f"{codec.spec.id}, {len(pictures)} pictures{sides}, qualities {', '.join(map(str, options.qualities))}")
+    sides = f", {wanted.crop} pixels a side" if wanted.crop else ""
+    print(f"{codec.spec.id}, {len(pictures)} pictures{sides}, qualities {', '.join(map(str, wanted.qualities))}")
     print(f"{'effort':>6}  {'BD-rate %':>9}  {'worst %':>7}  {'seconds':>7}")
-    anchors, seconds = measured(codec, pictures, options.qualities, 0)
+    anchors, seconds = measured(codec, pictures, wanted.qualities, 0)
     print(f"{0:>6}  {'':>9}  {'':>7}  {seconds:>7.2f}", flush=True)
-    for effort in options.efforts:
-        curves, seconds = measured(codec, pictures, options.qualities, effort)
+    for effort in wanted.efforts:
+        curves, seconds = measured(codec, pictures, wanted.qualities, effort)
         rates = [bd_rate(anchor, curve) for anchor, curve in zip(anchors, curves, strict=True)]
         print(f"{effort:>6}  {np.mean(rates):>9.2f}  {max(rates):>7.2f}  {seconds:>7.2f}", flush=True)
 
@@ -65,7 +84,9 @@ def cropped(path: Path, side: int) -> np.ndarray:
     return pixels[top : top + side, left : left + side]
 
 
-def measured(codec: Codec, pictures: list[np.ndarray], qualities: list[int], effort: int) -> tuple[list[Curve], float]:
+def measured(
+    codec: Codec, pictures: list[np.ndarray], qualities: Sequence[int], effort: int
+) -> tuple[list[Curve], float]:
     """Return each picture's curve, and the mean seconds of an encode."""
     curves, seconds = [], 0.0
     for pixels in pictures:

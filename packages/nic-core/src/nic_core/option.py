@@ -99,7 +99,7 @@ EFFORT = Option(
     "effort",
     int,
     0,
-    "How long to search for latents that cost less: each step takes longer, 9 minutes for a photograph.",
+    "How long to search for a file that costs less, from not at all to minutes; it decodes like others.",
     "encode",
     0,
     9,
