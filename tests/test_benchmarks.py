@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 from cells import Cell, compare, dump
+from effort import Wanted
+from effort import compare as compare_efforts
 from nic_core import native
 from nic_core.host.cache import Cache
 from nic_core.weights import WeightsInfo
@@ -22,6 +24,7 @@ from nic_nn.weights.random_weights import filled
 from noise import lost
 from PIL import Image
 from settings import Way
+from skimage import data
 from under_setting import SETTINGS, code
 from vs_reference import HEIGHT, WEIGHTS, WIDTH, ours, run_at_once, times
 from widen_mini import widened
@@ -128,3 +131,15 @@ def test_wider_weights_of_mini_give_the_same_picture_at_the_same_lambda():
     x = torch.rand(1, 3, 64, 64)
     for quality, same in ((1.0, 1.0), (50.5, 25.75), (100.0, 50.5)):
         assert new(x, same)["x_hat"].allclose(old(x, quality)["x_hat"], atol=1e-4)
+
+
+def test_efforts_are_compared_with_none(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    Image.fromarray(data.coffee()[:100, :120]).save(tmp_path / "a.png")
+    wanted = Wanted(tmp_path, "mini", (20, 50, 80), (1,), crop=64, first=None, every=1)
+    compare_efforts(wanted)
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0] == "mini, 1 pictures, 64 pixels a side, qualities 20, 50, 80"
+    effort, rate, worst, seconds = map(float, shown[3].split())
+    assert effort == 1
+    assert rate == worst < 0
+    assert seconds > 0

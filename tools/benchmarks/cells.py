@@ -34,9 +34,9 @@ from models import TBTC, model_of
 from nic_core import native
 from nic_core.pictures.image_files import READABLE_SUFFIXES
 from nic_core.pictures.sources import picture_of
-from nic_nn.codec import to_tensor
 from nic_nn.entropy.latent import channels_last
 from nic_nn.model import LatentModel
+from nic_nn.pixels import to_tensor
 from noise import middle
 
 SIZES = ((97, 65), (64, 128), (130, 75))

@@ -15,10 +15,10 @@ import click
 import nic_core
 import torch
 from nic_core.pictures.sources import picture_of
-from nic_nn.codec import to_tensor
 from nic_nn.entropy.latent import channels_last
 from nic_nn.integers.limits import limited
 from nic_nn.model import LatentModel
+from nic_nn.pixels import to_tensor
 from nic_train.export import trained
 from torch import Tensor
 

@@ -17,8 +17,9 @@ from nic_core.format.container import File, pack, unpack
 from nic_core.format.tiling import Area, Tiling
 from nic_core.pictures.picture import Picture
 from nic_core.weights import WeightsInfo
-from nic_nn.codec import LatentCodec, pick_device, to_pixels, to_tensor
+from nic_nn.codec import LatentCodec, pick_device
 from nic_nn.model import Compressed
+from nic_nn.pixels import to_pixels, to_tensor
 from nic_nn.testing import Tiny, TinyConfig, tiny
 from nic_nn.weights.export import export
 from safetensors.torch import load_file, save_file

@@ -9,7 +9,7 @@ import torch
 from nic_core import weights
 from nic_core.cli import run
 from nic_core.errors import BadWeights
-from nic_nn.codec import to_tensor
+from nic_nn.pixels import to_tensor
 from PIL import Image
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -1,7 +1,7 @@
 """The seven hooks of the plugin contract.
 
 A plugin is a distribution with an entry point in the group "nic". The entry point names a module that imports nothing
-heavy, defines `api_version = "1.1"`, and implements any of these hooks with `@hookimpl`. Each yields frozen records;
+heavy, defines `api_version = "1.2"`, and implements any of these hooks with `@hookimpl`. Each yields frozen records;
 what they point to is imported when it is first used.
 """
 

@@ -21,6 +21,7 @@ class Option:
     picture (see `nic_core.host.tables`); empty for none.
     several: whether a codec also takes a tuple of values, which is what a table has of a picture, in its order; others
     get the first of them.
+    torch: whether values other than the default need torch, so that onnxruntime does not run such an encode or decode.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Option:
     choices: tuple[str, ...] = ()
     table: str = ""
     several: bool = False
+    torch: bool = False
 
     @property
     def key(self) -> str:
@@ -92,6 +94,18 @@ class Option:
 
 QUALITY = Option("quality", float, None, "Quality from 1 to 100; higher is better and larger.", "encode", 1, 100)
 """The one option that every codec has."""
+
+EFFORT = Option(
+    "effort",
+    int,
+    0,
+    "How long to search for a file that costs less, from not at all to minutes; it decodes like others.",
+    "encode",
+    0,
+    9,
+    torch=True,
+)
+"""The option of codecs whose encoder can search, see docs/effort.md; 0 is no search."""
 
 TAKEN = frozenset(
     {

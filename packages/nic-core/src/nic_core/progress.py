@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sized
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -35,12 +35,14 @@ class Listener:
     opened: called with the seconds that it took to import a codec and to read its weights, or to wait for that.
     check: called at every step, also at those too short to report; what it raises ends the work. While a library works
     that passes no steps another thread calls it, in the same context, some times a second.
+    improving: entered while work has a result and makes it better; gives what says whether the result is good enough.
     """
 
     step: Callable[[str, int, int], None]
     note: Callable[[str], None]
     opened: Callable[[float], None] = lambda seconds: None
     check: Callable[[], None] = _never
+    improving: Callable[[], AbstractContextManager[Callable[[], bool]]] = lambda: nullcontext(lambda: False)
 
 
 _NOBODY = Listener(lambda what, done, total: None, lambda fact: logger.info("%s", fact))
@@ -62,6 +64,16 @@ def check() -> None:
     except BaseException as error:  # a context manager would cost more, and this is done before every layer
         callers.mark(error)
         raise
+
+
+@contextmanager
+def improving() -> Iterator[Callable[[], bool]]:
+    """Do in a block what makes a result better that is there already, for as long as what is given is false.
+
+    A listener that wants to have it as it is makes that true, where another exception would lose the result.
+    """
+    with listener().improving() as enough:
+        yield enough
 
 
 @contextmanager
@@ -160,6 +172,13 @@ def step() -> None:
         check()
     else:
         count.add(1)
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Report no steps of work in this block, which is itself part of one; whoever listens may still end it."""
+    with listening(replace(listener(), step=lambda what, done, total: None)):
+        yield
 
 
 def note(fact: str) -> None:

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from nic_core.errors import BadOption
-from nic_core.option import QUALITY, Option, is_free
+from nic_core.option import EFFORT, QUALITY, Option, is_free
 
 __all__ = [
     "API_VERSION",
+    "EFFORT",
     "HIGHEST_RANK",
     "QUALITY",
     "CheckpointSpec",
@@ -26,10 +27,10 @@ __all__ = [
     "resolve",
 ]
 
-API_VERSION = (1, 1)
+API_VERSION = (1, 2)
 """Major and minor version of the hooks and records: a minor adds, a major may change what is there.
 
-A plugin states the one it was written for, as `api_version = "1.1"` in its module; see docs/plugins.md.
+A plugin states the one it was written for, as `api_version = "1.2"` in its module; see docs/plugins.md.
 """
 
 

@@ -12,11 +12,13 @@ import numpy as np
 import torch
 from nic_core import progress
 from nic_core.codec import Coded, Estimated
-from nic_core.errors import BadWeights, DamagedFile, NicError
+from nic_core.errors import BadOption, BadWeights, DamagedFile, NicError
 from nic_core.format.container import File, Header
 from nic_core.format.tiling import Area
 from nic_core.host.runtimes import has_graphs
+from nic_core.spec import EFFORT
 from nic_core.weights import WeightsInfo
+from nic_core.weights.origin import MS_SSIM_TO_MSE
 from nic_core.weights.tensors import read_head
 from nic_latent.edges import NO_EDGES, Edges
 from nic_latent.tiled import ANALYSING, SYNTHESISING, TiledCodec
@@ -29,6 +31,10 @@ from nic_nn.entropy.coders import coder
 from nic_nn.entropy.latent import channels_last, planes
 from nic_nn.memory import explained
 from nic_nn.model import NATS_TO_BITS, LatentModel
+from nic_nn.pixels import to_pixels, to_tensor
+from nic_nn.refinement.effort import effort_of
+from nic_nn.refinement.objective import Objective
+from nic_nn.refinement.search import Windows, refined
 from nic_nn.weights.export import add_graphs, export
 from nic_nn.weights.loading import fill_floats, load_model, scope_of
 
@@ -53,6 +59,8 @@ class LatentCodec(TiledCodec):
     """
 
     runtime = "torch"
+    window, margin = 256, 64
+    """Pixels a side of what an effort searches at once, and around it that it is seen with: gradients take memory."""
 
     @property
     def other_symbols(self) -> str:  # type: ignore[override]
@@ -84,7 +92,8 @@ class LatentCodec(TiledCodec):
     def model(self) -> LatentModel:  # type: ignore[override]
         """The model with all of its parameters. Coding needs less: `loaded`, without those that its integers state."""
         if not self._filled:
-            fill_floats(self.loaded, self.path)
+            with torch.inference_mode(False):  # parameters that were made in it could have no gradients
+                fill_floats(self.loaded, self.path)
             self._filled = True
         return self.loaded
 
@@ -135,12 +144,42 @@ class LatentCodec(TiledCodec):
         with torch.inference_mode(), explained_memory(pixels.shape[-3:]), progress.stage(ANALYSING, layers):
             x = to_tensor(pixels, self.loaded.stride, self.torch_device, self.loaded.picture_channels)
             y = self.analyse(x, quality, options)
-            return channels_last(y), channels_last(self.loaded.h_a(y))
+            z = self.loaded.h_a(y)
+        if effort := options.get(EFFORT.key, 0):
+            with explained_memory(pixels.shape):
+                windows = Windows(self.window, self.margin)
+                y, z = refined(self.objective(pixels, quality), y, z, effort_of(effort), windows)
+        return channels_last(y), channels_last(z)
+
+    def objective(self, pixels: np.ndarray, quality: float | None) -> Objective:
+        """Return what the latents of pixels (H, W, C) cost, which an effort lowers; see `tradeoff` for errors."""
+        height, width, channels = pixels.shape
+        with torch.inference_mode(False):  # whose tensors have no gradients
+            x = to_tensor(pixels, self.stride, self.torch_device, self.picture_channels)
+        gray = channels < self.picture_channels
+        synthesise = partial(self.tried, quality=quality)
+        return Objective(self.model, x, (height, width), synthesise, self.tradeoff(quality), gray)
+
+    def tradeoff(self, quality: float | None) -> float:
+        """Return lambda, the weight of 255^2 MSE against a bit per pixel; BadOption where the weights do not state it.
+
+        Of weights that were trained for MS-SSIM, about what theirs stands for.
+        """
+        if self.info.lmbda is None:
+            raise BadOption(
+                f"an effort needs the lambda that {self.info.name} was trained for, and its record states none: import "
+                "it anew with --lambda, or leave the effort out"
+            )
+        values = self.info.provenance.get("values")
+        trained_for = values.get("metric") if isinstance(values, dict) else None
+        return self.info.lmbda / (MS_SSIM_TO_MSE if trained_for == "ms-ssim" else 1)
 
     def compress_batch(
         self, pictures: Sequence[np.ndarray], quality: float | None, options: dict[str, Any]
     ) -> list[Coded]:
         """See `PixelCodec.compress_batch`: the transforms run once."""
+        if options.get(EFFORT.key):  # each has a search of its own
+            return super().compress_batch(pictures, quality, options)
         y, z = self.latents(np.stack(pictures), quality, self.prepared(pictures[0], options))
         coded = (self.encode_latents(y[one], z[one]) for one in each(len(pictures)))
         return [Coded((stream,), checksum) for stream, checksum in coded]
@@ -166,6 +205,8 @@ class LatentCodec(TiledCodec):
         self, pixels: np.ndarray, quality: float | None, encode: dict[str, Any], decode: dict[str, Any]
     ) -> Estimated:
         """See `PixelCodec.estimate`: the model's forward pass in floating point, in one piece whatever the size."""
+        if encode.get(EFFORT.key):
+            raise BadOption("rates are estimated of what the analysis gives: leave the effort out")
         encode, (height, width, channels) = self.prepared(pixels, encode), pixels.shape
         ids, depth = (self.info.entropy_id, self.info.synthesis_id), 16 if pixels.dtype == np.uint16 else 8
         head = Header(width, height, channels, depth, self.info.codec, "", *ids, quality, 0)
@@ -215,6 +256,10 @@ class LatentCodec(TiledCodec):
         """Return a padded picture (1, C, H, W)."""
         return self.loaded.synthesise(y_hat)
 
+    def tried(self, y_hat: Tensor, quality: float | None) -> Tensor:
+        """Return the padded picture (1, C, H, W) that an effort compares, where it depends on options of decoding."""
+        return self.synthesise(y_hat, quality, {})
+
 
 if hasattr(os, "register_at_fork"):
     # OpenMP's threads do not survive a fork, and more than one would be waited for, for ever.
@@ -251,25 +296,3 @@ def pass_part(module: nn.Module, inputs: tuple[Any, ...]) -> None:
 def explained_memory(shape: tuple[int, ...]) -> AbstractContextManager[None]:
     """Turn too little memory for a picture (H, W, ...) into an error that says what to do."""
     return explained(f"for a picture of {shape[1]} x {shape[0]} pixels: try --device cpu, or a smaller picture")
-
-
-def to_tensor(pixels: np.ndarray, stride: int, device: torch.device, channels: int = 3) -> Tensor:
-    """Return pixels (H, W, 1 or `channels`), or (N, ...), as (1 or N, channels, H', W') in [0, 1].
-
-    The edges are repeated to multiples of `stride`.
-    """
-    height, width, given = pixels.shape[-3:]
-    batch = pixels.reshape(-1, height, width, given)
-    padded = np.pad(batch, ((0, 0), (0, -height % stride), (0, -width % stride), (0, 0)), "edge")
-    # int32, since torch's uint16 supports little more than being copied.
-    x = torch.from_numpy(padded.astype(np.int32)).to(device).permute(0, 3, 1, 2).float() / np.iinfo(pixels.dtype).max
-    return x.expand(-1, channels, -1, -1).contiguous(memory_format=torch.channels_last)
-
-
-def to_pixels(x_hat: Tensor, cut: Area, like: Header) -> np.ndarray:
-    """Return the cut of a synthesised picture (1, 1 or 3, H', W') as (h, w, C), in the header's channels and depth."""
-    x_hat = x_hat[..., cut.y : cut.bottom, cut.x : cut.right].float().clamp(0, 1)
-    x_hat = x_hat.mean(1, keepdim=True) if like.channels == 1 else x_hat.expand(-1, 3, -1, -1)
-    dtype = np.uint16 if like.bit_depth == 16 else np.uint8
-    scaled = torch.round(x_hat[0].permute(1, 2, 0) * np.iinfo(dtype).max)
-    return np.ascontiguousarray(scaled.to(torch.int32).cpu().numpy().astype(dtype))

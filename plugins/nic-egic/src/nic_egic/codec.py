@@ -23,3 +23,7 @@ class EgicCodec(LatentCodec):
     def synthesise(self, y_hat: Tensor, quality: float | None, options: dict[str, Any]) -> Tensor:
         """Synthesise a padded picture (1, 3, H, W); BadOption for a realism that the weights do not have."""
         return self.loaded.g_s(y_hat, options["realism"])
+
+    def tried(self, y_hat: Tensor, quality: float | None) -> Tensor:
+        """Synthesise what an effort compares: with least distortion, where the weights have a head for it."""
+        return self.loaded.g_s(y_hat, 0.0 if self.loaded.config.orp else 1.0)

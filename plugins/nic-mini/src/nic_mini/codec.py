@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from nic_latent.config import from_json
 from nic_latent.geometry import Reach
 from nic_nn.codec import LatentCodec
@@ -16,6 +17,7 @@ class MiniCodec(LatentCodec):
 
     loaded: Mini
     tile = 2048
+    window = 1024
 
     @staticmethod
     def build(config: dict[str, Any]) -> Mini:
@@ -30,6 +32,10 @@ class MiniCodec(LatentCodec):
     def analyse(self, x: Tensor, quality: float | None, options: dict[str, Any]) -> Tensor:
         """Return y at a quality."""
         return self.loaded.analyse(x, 50.0 if quality is None else quality)
+
+    def tradeoff(self, quality: float | None) -> float:
+        """Return the lambda that a quality was trained for."""
+        return float(self.loaded.lambda_of(torch.tensor(50.0 if quality is None else quality)))
 
     def synthesise(self, y_hat: Tensor, quality: float | None, options: dict[str, Any]) -> Tensor:
         """Synthesise at the quality that the file records."""

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from nic_core.hooks import hookimpl
-from nic_core.spec import CodecSpec, RecipeSpec, WeightsSpec
+from nic_core.spec import EFFORT, CodecSpec, RecipeSpec, WeightsSpec
 from nic_core.weights import bundled
 
-api_version = "1.0"
+api_version = "1.2"
 
 
 @hookimpl
@@ -17,6 +17,7 @@ def nic_codecs() -> Iterator[CodecSpec]:
         target="nic_mini.codec:MiniCodec",
         graphs="nic_mini.graphs:MiniGraphs",
         summary="Small, fast default: residual convolutions, space-channel context, continuous quality.",
+        options=(EFFORT,),
     )
 
 

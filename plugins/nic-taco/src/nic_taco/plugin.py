@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from nic_core.hooks import hookimpl
-from nic_core.spec import CheckpointSpec, CodecSpec, ImporterSpec, Option, RecipeSpec
+from nic_core.spec import EFFORT, CheckpointSpec, CodecSpec, ImporterSpec, Option, RecipeSpec
 
-api_version = "1.1"
+api_version = "1.2"
 
 OPTIONS = (
     Option("text", str, "", "What the picture shows; no text means the empty caption.", table="captions", several=True),
@@ -20,6 +20,7 @@ OPTIONS = (
     ),
     Option("caption", str, "none", "Whether a captioner (CoCa) writes the text.", choices=("none", "auto")),
     Option("clip", str, "", "CLIP ViT-B/32: a local file or folder; by default downloaded once and cached."),
+    EFFORT,
 )
 
 

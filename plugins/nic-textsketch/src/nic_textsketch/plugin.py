@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from typing import Literal
 
 from nic_core.hooks import hookimpl
-from nic_core.spec import CheckpointSpec, CodecSpec, CommandSpec, ImporterSpec, Option, RecipeSpec, WeightsSpec
+from nic_core.spec import EFFORT, CheckpointSpec, CodecSpec, CommandSpec, ImporterSpec, Option, RecipeSpec, WeightsSpec
 from nic_core.weights import bundled
+from nic_core.weights.origin import MS_SSIM_TO_MSE
 
-api_version = "1.1"
+api_version = "1.2"
 
 PAPER = "Lei et al.: Text + Sketch: Image Compression at Ultra Low Rates, ICML 2023 workshop"
 
@@ -102,6 +103,7 @@ def nic_codecs() -> Iterator[CodecSpec]:
         graphs="nic_textsketch.sketches.graphs:SketchGraphs",
         summary="Gray sketches at about 0.02 bits per pixel: attention, raster-scan context.",
         paper=PAPER,
+        options=(EFFORT,),
         gray=True,
     )
 
@@ -128,7 +130,7 @@ def nic_importers() -> Iterator[ImporterSpec]:
 
 def tradeoff(lmbda: float) -> float:
     """Return about what weight of 255^2 MSE a weight of 1 - MS-SSIM stands for, by the pairs that CompressAI trains."""
-    return lmbda / 1300
+    return lmbda / MS_SSIM_TO_MSE
 
 
 @hookimpl

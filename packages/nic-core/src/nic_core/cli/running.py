@@ -15,6 +15,7 @@ from rich.progress import Progress
 from nic_core import progress
 from nic_core.cli import JOB
 from nic_core.cli.bars import Row, bars
+from nic_core.cli.interrupts import Interrupts
 from nic_core.cli.jobs import STREAM, Job, Plan
 from nic_core.cli.output import message, say, show
 from nic_core.cli.settings import settings
@@ -37,7 +38,8 @@ class Run:
     at_once: how many jobs, or bundles of them, are worked on. advance: called when a job is finished.
     waiting: the jobs that nobody is at yet. finished: how many jobs are. total: what they count together. failures: a
     line for each file that failed. error: of a job that is the only one. startup: seconds that each thread has spent
-    on opening codecs. stop: set when the jobs shall end. late: whether failures are named at the end.
+    on opening codecs. stop: set when the jobs shall end. interrupts: of the user's. late: whether failures are named at
+    the end.
     """
 
     plan: Plan
@@ -56,14 +58,15 @@ class Run:
     failures: list[str] = field(default_factory=list)
     error: Exception | None = None
     counting: threading.Lock = field(default_factory=threading.Lock)
+    interrupts: Interrupts = field(default_factory=Interrupts)
 
     def __post_init__(self) -> None:
         """Have all jobs wait."""
         self.waiting.extend(self.plan.jobs)
 
     def serve(self, hand: Hand) -> None:
-        """Give a hand jobs until none is left."""
-        while not self.stop.is_set() and (jobs := self._take(hand.room)):
+        """Give a hand jobs until none is left, or the user has enough."""
+        while not (self.stop.is_set() or self.interrupts.enough) and (jobs := self._take(hand.room)):
             left = hand([job for job in jobs if self._can_be_done(job)], self._attempt)
             with self.counting:
                 self.waiting.extendleft(reversed(left))
@@ -148,7 +151,7 @@ class Run:
             self.startup[threading.get_ident()] += seconds
 
         try:
-            with progress.listening(progress.Listener(row.step, note, opened, self._check)):
+            with progress.listening(progress.Listener(row.step, note, opened, self._check, self.interrupts.improving)):
                 yield say
         finally:
             row.remove()
@@ -193,7 +196,10 @@ def run_by(plan: Plan, hands: Hands, verb: str, at_once: int, late: bool = False
             plan, verb, shown, max(1, min(at_once, len(plan.jobs))), advance, chosen.quiet, chosen.verbose, late=late
         )
         try:
-            _do(run, hands)
+            with run.interrupts.taken():
+                _do(run, hands)
+            if run.waiting:  # those that Ctrl-C left
+                raise KeyboardInterrupt
         except KeyboardInterrupt:
             if len(plan.jobs) > 1:
                 run.line(f"nic: {run.finished} of {len(plan.jobs)} files were done; --skip-existing does the rest")

@@ -47,6 +47,10 @@ class Area:
         """Return it with so much more on every side, which may lie outside the picture."""
         return Area(self.x - pixels, self.y - pixels, self.width + 2 * pixels, self.height + 2 * pixels)
 
+    def moved(self, right: int, down: int) -> "Area":
+        """Return it so many pixels further."""
+        return Area(self.x + right, self.y + down, self.width, self.height)
+
     def check_inside(self, width: int, height: int) -> None:
         """Raise BadOption where it is no part of a picture of a size, or empty."""
         if self.width < 1 or self.height < 1:

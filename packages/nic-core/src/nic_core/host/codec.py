@@ -23,7 +23,7 @@ from nic_core.host.choice import Choice, nearest_quality
 from nic_core.host.coding import Ladder, file_for, file_of, files_of, note_what_is_large, prepared
 from nic_core.host.decoding import area_of, decoded
 from nic_core.host.limits import second_limit, time_limit
-from nic_core.host.runtimes import Runtime
+from nic_core.host.runtimes import Runtime, runtime_for
 from nic_core.host.target import Target
 from nic_core.pictures.picture import Picture, RowPicture
 from nic_core.pictures.scaling import divisor
@@ -126,7 +126,7 @@ class Codec:
         extra = chunks.of_picture(picture)
 
         def at(quality: float | None) -> bytes:
-            return file_of(picture, extra, *self._rate(quality), checked, tile)
+            return file_of(picture, extra, *self._rate(quality, checked), checked, tile)
 
         if target is None:
             data = at(quality)
@@ -195,6 +195,8 @@ class Codec:
         quality = None if quality is None else QUALITY.parse(quality)
         given = {key: value for key, value in how.items() if key not in ("quality", "strip")}
         plain = not {"target", "on_trial", "tile"} & set(given)
+        checked = self.spec.options_for("encode", given) if plain else {}
+        plain = plain and runtime_for(self.spec, checked, "auto") == "auto"
         most = self.opened(self._choice.for_quality(quality)).batch_pixels if plain else 0
         if not most:
             yield from ahead(lambda picture: self.encode(picture, **how), pictures, threads=threads)
@@ -204,7 +206,7 @@ class Codec:
             alike=lambda picture: (picture.pixels.shape, picture.bit_depth),
             most=lambda picture: most_of(most, picture.width, picture.height),
             one=lambda picture: self.encode(picture, quality, **given),
-            together=lambda group: files_of(group, *self._rate(quality), self.spec.options_for("encode", given)),
+            together=lambda group: files_of(group, *self._rate(quality, checked), checked),
         )
         yield from batches.made(pictures, threads)
 
@@ -276,10 +278,10 @@ class Codec:
         self._used[key] = found.runtime
         return found
 
-    def _rate(self, quality: float | None) -> tuple[Boundary, float | None]:
-        """Return the codec that is opened for a quality, and the quality that it takes."""
+    def _rate(self, quality: float | None, options: dict[str, Any]) -> tuple[Boundary, float | None]:
+        """Return the codec that is opened for a quality and for encode options, and the quality that it takes."""
         spec = self._choice.for_quality(quality)
-        codec = self._behind(spec)
+        codec = self._behind(spec, runtime_for(self.spec, options, self.runtime))
         taken = nearest_quality(spec, quality)
         if quality is not None and taken is None:
             unknown = [other.name for other in self.weights if other.quality is None]

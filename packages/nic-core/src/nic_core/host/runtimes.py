@@ -54,6 +54,25 @@ def target_of(spec: CodecSpec, path: Path | None, device: str, runtime: Runtime)
             raise NicError(_needs_torch(spec, path, runtime)) from error
 
 
+def runtime_for(spec: CodecSpec, options: dict[str, Any], runtime: Runtime) -> Runtime:
+    """Return what runs transforms with these options: torch instead of "auto" where one has a value that needs it.
+
+    options: of one direction, checked. BadOption where another was asked for, NicError where there is no torch.
+    """
+    needs = (
+        option for option in spec.options if option.torch and options.get(option.key, option.default) != option.default
+    )
+    option = next(needs, None)
+    if option is None or runtime.startswith("torch"):
+        return runtime
+    if runtime == "onnx":
+        raise BadOption(f"{option.name} needs torch, onnxruntime cannot do it: leave out the one or the other")
+    if not find_spec("torch"):
+        extra = "[torch]" if spec.graphs else ""
+        raise NicError(f"{option.name} needs torch, which is not installed: pip install {_package(spec)}{extra}")
+    return "torch"
+
+
 def has_graphs(path: Path) -> bool:
     """Return whether a weights file holds graphs."""
     return any(name.startswith(f"{GRAPHS}.") for name in read_head(path).entries)
@@ -74,7 +93,7 @@ def _gpu_in_sight() -> bool:
 
 
 def _needs_torch(spec: CodecSpec, path: Path | None, runtime: Runtime) -> str:
-    package = spec.target.partition(":")[0].partition(".")[0].replace("_", "-")
+    package = _package(spec)
     if path is None or not spec.graphs:
         return f"{spec.id} needs torch, which is not installed: pip install {package}"
     if not has_graphs(path):
@@ -82,3 +101,8 @@ def _needs_torch(spec: CodecSpec, path: Path | None, runtime: Runtime) -> str:
     if runtime.startswith("torch"):
         return f"torch is not installed: pip install {package}[torch], or leave the runtime to nic"
     return f"neither onnxruntime nor torch is installed: pip install onnxruntime, or {package}[torch]"
+
+
+def _package(spec: CodecSpec) -> str:
+    """Return the distribution that brings a codec."""
+    return spec.target.partition(":")[0].partition(".")[0].replace("_", "-")

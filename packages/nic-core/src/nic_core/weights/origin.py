@@ -7,6 +7,8 @@ from pathlib import PurePath
 
 LAMBDAS = (0.0008, 0.05)
 """The trade-offs, weights of 255^2 MSE against a bit per pixel, between which qualities lie from 1 to 100."""
+MS_SSIM_TO_MSE = 1300
+"""About what a weight of 1 - MS-SSIM is divided by for that of 255^2 MSE, by the pairs that CompressAI trains."""
 BEND = 0.05
 """The share of that range, at either end, in which qualities bend to stay within 1 and 100 without ever being equal."""
 NAMED = re.compile(

@@ -9,7 +9,15 @@ import torch
 from nic_latent.context import Nets, Params, Scan
 from torch import Tensor, nn
 
-from nic_nn.entropy.priors import GaussianPrior
+
+class Prior(Protocol):
+    """What probabilities of residuals y - mean are taken from, such as `nic_nn.entropy.priors.GaussianPrior`."""
+
+    def scale_of(self, index: Tensor) -> Tensor:
+        """Return the scale at a position of the ladder."""
+
+    def log_likelihood(self, residual: Tensor, scale: Tensor) -> Tensor:
+        """Return the log-probability, in nats, of each residual; shapes are equal."""
 
 
 def nets_of(module: nn.Module) -> Nets:
@@ -29,7 +37,7 @@ def of(params: Params, y: Tensor) -> Tensor:
     return y if params.at is None else y[..., params.at[0], params.at[1]]
 
 
-def scales(params: Params, prior: GaussianPrior) -> Tensor:
+def scales(params: Params, prior: Prior) -> Tensor:
     """Return standard deviations."""
     scale = full_precision(params.scale)
     return prior.scale_of(scale) if params.scale_is_index else scale
@@ -81,9 +89,7 @@ class Estimate:
     only there, the measured y_hat is another than the coded one.
     """
 
-    def __init__(
-        self, y: Tensor, prior: GaussianPrior, noise: Noise | None = None, quantise: Quantiser = round_ste
-    ) -> None:
+    def __init__(self, y: Tensor, prior: Prior, noise: Noise | None = None, quantise: Quantiser = round_ste) -> None:
         self._y, self._prior, self._noise, self._quantise = full_precision(y), prior, noise, quantise
         self._pieces: list[_Measured] = []
 
@@ -115,10 +121,18 @@ class Estimate:
         # Of all groups at once: many small tensors take longer, and a checkerboard's passes would compute both colours.
         residual = torch.cat([piece.residual for piece in self._pieces], 1)
         scale = torch.cat([piece.scale for piece in self._pieces], 1)
-        log_likelihood = self._prior.log_likelihood(residual, scale)
+        return self._inside(self._prior.log_likelihood(residual, scale))
+
+    @property
+    def residual(self) -> Tensor:
+        """What these are taken of, shaped like y, and zero where they do not count."""
+        return self._inside(torch.cat([piece.residual for piece in self._pieces], 1))
+
+    def _inside(self, values: Tensor) -> Tensor:
+        """Return values of all groups, zero where they do not count."""
         if all(piece.inside is None for piece in self._pieces):
-            return log_likelihood
-        parts = log_likelihood.split([piece.residual.shape[1] for piece in self._pieces], 1)
+            return values
+        parts = values.split([piece.residual.shape[1] for piece in self._pieces], 1)
         masks = [1 if piece.inside is None else piece.inside for piece in self._pieces]
         return torch.cat([part * inside for part, inside in zip(parts, masks, strict=True)], 1)
 

@@ -12,13 +12,17 @@ import torch
 from nic_core import native, plugins
 from nic_core.coding import Interleaved
 from nic_core.pictures.picture import Picture
+from nic_core.spec import EFFORT
 from nic_core.testing import CodecTests
 from nic_core.testing.agreement import ROOM
+from nic_core.testing.pictures import smooth
 from nic_core.weights import WeightsInfo, is_remote
 from nic_latent.executor import only_numpy
 
-from nic_nn.codec import LatentCodec, to_tensor
+from nic_nn.codec import LatentCodec
+from nic_nn.entropy.latent import planes
 from nic_nn.model import NATS_TO_BITS, LatentModel
+from nic_nn.pixels import to_tensor
 from nic_nn.testing.sampling import bits_of, drawn
 from nic_nn.testing.training import Training
 from nic_nn.weights.export import export
@@ -43,9 +47,10 @@ class LatentModelTests(Training, CodecTests, kit=True):
             return None
         path = folder / "random.safetensors"
         quality = cls.recipe_of(folder).quality_range
+        lmbda = None if isinstance(quality, tuple) else 0.01
         with pytest.MonkeyPatch.context() as patch:
             patch.delenv("NIC_GRAPHS", raising=False)
-            export(cls.random_model(folder), path, WeightsInfo(cls.codec_id, RANDOM, {}, "", "", quality=quality))
+            export(cls.random_model(folder), path, WeightsInfo(cls.codec_id, RANDOM, {}, "", "", quality, lmbda))
         return path
 
     @classmethod
@@ -71,6 +76,21 @@ class LatentModelTests(Training, CodecTests, kit=True):
         with torch.inference_mode():
             latents = model.estimate(opened.analyse(x, 50.0 if info.covers_range else None, options))
         return -NATS_TO_BITS * sum(value.double().sum().item() for value in latents.log_likelihoods.values())
+
+    def test_an_effort_finds_latents_that_cost_less(self, codec: nic.Codec) -> None:
+        """And they are coded and decoded like others."""
+        if EFFORT not in codec.spec.options:
+            pytest.skip("the codec has no effort")
+        opened, quality = by_torch(codec), 50.0 if isinstance(codec.weights[0].quality, tuple) else None
+        pixels = smooth(96, 72, opened.picture_channels).pixels
+        options = opened.prepared(pixels, codec.spec.options_for("encode", self.encode_options))
+        objective = opened.objective(pixels, quality)
+
+        def cost(effort: int) -> float:
+            found = opened.latents(pixels, quality, {**options, "effort": effort})
+            return objective.coded(*(planes(latent, opened.torch_device) for latent in found))
+
+        assert cost(2) < cost(0)
 
     def test_latents_cost_what_is_estimated(self, codec: nic.Codec) -> None:
         """Latents as the model expects them: drawn from its own distributions, group by group, in its order."""
