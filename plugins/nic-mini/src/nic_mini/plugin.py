@@ -8,6 +8,16 @@ from nic_core.weights import bundled
 
 api_version = "1.0"
 
+BEST = {"synthesis_widths": (96, 128, 160), "synthesis_blocks": (6, 3, 2)}
+"""About six times the work of the fast synthesis a pixel, most of it where a parameter does most work: at 1/4."""
+LOOKS = {"mse": 0.2, "msssim": 1.0, "wasserstein": 1.0}
+DECODERS = (
+    ("fast", "The synthesis of existing weights alone, by PSNR; files stay what they are.", {}),
+    ("best", "Likewise, a wider and deeper synthesis, grown from that of the weights.", {**BEST, "lr": 1e-3}),
+    ("perceptual", "Likewise, by MS-SSIM and Wasserstein distortion: textures in place of smoothness.", LOOKS),
+)
+"""Decoders of mini's files: name, what its recipe trains, the recipe's values."""
+
 
 @hookimpl
 def nic_codecs() -> Iterator[CodecSpec]:
@@ -35,3 +45,11 @@ def nic_recipes() -> Iterator[RecipeSpec]:
         target="nic_mini.recipe:MiniRecipe",
         summary="All qualities at once; constant rates, lowered at the end.",
     )
+    for decoder, summary, values in DECODERS:
+        yield RecipeSpec(
+            name=f"mini-{decoder}",
+            codec="mini",
+            target="nic_mini.synthesis_recipe:MiniSynthesis",
+            summary=summary,
+            values={"decoder": decoder, **values},
+        )

@@ -20,6 +20,7 @@ from nic_train.checkpoints import BEST, Which
 from nic_train.request import Record
 from nic_train.restoring import Restored, restore
 from nic_train.start.parts import PartInfo, write_part
+from nic_train.start.symbols import integers_of
 
 LONGEST_TEXT = 100
 MODEL, WEIGHTS = "model", "weights"
@@ -111,7 +112,7 @@ def _export(run: Path, found: Restored, settings: ExportSettings, which: Which) 
         _info(model, settings),
         half=settings.half,
         calibrate=settings.calibrate,
-        integers_of=settings.integers_of,
+        integers_of=settings.integers_of or integers_of(run, model.recipe),
     )
     return Exported(path, info.integers)
 

@@ -37,7 +37,8 @@ from nic_train.recipes import crop_of
 from nic_train.request import Record, Request, check_same, read_record
 from nic_train.start.begin import Begin, records_of
 from nic_train.start.branch import difference
-from nic_train.start.sources import Source, fill_networks, read_source
+from nic_train.start.sources import Source, fill_networks, keeps_symbols, read_source
+from nic_train.start.symbols import keep_start, with_sizes_of_start
 from nic_train.validation.best import Best, forget, read_best
 from nic_train.validation.callback import NONE, Validate
 from nic_train.validation.whole import whole_loader
@@ -84,7 +85,7 @@ def train(request: Request, out: Path, machine: Machine, begin: Begin = Begin())
     Runs alike in every process of a distributed training; only the first one writes, the others return None.
     """
     precision, slow = chosen_precision(request.precision, machine.kind)
-    request = replace(request, precision=precision)
+    request = with_sizes_of_start(replace(request, precision=precision), begin)
     if machine.kind == "cpu":
         keep_freed_memory(ALL)
     recipe = request.recipe()
@@ -123,6 +124,8 @@ def train(request: Request, out: Path, machine: Machine, begin: Begin = Begin())
             make_folder(out / "checkpoints")
             if not begin.resume:
                 forget(out)
+                if keeps_symbols(recipe):
+                    keep_start(out, begin)
             Record(request, source.record(), initial).write(out)
             if slow:
                 say(slow)

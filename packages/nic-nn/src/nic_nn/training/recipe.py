@@ -176,6 +176,8 @@ class RateDistortion:
     model: dict[str, Any] = field(default_factory=dict)
 
     quality_range: ClassVar[tuple[float, float] | None] = None
+    learning: ClassVar[tuple[str, ...]] = ("model",)
+    """Which parameters of the model the main optimizer has, see `Networks.parameters`."""
     limits: ClassVar[Limits] = {
         "lmbda": (1e-9, LARGEST),
         "steps": (1, LARGEST),
@@ -246,11 +248,11 @@ class RateDistortion:
     def optimizers(self, networks: Networks) -> Optimizers:
         """Return the optimizer of this name, and the quantiles' Adam; NicError where its package is not installed."""
         if self.optimizer == "muon":
-            main = muon(networks.parameters("model"), networks.parameters("auxiliary"))
+            main = muon(networks.parameters(*self.learning), networks.parameters("auxiliary"))
         elif self.optimizer == "soap":
-            main = soap(networks.parameters("model", "auxiliary"), self.lr)
+            main = soap(networks.parameters(*self.learning, "auxiliary"), self.lr)
         else:
-            main = adam(networks.parameters("model", "auxiliary"), self.lr, eps=self.eps)
+            main = adam(networks.parameters(*self.learning, "auxiliary"), self.lr, eps=self.eps)
         return Optimizers(main, self.quantile_optimizer(networks))
 
     def quantile_optimizer(self, networks: Networks) -> torch.optim.Optimizer:
