@@ -93,6 +93,15 @@ class Option:
 QUALITY = Option("quality", float, None, "Quality from 1 to 100; higher is better and larger.", "encode", 1, 100)
 """The one option that every codec has."""
 
+DECODER = Option(
+    "decoder",
+    str,
+    "",
+    "Which synthesis makes the picture, by its name in 'nic weights': of what a file holds, any makes one.",
+    "decode",
+)
+"""An option of codecs with several transforms for one entropy model: core chooses the weights by it, and hands it on."""
+
 TAKEN = frozenset(
     {
         "picture",

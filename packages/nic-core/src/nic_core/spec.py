@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from nic_core.errors import BadOption
-from nic_core.option import QUALITY, Option, is_free
+from nic_core.option import DECODER, QUALITY, Option, is_free
 
 __all__ = [
     "API_VERSION",
+    "DECODER",
     "HIGHEST_RANK",
     "QUALITY",
     "CheckpointSpec",
@@ -26,10 +27,10 @@ __all__ = [
     "resolve",
 ]
 
-API_VERSION = (1, 1)
+API_VERSION = (1, 2)
 """Major and minor version of the hooks and records: a minor adds, a major may change what is there.
 
-A plugin states the one it was written for, as `api_version = "1.1"` in its module; see docs/plugins.md.
+A plugin states the one it was written for, as `api_version = "1.2"` in its module; see docs/plugins.md.
 """
 
 
@@ -133,6 +134,8 @@ class WeightsSpec:
     entropy_id, synthesis_id: the fingerprints (hexadecimal), empty where unknown before a download.
     rank: the default codec is the one whose weights have the highest; 0 never becomes the default.
     sha256: what a download must hash to.
+    decoder: what the synthesis is called, "fast" or "best", by which `nic decode --decoder` finds it among the weights
+    with a file's entropy_id; empty where nothing says.
     """
 
     codec: str
@@ -145,6 +148,7 @@ class WeightsSpec:
     licence: str = ""
     summary: str = ""
     sha256: str = ""
+    decoder: str = ""
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from nic_core.hooks import hookimpl
-from nic_core.spec import CheckpointSpec, CodecSpec, ImporterSpec, RecipeSpec
+from nic_core.spec import DECODER, CheckpointSpec, CodecSpec, ImporterSpec, RecipeSpec
 
-api_version = "1.1"
+api_version = "1.2"
 
 CHECKPOINTS = {
     0.3: "1gAUvZKKzlh0Tuo22kTMIxNmUZlXogpRO",
@@ -30,6 +30,7 @@ def nic_codecs() -> Iterator[CodecSpec]:
         graphs="nic_cca.graphs:CcaGraphs",
         summary="NAF blocks, five uneven slices with latent residual prediction.",
         paper="Han et al.: Causal Context Adjustment Loss for Learned Image Compression, NeurIPS 2024",
+        options=(DECODER,),
     )
 
 

@@ -1,12 +1,13 @@
 """What nic-mini brings; imports nothing heavy."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from nic_core.hooks import hookimpl
-from nic_core.spec import CodecSpec, RecipeSpec, WeightsSpec
+from nic_core.spec import DECODER, CodecSpec, RecipeSpec, WeightsSpec
 from nic_core.weights import bundled
 
-api_version = "1.0"
+api_version = "1.2"
 
 BEST = {"synthesis_widths": (96, 128, 160), "synthesis_blocks": (6, 3, 2)}
 """About six times the work of the fast synthesis a pixel, most of it where a parameter does most work: at 1/4."""
@@ -27,13 +28,14 @@ def nic_codecs() -> Iterator[CodecSpec]:
         target="nic_mini.codec:MiniCodec",
         graphs="nic_mini.graphs:MiniGraphs",
         summary="Small, fast default: residual convolutions, space-channel context, continuous quality.",
+        options=(DECODER,),
     )
 
 
 @hookimpl
 def nic_weights() -> Iterator[WeightsSpec]:
-    """The weights in this wheel."""
-    yield from bundled("nic_mini")
+    """The weights in this wheel; those that do not say so have the fast decoder."""
+    yield from (replace(spec, decoder=spec.decoder or "fast") for spec in bundled("nic_mini"))
 
 
 @hookimpl

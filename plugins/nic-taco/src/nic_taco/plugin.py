@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from nic_core.hooks import hookimpl
-from nic_core.spec import CheckpointSpec, CodecSpec, ImporterSpec, Option, RecipeSpec
+from nic_core.spec import DECODER, CheckpointSpec, CodecSpec, ImporterSpec, Option, RecipeSpec
 
-api_version = "1.1"
+api_version = "1.2"
 
 OPTIONS = (
     Option("text", str, "", "What the picture shows; no text means the empty caption.", table="captions", several=True),
@@ -32,7 +32,7 @@ def nic_codecs() -> Iterator[CodecSpec]:
         graphs="nic_taco.graphs:TacoGraphs",
         summary="Space-channel context; the encoder reads a caption.",
         paper="Lee et al.: Neural Image Compression with Text-guided Encoding, ICML 2024",
-        options=OPTIONS,
+        options=(*OPTIONS, DECODER),
     )
 
 

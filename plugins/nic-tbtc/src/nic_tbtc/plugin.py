@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 from nic_core.hooks import hookimpl
-from nic_core.spec import CheckpointSpec, CodecSpec, ImporterSpec, RecipeSpec
+from nic_core.spec import DECODER, CheckpointSpec, CodecSpec, ImporterSpec, RecipeSpec
 
 from nic_tbtc.tcm import published
 
-api_version = "1.1"
+api_version = "1.2"
 
 PAPER = "Zhu, Yang, Cohen: Transformer-based Transform Coding, ICLR 2022"
 CODECS = {
@@ -31,9 +31,9 @@ def nic_codecs() -> Iterator[CodecSpec]:
     """The four models, and TCM."""
     for codec, summary in CODECS.items():
         graphs = "" if "-swint-" in codec else "nic_tbtc.graphs:TbtcGraphs"
-        yield CodecSpec(codec, "nic_tbtc.codec:TbtcCodec", summary, PAPER, graphs=graphs)
+        yield CodecSpec(codec, "nic_tbtc.codec:TbtcCodec", summary, PAPER, (DECODER,), graphs=graphs)
     summary = "Convolutions beside Swin transformers, five slices with Swin attention."
-    yield CodecSpec("tcm", "nic_tbtc.tcm.codec:TcmCodec", summary, TCM)
+    yield CodecSpec("tcm", "nic_tbtc.tcm.codec:TcmCodec", summary, TCM, (DECODER,))
 
 
 @hookimpl

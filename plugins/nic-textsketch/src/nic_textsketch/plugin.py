@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import Literal
 
 from nic_core.hooks import hookimpl
-from nic_core.spec import CheckpointSpec, CodecSpec, CommandSpec, ImporterSpec, Option, RecipeSpec, WeightsSpec
+from nic_core.spec import DECODER, CheckpointSpec, CodecSpec, CommandSpec, ImporterSpec, Option, RecipeSpec, WeightsSpec
 from nic_core.weights import bundled
 
-api_version = "1.1"
+api_version = "1.2"
 
 PAPER = "Lei et al.: Text + Sketch: Image Compression at Ultra Low Rates, ICML 2023 workshop"
 
@@ -102,6 +102,7 @@ def nic_codecs() -> Iterator[CodecSpec]:
         graphs="nic_textsketch.sketches.graphs:SketchGraphs",
         summary="Gray sketches at about 0.02 bits per pixel: attention, raster-scan context.",
         paper=PAPER,
+        options=(DECODER,),
         gray=True,
     )
 

@@ -58,8 +58,20 @@ class Choice:
             )
         return found[0] if quality is None else min(found, key=lambda spec: _distance(spec, quality))
 
-    def for_file(self, header: Header) -> WeightsSpec:
-        """Return the weights that a file requires, with the synthesis it prefers if that is to be had."""
+    def decoders(self, entropy_id: str) -> list[WeightsSpec]:
+        """Return the known weights with an entropy model, whatever `explicit` says, which comes first."""
+        known = weights.available(self.codec)
+        if self.explicit is not None:
+            known = [self.explicit, *known]
+        return [spec for spec in known if spec.entropy_id == entropy_id]
+
+    def for_file(self, header: Header, decoder: str = "") -> WeightsSpec:
+        """Return the weights that a file requires, with the synthesis it prefers if that is to be had.
+
+        decoder: the name of another one, of any known weights with that entropy model.
+        """
+        if decoder:
+            return self._named(header, decoder)
         fitting = [spec for spec in self.known if spec.entropy_id == header.entropy_id]
         for spec in fitting:
             if spec.synthesis_id == header.synthesis_id:
@@ -79,6 +91,23 @@ class Choice:
             "decoding with the synthesis %s instead of the file's %s", fitting[0].synthesis_id, header.synthesis_id
         )
         return fitting[0]
+
+
+    def _named(self, header: Header, decoder: str) -> WeightsSpec:
+        fitting = self.decoders(header.entropy_id)
+        if not fitting:
+            return self.for_file(header)  # which says what is missing
+        named = [spec for spec in fitting if spec.decoder == decoder]
+        own = [spec for spec in named if spec.synthesis_id == header.synthesis_id]
+        if named:
+            return (own or named)[0]
+        have = ", ".join(sorted({spec.decoder for spec in fitting} - {""})) or "none with a name"
+        elsewhere = any(spec.decoder == decoder for spec in weights.available(self.codec))
+        why = "those of that name are for other entropy models" if elsewhere else "it may come as a file"
+        raise WeightsNotFound(
+            f"no decoder {decoder!r} for {self.codec} with the file's entropy model {header.entropy_id} is installed; "
+            f"there are: {have}. {why[0].upper()}{why[1:]}: 'nic weights add FILE' adds one"
+        )
 
 
 def nearest_quality(spec: WeightsSpec, quality: float | None) -> float | None:
