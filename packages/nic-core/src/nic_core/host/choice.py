@@ -7,6 +7,7 @@ from nic_core import weights
 from nic_core.errors import BadOption, WeightsNotFound
 from nic_core.format.container import Header
 from nic_core.plugins import records
+from nic_core.plugins.published import DECODERS
 from nic_core.spec import WeightsSpec
 
 logger = logging.getLogger("nic")
@@ -58,21 +59,14 @@ class Choice:
             )
         return found[0] if quality is None else min(found, key=lambda spec: _distance(spec, quality))
 
-    def decoders(self, entropy_id: str) -> list[WeightsSpec]:
-        """Return the known weights with an entropy model, whatever `explicit` says, which comes first."""
-        known = weights.available(self.codec)
-        if self.explicit is not None:
-            known = [self.explicit, *known]
-        return [spec for spec in known if spec.entropy_id == entropy_id]
-
     def for_file(self, header: Header, decoder: str = "") -> WeightsSpec:
         """Return the weights that a file requires, with the synthesis it prefers if that is to be had.
 
-        decoder: the name of another one, of any known weights with that entropy model.
+        decoder: the name of another one, see `for_decoder`.
         """
-        if decoder:
-            return self._named(header, decoder)
         fitting = [spec for spec in self.known if spec.entropy_id == header.entropy_id]
+        if decoder and fitting:
+            return self.for_decoder(header.entropy_id, header.synthesis_id, decoder)
         for spec in fitting:
             if spec.synthesis_id == header.synthesis_id:
                 return spec
@@ -92,21 +86,24 @@ class Choice:
         )
         return fitting[0]
 
+    def for_decoder(self, entropy_id: str, synthesis_id: str, decoder: str) -> WeightsSpec:
+        """Return the weights for an entropy model whose synthesis has a name, whatever weights are the explicit ones.
 
-    def _named(self, header: Header, decoder: str) -> WeightsSpec:
-        fitting = self.decoders(header.entropy_id)
-        if not fitting:
-            return self.for_file(header)  # which says what is missing
+        synthesis_id: which is taken, of several of that name, rather than the best of them. WeightsNotFound.
+        """
+        known = [*([self.explicit] if self.explicit else []), *weights.available(self.codec)]
+        fitting = [spec for spec in known if spec.entropy_id == entropy_id]
         named = [spec for spec in fitting if spec.decoder == decoder]
-        own = [spec for spec in named if spec.synthesis_id == header.synthesis_id]
         if named:
-            return (own or named)[0]
+            return next((spec for spec in named if spec.synthesis_id == synthesis_id), named[0])
         have = ", ".join(sorted({spec.decoder for spec in fitting} - {""})) or "none with a name"
-        elsewhere = any(spec.decoder == decoder for spec in weights.available(self.codec))
-        why = "those of that name are for other entropy models" if elsewhere else "it may come as a file"
+        elsewhere = any(spec.decoder == decoder for spec in known)
+        why = "Those of that name are for other entropy models" if elsewhere else "It may come as a file"
+        package = DECODERS.get((self.codec, decoder))
+        upgrade = f"pip install --upgrade {package}, or " if package else ""
         raise WeightsNotFound(
-            f"no decoder {decoder!r} for {self.codec} with the file's entropy model {header.entropy_id} is installed; "
-            f"there are: {have}. {why[0].upper()}{why[1:]}: 'nic weights add FILE' adds one"
+            f"no decoder {decoder!r} for {self.codec} with the file's entropy model {entropy_id} is installed; there "
+            f"are: {have}. {why}: {upgrade}'nic weights add FILE'"
         )
 
 
