@@ -95,7 +95,9 @@ def test_what_a_decoder_file_becomes(pair: tuple[Path, Path], tmp_path: Path) ->
     assert path.stat().st_mtime_ns == before
     path.write_bytes(b"damaged")
     assert Path(weights.local(weights.spec_of(decoder)).location).stat().st_size > 100  # made again
-    assert nic.inspect(nic.load("zip-bare", decoder).encode(PIXELS)).synthesis_id == weights.read_info(path).synthesis_id
+    assert (
+        nic.inspect(nic.load("zip-bare", decoder).encode(PIXELS)).synthesis_id == weights.read_info(path).synthesis_id
+    )
 
 
 def test_a_cache_that_cannot_be_written(pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,7 +118,9 @@ def test_the_cache_keeps_a_few(pair: tuple[Path, Path], monkeypatch: pytest.Monk
 def test_without_the_weights_it_belongs_to(fake: ModuleType, make_weights: Make, tmp_path: Path) -> None:
     decoders.cut(make_weights(tmp_path / "w", "zip-bare", "same", decoder="best"), tmp_path / "best")
     for attempt in (weights.add, lambda path: nic.load("zip-bare", path).encode(PIXELS)):
-        with pytest.raises(WeightsNotFound, match="best is a decoder alone, for weights of zip-bare with entropy model"):
+        with pytest.raises(
+            WeightsNotFound, match="best is a decoder alone, for weights of zip-bare with entropy model"
+        ):
             attempt(tmp_path / "best")
     with pytest.raises(BadWeights, match="best is a decoder alone: whole weights are needed here"):
         weights.verified(tmp_path / "best")

@@ -222,7 +222,9 @@ class Codec:
         batches: Batches[Source, File, Picture] = Batches(
             prepare=lambda data: unpack(data_of(data), how.get("max_pixels")),
             alike=lambda file: None if file.header.tiling else replace(file.header, checksum=0),
-            most=lambda file: most_of(self._opened_for(file, checked).codec.batch_pixels, file.header.width, file.header.height),
+            most=lambda file: most_of(
+                self._opened_for(file, checked).codec.batch_pixels, file.header.width, file.header.height
+            ),
             one=lambda file: self._rows(file, checked).whole(),
             together=lambda group: self._pictures(group, checked),
         )

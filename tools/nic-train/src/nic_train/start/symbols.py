@@ -34,8 +34,13 @@ def with_sizes_of_start(request: Request, begin: Begin) -> Request:
     return request.changed({**recipe.sizes_like(verification.verified(path)), **request.choice.values})
 
 
-def keep_start(out: Path, begin: Begin) -> None:
-    """Copy the weights that a new run starts from, or those of the run that it goes on from, into its folder."""
+def keep_start(out: Path, begin: Begin, recipe: Any) -> None:
+    """Copy the weights that a new run starts from, or those of the run that it goes on from, into its folder.
+
+    Nothing where the recipe makes an entropy model of its own.
+    """
+    if not keeps_symbols(recipe):
+        return
     for path in begin.initial if begin.run is None else [begin.run / INITIAL]:
         with atomic_path(out / INITIAL) as temporary:
             shutil.copyfile(path, temporary)
