@@ -100,7 +100,7 @@ DECODER = Option(
     "Which synthesis makes the picture, by its name in 'nic weights': of what a file holds, any makes one.",
     "decode",
 )
-"""An option of codecs with several transforms for one entropy model: core chooses the weights by it, and hands it on."""
+"""An option of codecs that may have several syntheses for one entropy model: core chooses the weights by it."""
 
 TAKEN = frozenset(
     {

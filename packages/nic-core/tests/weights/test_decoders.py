@@ -78,7 +78,7 @@ def test_a_decoder_of_another_entropy_model_is_none(
 ) -> None:
     weights.add(make_weights(tmp_path / "w", "zip-bare", "else", quality=50.0, decoder="best"))
     data = nic.load("zip-bare", pair[0]).encode(PIXELS)
-    with pytest.raises(WeightsNotFound, match="there are: fast. Those of that name are for other entropy models"):
+    with pytest.raises(WeightsNotFound, match=r"there are: fast\. Those of that name are for other entropy models"):
         nic.decode(data, decoder="best")
 
 

@@ -29,7 +29,8 @@ def grown(old: Mini, new: Mini) -> Mini:
     moved = {index: places[place] for index, place in enumerate(_places(before))}
     for place, index in places.items():
         if index not in moved.values() and place[0] == "block":
-            for parameter in new.g_s[index].body[-1].parameters():
+            block = new.g_s.get_submodule(str(index))
+            for parameter in block.get_submodule("body")[-1].parameters():
                 nn.init.zeros_(parameter)
     state = new.state_dict()
     for name, value in _renamed(old.state_dict(), moved):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 from nic_core.hooks import hookimpl
 from nic_core.spec import DECODER, CodecSpec, RecipeSpec, WeightsSpec
@@ -12,7 +13,7 @@ api_version = "1.2"
 BEST = {"synthesis_widths": (96, 128, 160), "synthesis_blocks": (6, 3, 2)}
 """About six times the work of the fast synthesis a pixel, most of it where a parameter does most work: at 1/4."""
 LOOKS = {"mse": 0.2, "msssim": 1.0, "wasserstein": 1.0}
-DECODERS = (
+DECODERS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("fast", "The synthesis of existing weights alone, by PSNR; files stay what they are.", {}),
     ("best", "Likewise, a wider and deeper synthesis, grown from that of the weights.", {**BEST, "lr": 1e-3}),
     ("perceptual", "Likewise, by MS-SSIM and Wasserstein distortion: textures in place of smoothness.", LOOKS),

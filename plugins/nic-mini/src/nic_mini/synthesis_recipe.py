@@ -23,7 +23,7 @@ class MiniSynthesis(SynthesisOnly, MiniRecipe):
 
     batch: int = 8
     crop: int = 256
-    lr: float = 5e-4
+    lr: float = 3e-4
     other_lr: float = 1e-4
     clip: float = 1.0
     warmup: int = 100

@@ -75,7 +75,7 @@ def join(decoder: Path, whole: Path, output: Path) -> None:
     graphs = [name for name in pieces if name.startswith(f"{GRAPHS}.")]
     lists = _graph_tensors(whole, entries) if graphs else {}
     for name in graphs:
-        if name == GRAPH_TENSORS or SYNTHESIS_GRAPH not in own or name == SYNTHESIS_GRAPH:
+        if name in (GRAPH_TENSORS, SYNTHESIS_GRAPH) or SYNTHESIS_GRAPH not in own:
             del pieces[name]
     pieces |= {name: Piece(entry, decoder) for name, entry in own.items() if name != GRAPH_TENSORS}
     if SYNTHESIS_GRAPH in own:
