@@ -16,7 +16,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 SMALL = ["--set", "crop=64", "--set", "batch=2", "--set", "optimizer=adam", "--set", "warmup=0", "--workers", 0]
-BEST = ["--recipe", "mini-best", "--set", "synthesis_widths=8,12,8", "--set", "synthesis_blocks=2,1,1"]
+BEST = ["--set", "synthesis_widths=8,12,8", "--set", "synthesis_blocks=2,1,1"]
 
 
 def train(*arguments: Any) -> int:
@@ -44,7 +44,7 @@ def trained(known: Path, make_pictures: Any, tmp_path_factory: pytest.TempPathFa
         patch.setenv("NIC_GRAPHS", "0")
         common = ("--data", pictures, "--val", pictures, "--out", folder / "run", "--init", known, *SMALL)
         kept = ("--steps", 2, "--keep-steps", 1, "--val-steps", 1)
-        assert train("mini", *common, *BEST, *kept, "--set", "val_crop=64") == 0
+        assert train("mini-best", *common, *BEST, *kept, "--set", "val_crop=64") == 0
     return folder / "run"
 
 
@@ -106,6 +106,6 @@ def test_starts_that_cannot_be(
     places = {"known": known, "run": trained, "decoder": trained / "weights.decoder.safetensors"}
     given = [argument.format(**places) for argument in arguments]
     common = ("--data", trained.parent / "pictures", "--out", tmp_path / "run", "--steps", 1, *SMALL)
-    assert train("mini", *common, *BEST, *given) == 1
+    assert train("mini-best", *common, *BEST, *given) == 1
     assert message in capsys.readouterr().err
     assert not (tmp_path / "run").exists()

@@ -62,12 +62,13 @@ class NicContestant:
         return f"{codec} of {self._distribution}, weights {used}, device {self.device}"
 
     def settings(self) -> list[Setting]:
-        """See `Contestant`; WeightsNotFound where the codec has no weights."""
+        """See `Contestant`; WeightsNotFound where the codec has no weights, or not the decoder that is asked for."""
         if not self._weights:
             raise WeightsNotFound(
                 "no weights of this codec are installed; train some, import a checkpoint with "
                 "'nic weights import', or name a file as id@weights"
             )
+        _ = self._decoders
         return self._settings(self.qualities)
 
     def ladder(self) -> list[Setting]:
