@@ -15,8 +15,16 @@ BEST = {"synthesis_widths": (96, 128, 160), "synthesis_blocks": (6, 3, 2)}
 LOOKS = {"mse": 0.2, "msssim": 1.0, "wasserstein": 1.0}
 DECODERS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("fast", "The synthesis of existing weights alone, by PSNR; files stay what they are.", {}),
-    ("best", "A wider and deeper synthesis, grown from that of existing weights; files stay what they are.", {**BEST, "lr": 1e-3}),
-    ("perceptual", "The synthesis alone, by MS-SSIM and Wasserstein distortion: textures in place of smoothness.", LOOKS),
+    (
+        "best",
+        "A wider and deeper synthesis, grown from that of existing weights; files stay what they are.",
+        {**BEST, "lr": 1e-3},
+    ),
+    (
+        "perceptual",
+        "The synthesis alone, by MS-SSIM and Wasserstein distortion: textures in place of smoothness.",
+        LOOKS,
+    ),
 )
 """Decoders of mini's files: name, what its recipe trains, the recipe's values."""
 

@@ -63,7 +63,7 @@ def recipe_spec(codec: str, name: str | None) -> RecipeSpec:
 
 
 def named(name: str, recipe: str | None) -> tuple[str, str | None]:
-    """Return codec and recipe of what `nic train` is given: of the name of a recipe alone, with the codec that has it."""
+    """Return codec and recipe of what `nic train` is given: of a recipe's name alone, with the codec that has it."""
     found = [spec for _, spec in records("nic_recipes")]
     if recipe is None and all(spec.codec != name for spec in found):
         return next(((spec.codec, name) for spec in found if spec.name == name), (name, None))

@@ -18,7 +18,7 @@ from torch import Tensor
 from nic_nn.model import Compressed, LatentModel
 from nic_nn.training.augmentation import Augmentation, Policy
 from nic_nn.training.batch import Batch
-from nic_nn.training.fidelity import fidelity
+from nic_nn.training.fidelity import fidelity, ms_ssim
 from nic_nn.training.networks import Networks, Optimizers
 from nic_nn.training.optimizers import adam, muon, soap
 from nic_nn.training.schedules import Schedule, factor_at, steps_at
@@ -307,11 +307,7 @@ class RateDistortion:
         shown = {"psnr": (-10 * torch.log10(mse.detach().clamp(min=1e-10))).mean()}
         if self.metric == "mse":
             return 255**2 * mse, shown
-        from pytorch_msssim import ms_ssim  # an optional dependency
-
-        # Variances are differences of nearly equal numbers, which bfloat16 would make negative.
-        with torch.autocast(x.device.type, enabled=False):
-            similarity = ms_ssim(x_hat.float(), x, data_range=1.0, size_average=False)
+        similarity = ms_ssim(x_hat, x)
         return 1 - similarity, {**shown, "ms-ssim": similarity.detach().mean()}
 
     def rate_at(self, step: int, steps: int) -> float:

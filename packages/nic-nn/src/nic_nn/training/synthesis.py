@@ -18,6 +18,7 @@ from torch import Tensor
 from nic_nn.entropy.latent import Estimate, full_precision
 from nic_nn.model import LatentModel
 from nic_nn.training.batch import Batch
+from nic_nn.training.fidelity import ms_ssim
 from nic_nn.training.networks import Networks
 from nic_nn.training.recipe import LARGEST, Limits, RateDistortion, Stage, bits_per_pixel
 from nic_nn.training.start import Start
@@ -130,11 +131,7 @@ class SynthesisOnly(RateDistortion):
         shown = {"psnr": (-10 * torch.log10(error.detach().clamp(min=1e-10))).mean()}
         loss = self.mse * (error + LEAST).log()
         if self.msssim:
-            from pytorch_msssim import ms_ssim  # an optional dependency
-
-            # Variances are differences of nearly equal numbers, which bfloat16 would make negative.
-            with torch.autocast(x.device.type, enabled=False):
-                similarity = ms_ssim(x_hat, x, data_range=1.0, size_average=False)
+            similarity = ms_ssim(x_hat, x)
             shown["ms-ssim"] = similarity.detach().mean()
             loss = loss + self.msssim * (1 - similarity + LEAST).log()
         if self.wasserstein:
