@@ -18,7 +18,7 @@ DECODERS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     (
         "best",
         "A wider and deeper synthesis, grown from that of existing weights; files stay what they are.",
-        {**BEST, "lr": 1e-3},
+        {**BEST, "lr": 5e-4},
     ),
     (
         "perceptual",
