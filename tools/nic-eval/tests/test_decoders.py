@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from nic_core.errors import WeightsNotFound
 from nic_core.weights import WeightsInfo, completing, decoders, fingerprint
+from nic_eval.bench.choice import candidates
 from nic_eval.contestants.codecs import NicContestant
 from nic_eval.contestants.contestant import read_original
 from safetensors.numpy import save_file
@@ -39,6 +40,8 @@ def test_a_decoder_is_measured(
     assert np.array_equal(best.decode(data, setting), plain.decode(data, setting))  # zip has no synthesis
     before = best.fingerprint(setting, picture)
     assert before != plain.fingerprint(setting, picture)
+    (candidate,) = candidates(["zip-bare:decoder=best"], None, random=False)
+    assert candidate.weights is not None and candidate.weights.decoder == "best", "its stages are timed"
     (store / "best.safetensors").unlink()
     decoders.cut(write(tmp_path / "whole", "best", 3.0, 1), store / "best.safetensors")
     assert NicContestant("zip-bare:decoder=best").fingerprint(setting, picture) != before
