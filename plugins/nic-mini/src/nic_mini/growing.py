@@ -29,8 +29,8 @@ def grown(old: Mini, new: Mini) -> Mini:
     moved = {index: places[place] for index, place in enumerate(_places(before))}
     for place, index in places.items():
         if index not in moved.values() and place[0] == "block":
-            block = new.g_s.get_submodule(str(index))
-            for parameter in block.get_submodule("body")[-1].parameters():
+            *_, last = new.g_s.get_submodule(f"{index}.body").children()
+            for parameter in last.parameters():
                 nn.init.zeros_(parameter)
     state = new.state_dict()
     for name, value in _renamed(old.state_dict(), moved):
