@@ -96,6 +96,7 @@ def test_a_run_goes_on_and_is_exported_without_its_start(
         (["--init", "{decoder}"], "is a decoder alone: whole weights are needed here"),
         (["--init", "{known}", "--set", "slices=2,6"], "slices of known.safetensors cannot change"),
         (["--init", "{known}", "--set", "synthesis_blocks=0,1,1"], "are less than the (1, 1, 1) of the weights"),
+        (["--init", "{known}", "--set", "decoder=The best"], "decoder must be lower-case letters, digits and hyphens"),
         (["--init", "{known}", "--set", "mse=0"], "one of mse, msssim and wasserstein must be above 0"),
         (["--init", "{known}", "--set", "msssim=1"], "with msssim crop and val_crop must be above 160"),
     ],

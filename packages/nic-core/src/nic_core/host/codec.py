@@ -263,18 +263,16 @@ class Codec:
         parts = zip(pixels, files, strict=True)
         return [chunks.to_picture(part, chunks.alpha_of(file), file.chunks).whole() for part, file in parts]
 
-    def weights_for(self, header: Header, **options: Any) -> WeightsSpec:
+    def weights_for(self, header: Header, /, **options: Any) -> WeightsSpec:
         """Return the weights that a file is decoded with; options: the codec's decode options. See `decode_rows`."""
-        return self._weights_for(header, self.spec.options_for("decode", options))
-
-    def _weights_for(self, header: Header, options: dict[str, Any]) -> WeightsSpec:
-        return self._choice.for_file(header, options[DECODER.key] if DECODER in self.spec.options else "")
+        decoder = self.spec.options_for("decode", options)[DECODER.key] if DECODER in self.spec.options else ""
+        return self._choice.for_file(header, decoder)
 
     def _opened_for(self, file: File, options: dict[str, Any]) -> Boundary:
         """Return the plugin's codec with a file's weights in place; options: checked."""
         if file.header.codec != self.spec.id:
             raise BadOption(f"the file was made by the codec {file.header.codec!r}, not {self.spec.id!r}")
-        return self._behind(self._weights_for(file.header, options))
+        return self._behind(self.weights_for(file.header, **options))
 
     def _behind(self, spec: WeightsSpec, runtime: Runtime | None = None) -> Boundary:
         return Boundary(self.spec, self.opened(spec, runtime))

@@ -35,7 +35,6 @@ FLOATS = "floats"
 NOTHING = "00000000"
 """The fingerprints in files of codecs without weights."""
 LONGEST_TEXT = 255
-DECODER_NAME = "[a-z0-9][a-z0-9-]{0,62}|"
 
 
 @dataclass(frozen=True)
@@ -184,7 +183,7 @@ def _checks(info: WeightsInfo) -> Iterator[tuple[str, bool]]:
     yield "codec", isinstance(info.codec, str) and re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", info.codec) is not None
     yield "name", is_plain(info.name) and info.name != ""
     yield "licence", is_plain(info.licence)
-    yield "decoder", isinstance(info.decoder, str) and re.fullmatch(DECODER_NAME, info.decoder) is not None
+    yield "decoder", is_decoder_name(info.decoder)
     for name in ("entropy_id", "synthesis_id"):
         value = getattr(info, name)
         yield name, isinstance(value, str) and re.fullmatch("[0-9a-f]{8}", value) is not None
@@ -200,6 +199,11 @@ def _checks(info: WeightsInfo) -> Iterator[tuple[str, bool]]:
 
 def _is_number(value: Any, low: float, high: float) -> bool:
     return type(value) in (int, float) and low <= value <= high  # bool is another type, NaN is nowhere between
+
+
+def is_decoder_name(text: Any) -> bool:
+    """Whether something can be the name of a decoder: as a codec's id, or empty."""
+    return isinstance(text, str) and re.fullmatch("([a-z0-9][a-z0-9-]{0,62})?", text) is not None
 
 
 def is_plain(text: Any) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal, Protocol, TypeVar
 import torch
 import torch.nn.functional as F
 from nic_core.errors import BadOption, NicError
+from nic_core.weights.record import is_decoder_name
 from torch import Tensor
 
 from nic_nn.model import Compressed, LatentModel
@@ -210,6 +211,8 @@ class RateDistortion:
                     raise BadOption(f"{item.name} must be {low:g} to {high:g}, not {number}")
         if self.metric == "ms-ssim" and min(self.crop, self.crop_width or self.crop, self.val_crop) <= 160:
             raise BadOption("with metric=ms-ssim crop and val_crop must be above 160, for its five scales")
+        if not is_decoder_name(name := getattr(self, "decoder", "")):
+            raise BadOption(f"decoder must be lower-case letters, digits and hyphens, at most 63, not {name[:80]!r}")
         _ = Augmentation.of(self), self.config  # which say what is wrong with the sizes
 
     @property
