@@ -14,10 +14,10 @@ from safetensors.numpy import save_file
 
 PLUGIN = """
 from nic_core.hooks import hookimpl
-from nic_core.spec import CodecSpec, CommandSpec, ImporterSpec, Option, RecipeSpec
+from nic_core.spec import DECODER, CodecSpec, CommandSpec, ImporterSpec, Option, RecipeSpec
 from nic_core.weights import bundled
 
-api_version = "1.0"
+api_version = "1.2"
 OPTIONS = (
     Option("level", int, 6, "Effort.", minimum=0, maximum=9, table="level-table"),
     Option("text", str, None, "A caption.", table="captions"),
@@ -28,7 +28,7 @@ OPTIONS = (
 def nic_codecs():
     yield CodecSpec("zip", "nic_fake.codec:ZipCodec", "Deflated pixels, any quality.", options=OPTIONS)
     yield CodecSpec("zip-rate", "nic_fake.codec:ZipCodec", "Deflated pixels, [two] qualities.")
-    yield CodecSpec("zip-bare", "nic_fake.codec:ZipCodec", "Deflated pixels, no weights.")
+    yield CodecSpec("zip-bare", "nic_fake.codec:ZipCodec", "Deflated pixels, no weights.", options=(DECODER,))
 
 @hookimpl
 def nic_weights():
@@ -144,8 +144,9 @@ def make_weights() -> Callable[..., Path]:
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the file in which sound weights are remembered, of this test only."""
+    """Return the file in which sound weights are remembered, of this test only, as is where they are completed."""
     path = tmp_path / "cache" / "verified.json"
+    monkeypatch.setattr("nic_core.weights.completing._folder", lambda: path.parent / "completed")
     monkeypatch.setattr("nic_core.weights.verification._cache", lambda: path)
     return path
 

@@ -22,10 +22,10 @@ from safetensors.numpy import save_file
 
 PLUGIN = """
 from nic_core.hooks import hookimpl
-from nic_core.spec import CodecSpec, Option
+from nic_core.spec import DECODER, CodecSpec, Option
 from nic_core.weights import bundled
 
-api_version = "1.0"
+api_version = "1.2"
 OPTIONS = (
     Option("level", int, 6, "Effort.", minimum=0, maximum=9),
     Option("dies-at", int, 0, "Width of pictures at which the process ends."),
@@ -38,7 +38,7 @@ OPTIONS = (
 def nic_codecs():
     yield CodecSpec("zip", "nic_fake.codec:ZipCodec", "Deflated pixels, any quality.", options=OPTIONS)
     yield CodecSpec("zip-rate", "nic_fake.codec:ZipCodec", "Deflated pixels, two qualities.")
-    yield CodecSpec("zip-bare", "nic_fake.codec:ZipCodec", "Deflated pixels, no weights.")
+    yield CodecSpec("zip-bare", "nic_fake.codec:ZipCodec", "Deflated pixels, no weights.", options=(DECODER,))
     yield CodecSpec("zip-free", "nic_fake.codec:ZipCodec", "Needs none.", weights=False, quality=(1, 100))
     yield CodecSpec(
         "zip-model", "nic_fake.codec:ModelCodec", "Estimates rates.", weights=False, quality=(1, 100), options=OPTIONS

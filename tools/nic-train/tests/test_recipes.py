@@ -9,10 +9,17 @@ from nic_core.plugins import records
 from nic_core.spec import RecipeSpec
 from nic_train.recipes import Choice, choose, make_recipe, make_stages
 from nic_train.request import Request
+from nic_train.start.sources import keeps_symbols
 
 SPECS = [spec for _, spec in records("nic_recipes")]
-RECIPES = [(spec.codec, spec.name) for spec in SPECS if not Request(spec.codec, Choice(spec.name), "").needs()]
-"""Those that pixels are enough for. Plugins try their others themselves, with captions, labels and small networks."""
+REQUESTS = [Request(spec.codec, Choice(spec.name), "") for spec in SPECS]
+RECIPES = [
+    (asked.codec, asked.choice.name) for asked in REQUESTS if not (asked.needs() or keeps_symbols(asked.recipe()))
+]
+"""Those that pixels are enough for. Plugins try their others themselves, with captions, labels and small networks.
+
+What starts from weights is tried in test_symbols.py.
+"""
 
 
 @pytest.mark.long

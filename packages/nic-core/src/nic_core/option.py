@@ -107,6 +107,15 @@ EFFORT = Option(
 )
 """The option of codecs whose encoder can search, see docs/effort.md; 0 is no search."""
 
+DECODER = Option(
+    "decoder",
+    str,
+    "",
+    "Which synthesis makes the picture, by its name in 'nic weights': of what a file holds, any makes one.",
+    "decode",
+)
+"""An option of codecs that may have several syntheses for one entropy model: core chooses the weights by it."""
+
 TAKEN = frozenset(
     {
         "picture",

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from nic_core.errors import BadOption
-from nic_core.option import EFFORT, QUALITY, Option, is_free
+from nic_core.option import DECODER, EFFORT, QUALITY, Option, is_free
 
 __all__ = [
     "API_VERSION",
+    "DECODER",
     "EFFORT",
     "HIGHEST_RANK",
     "QUALITY",
@@ -134,6 +135,8 @@ class WeightsSpec:
     entropy_id, synthesis_id: the fingerprints (hexadecimal), empty where unknown before a download.
     rank: the default codec is the one whose weights have the highest; 0 never becomes the default.
     sha256: what a download must hash to.
+    decoder: what the synthesis is called, "fast" or "best", by which `nic decode --decoder` finds it among the weights
+    with a file's entropy_id; empty where nothing says.
     """
 
     codec: str
@@ -146,6 +149,7 @@ class WeightsSpec:
     licence: str = ""
     summary: str = ""
     sha256: str = ""
+    decoder: str = ""
 
 
 @dataclass(frozen=True)

@@ -521,7 +521,8 @@ def test_weights(work: Path, capsys: pytest.CaptureFixture, make_weights: Make, 
     assert capsys.readouterr().out.startswith("added zip mine (entropy ")
     assert run(["weights"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["codec", "name", "quality", "entropy", "synthesis", "rank", "licence", "where"]
+    head = ["codec", "name", "quality", "decoder", "entropy", "synthesis", "rank", "licence", "where"]
+    assert lines[0].split() == head
     assert lines[1].split()[:5] == ["zip", "any", "1", "to", "100"]
     assert any(line.split()[:3] == ["zip", "mine", "10"] for line in lines)
     assert run(["weights", "remove", "zip", "mine"]) == 0

@@ -95,7 +95,7 @@ def test_help_begins_with_what_everyone_needs(work: Path, capsys: pytest.Capture
     assert run(["encode", "--help", "--codec", "zip-bare"]) == 0
     assert "it has none" in capsys.readouterr().out
     assert run(["decode", "--help"]) == 0
-    assert "zip  --invert" in capsys.readouterr().out
+    assert "zip       --invert" in capsys.readouterr().out
 
 
 def test_several_at_once_give_the_same_files(work: Path, capsys: pytest.CaptureFixture) -> None:

@@ -170,7 +170,7 @@ def test_synthesis_is_preferred_but_not_required(
         weights.add(paths[i])
         codec = nic.load("zip-bare")
         codec.decode(data)
-        used = codec._opened_for(unpack(data)).codec.info
+        used = codec.opened(codec.weights_for(nic.inspect(data))).info
         assert used.entropy_id == nic.inspect(data).entropy_id
         assert used.rank == i  # the best of those that fit, then the exact one
         assert ("decoding with the synthesis" in caplog.text) == (i != 1)

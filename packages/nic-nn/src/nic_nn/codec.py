@@ -36,7 +36,7 @@ from nic_nn.refinement.effort import effort_of
 from nic_nn.refinement.objective import Objective
 from nic_nn.refinement.search import Windows, refined
 from nic_nn.weights.export import add_graphs, export
-from nic_nn.weights.loading import fill_floats, load_model, scope_of
+from nic_nn.weights.loading import fill_floats, load_model, same_scope, scope_of
 
 logger = logging.getLogger("nic")
 
@@ -76,7 +76,7 @@ class LatentCodec(TiledCodec):
                 fresh = self.build(info.config)
         except Exception as error:  # sizes that fit nothing break a model anywhere
             raise BadWeights(f"{path.name} has a config that {info.codec} cannot be built from: {error}") from error
-        if scope_of(fresh) != info.scope:
+        if not same_scope(scope_of(fresh), info.scope, info.config):
             raise BadWeights(f"the fingerprints of {path.name} cover other parts than those of {info.codec}'s models")
         model = load_model(fresh, path, floats=False).to(self.torch_device)
         self.loaded: LatentModel = model.to(memory_format=torch.channels_last)  # what convolutions are fastest on

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from nic_core.hooks import hookimpl
-from nic_core.spec import EFFORT, CheckpointSpec, CodecSpec, ImporterSpec, RecipeSpec
+from nic_core.spec import DECODER, EFFORT, CheckpointSpec, CodecSpec, ImporterSpec, RecipeSpec
 
 api_version = "1.2"
 
@@ -30,7 +30,7 @@ def nic_codecs() -> Iterator[CodecSpec]:
         graphs="nic_cca.graphs:CcaGraphs",
         summary="NAF blocks, five uneven slices with latent residual prediction.",
         paper="Han et al.: Causal Context Adjustment Loss for Learned Image Compression, NeurIPS 2024",
-        options=(EFFORT,),
+        options=(EFFORT, DECODER),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from nic_core.hooks import hookimpl
-from nic_core.spec import EFFORT, CheckpointSpec, CodecSpec, ImporterSpec, Option, RecipeSpec
+from nic_core.spec import DECODER, EFFORT, CheckpointSpec, CodecSpec, ImporterSpec, Option, RecipeSpec
 
 api_version = "1.2"
 
@@ -27,7 +27,7 @@ def nic_codecs() -> Iterator[CodecSpec]:
         target="nic_egic.codec:EgicCodec",
         summary="Generative; one file decodes anywhere between least distortion and realism.",
         paper="Körber et al.: EGIC: Enhanced Low-Bit-Rate Generative Image Compression, ECCV 2024",
-        options=(EFFORT, REALISM),
+        options=(EFFORT, REALISM, DECODER),
     )
 
 

@@ -11,6 +11,7 @@ class MiniConfig:
 
     widths, blocks: channels and residual blocks at 1/4, 1/8 and 1/16 of the picture.
     analysis_widths, analysis_blocks: those of g_a, where only encoders pay for more; None for the same.
+    synthesis_widths, synthesis_blocks: those of g_s, which decides pixels but no symbols; None for the same.
     kernels: at each scale, the side of depthwise kernels in the blocks; 0 for blocks of two plain 3x3 convolutions.
     slices: channels of each slice of y, in coding order.
     hyper: channels of z; features: channels that the hyper-synthesis hands to the context.
@@ -30,17 +31,21 @@ class MiniConfig:
     analysis_blocks: tuple[int, int, int] | None = None
     kernels: tuple[int, int, int] = (0, 0, 0)
     around: int = 5
+    synthesis_widths: tuple[int, int, int] | None = None
+    synthesis_blocks: tuple[int, int, int] | None = None
 
     @property
     def reach(self) -> Reach:
         """How far away latents matter to a pixel: by what blocks see at their scales, and the last convolution."""
-        sees = (count * (kernel // 2 or 2) for count, kernel in zip(self.blocks, self.kernels, strict=True))
+        blocks = map(max, self.blocks, self.synthesis_blocks or self.blocks)
+        sees = (count * (kernel // 2 or 2) for count, kernel in zip(blocks, self.kernels, strict=True))
         pixels = 4 + sum(scale * reach for scale, reach in zip((4, 8, 16), sees, strict=True))
         return Reach(pixels + -pixels % 64, local=True)
 
     def __post_init__(self) -> None:
         """Check what a config may have wrong; ValueError."""
-        given = (self.widths, self.analysis_widths or (1,), self.slices, (self.hyper, self.features, self.context))
+        others = (self.analysis_widths or (1,), self.synthesis_widths or (1,))
+        given = (self.widths, *others, self.slices, (self.hyper, self.features, self.context))
         if min(map(min, given)) < 1:
             raise ValueError("widths, slices, hyper, features and context must be at least 1")
         if any(kernel and not kernel % 2 for kernel in (*self.kernels, self.around or 2)):

@@ -165,6 +165,7 @@ class Mini(LatentModel):
     """The model; `quality` is a float or a tensor (N,) from 1 to 100 wherever it appears."""
 
     graph_inputs = {"quality": (1,)}  # noqa: RUF012
+    synthesis_config = ("synthesis_widths", "synthesis_blocks")
 
     def __init__(self, config: MiniConfig) -> None:
         latent = sum(config.slices)
@@ -173,7 +174,9 @@ class Mini(LatentModel):
         self.g_a = analysis(
             config.analysis_widths or config.widths, config.analysis_blocks or config.blocks, config.kernels, latent
         )
-        self.g_s = synthesis(config.widths, config.blocks, config.kernels, latent)
+        self.g_s = synthesis(
+            config.synthesis_widths or config.widths, config.synthesis_blocks or config.blocks, config.kernels, latent
+        )
         hyper, features = config.hyper, config.features
         self.h_a = nn.Sequential(
             nn.Conv2d(latent, features, 3, padding=1),

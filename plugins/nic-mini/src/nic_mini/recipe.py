@@ -22,6 +22,8 @@ class MiniRecipe(MiniConfig, RateDistortion):
 
     power: qualities are drawn as 1 + 99 u^power, u uniform; below 1 favours high ones, which learn slowest.
 
+    decoder: what exported weights call their synthesis.
+
     optimizer: "adam" is for comparison; it wants an `lr` of 5e-4.
     """
 
@@ -36,6 +38,7 @@ class MiniRecipe(MiniConfig, RateDistortion):
     ema: float = 0.999
     optimizer: Optimizer = "muon"
     power: float = 1.0
+    decoder: str = "fast"
 
     quality_range: ClassVar[tuple[float, float] | None] = (1.0, 100.0)
     limits: ClassVar[Limits] = {
@@ -51,6 +54,8 @@ class MiniRecipe(MiniConfig, RateDistortion):
         "levels": (2, 100),
         "analysis_widths": (1, 1024),
         "analysis_blocks": (0, 64),
+        "synthesis_widths": (1, 1024),
+        "synthesis_blocks": (0, 64),
         "kernels": (0, 31),
         "around": (1, 31),
     }
@@ -67,10 +72,14 @@ class MiniRecipe(MiniConfig, RateDistortion):
         """Return a fresh model of this shape."""
         return Mini(self.config)
 
+    def qualities(self, batch: Batch) -> Tensor:
+        """Return the quality (N,) that each picture draws."""
+        return 1 + 99 * batch.random("quality").uniform() ** self.power
+
     def loss(self, networks: Networks, batch: Batch) -> dict[str, Tensor]:
         """Return scalars for one batch."""
         model: Mini = networks.model
-        quality = 1 + 99 * batch.random("quality").uniform() ** self.power
+        quality = self.qualities(batch)
         lmbda = model.lambda_of(quality)
         output = model(batch.pixels, quality)
         bpp = bits_per_pixel(output, batch.pixels)

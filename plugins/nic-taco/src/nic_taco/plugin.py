@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from nic_core.hooks import hookimpl
-from nic_core.spec import EFFORT, CheckpointSpec, CodecSpec, ImporterSpec, Option, RecipeSpec
+from nic_core.spec import DECODER, EFFORT, CheckpointSpec, CodecSpec, ImporterSpec, Option, RecipeSpec
 
 api_version = "1.2"
 
@@ -33,7 +33,7 @@ def nic_codecs() -> Iterator[CodecSpec]:
         graphs="nic_taco.graphs:TacoGraphs",
         summary="Space-channel context; the encoder reads a caption.",
         paper="Lee et al.: Neural Image Compression with Text-guided Encoding, ICML 2024",
-        options=OPTIONS,
+        options=(*OPTIONS, DECODER),
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from nic_core.hooks import hookimpl
-from nic_core.spec import EFFORT, CheckpointSpec, CodecSpec, ImporterSpec, RecipeSpec
+from nic_core.spec import DECODER, EFFORT, CheckpointSpec, CodecSpec, ImporterSpec, RecipeSpec
 
 from nic_tbtc.tcm import published
 
@@ -31,9 +31,9 @@ def nic_codecs() -> Iterator[CodecSpec]:
     """The four models, and TCM."""
     for codec, summary in CODECS.items():
         graphs = "" if "-swint-" in codec else "nic_tbtc.graphs:TbtcGraphs"
-        yield CodecSpec(codec, "nic_tbtc.codec:TbtcCodec", summary, PAPER, (EFFORT,), graphs=graphs)
+        yield CodecSpec(codec, "nic_tbtc.codec:TbtcCodec", summary, PAPER, (EFFORT, DECODER), graphs=graphs)
     summary = "Convolutions beside Swin transformers, five slices with Swin attention."
-    yield CodecSpec("tcm", "nic_tbtc.tcm.codec:TcmCodec", summary, TCM, (EFFORT,))
+    yield CodecSpec("tcm", "nic_tbtc.tcm.codec:TcmCodec", summary, TCM, (EFFORT, DECODER))
 
 
 @hookimpl

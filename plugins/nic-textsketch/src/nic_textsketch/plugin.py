@@ -4,7 +4,17 @@ from collections.abc import Iterator
 from typing import Literal
 
 from nic_core.hooks import hookimpl
-from nic_core.spec import EFFORT, CheckpointSpec, CodecSpec, CommandSpec, ImporterSpec, Option, RecipeSpec, WeightsSpec
+from nic_core.spec import (
+    DECODER,
+    EFFORT,
+    CheckpointSpec,
+    CodecSpec,
+    CommandSpec,
+    ImporterSpec,
+    Option,
+    RecipeSpec,
+    WeightsSpec,
+)
 from nic_core.weights import bundled
 from nic_core.weights.origin import MS_SSIM_TO_MSE
 
@@ -103,7 +113,7 @@ def nic_codecs() -> Iterator[CodecSpec]:
         graphs="nic_textsketch.sketches.graphs:SketchGraphs",
         summary="Gray sketches at about 0.02 bits per pixel: attention, raster-scan context.",
         paper=PAPER,
-        options=(EFFORT,),
+        options=(EFFORT, DECODER),
         gray=True,
     )
 

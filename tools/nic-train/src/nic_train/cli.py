@@ -195,6 +195,7 @@ def train(
     nic train tbtc-conv-charm --data photos/ --lambda 0.01 --out runs/charm
     nic train --resume runs/charm                 goes on after Ctrl-C, kill or a full disk
     nic train --export runs/charm --half          writes runs/charm/weights.safetensors
+    nic train mini-best --data photos/ --init mini.safetensors --out runs/best      a recipe, of mini
     nic train --from runs/cca --step 56000 --set beta=3.5 --out runs/cca-3.5
     nic encode a.png --codec tbtc-conv-charm --weights runs/charm/weights.safetensors
 
@@ -206,7 +207,7 @@ def train(
         return 0
     from nic_train import export, run  # import torch and Lightning, which --help and --list can do without
     from nic_train.checkpoints import path_of
-    from nic_train.recipes import choose
+    from nic_train.recipes import choose, named
     from nic_train.request import Request, read_record
     from nic_train.start.begin import Begin
 
@@ -238,6 +239,7 @@ def train(
                 "(or give --resume RUN, --export RUN or --list)"
             )
         assert codec is not None and out is not None
+        codec, recipe = named(codec, recipe)
         request = Request(codec, choose(codec, recipe), given["data"])
     changes = parse_values(values)
     if no_lpips:

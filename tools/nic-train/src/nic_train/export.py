@@ -11,6 +11,7 @@ from typing import Any
 from nic_core.errors import BadOption, NicError
 from nic_core.files.atomic import atomic_path
 from nic_core.weights import WeightsInfo
+from nic_core.weights.decoders import cut
 from nic_core.weights.origin import quality_of as quality_of_tradeoff
 from nic_nn.model import LatentModel
 from nic_nn.weights.export import check_making, export
@@ -20,6 +21,8 @@ from nic_train.checkpoints import BEST, Which
 from nic_train.request import Record
 from nic_train.restoring import Restored, restore
 from nic_train.start.parts import PartInfo, write_part
+from nic_train.start.sources import keeps_symbols
+from nic_train.start.symbols import integers_of
 
 LONGEST_TEXT = 100
 MODEL, WEIGHTS = "model", "weights"
@@ -86,6 +89,7 @@ def export_run(run: Path, settings: ExportSettings) -> list[Exported]:
 
     Of the last checkpoint that is weights.safetensors, and best.safetensors of the best one where that was kept; of a
     step weights-STEP.safetensors; of another part of the training than the model adversary.safetensors and so on.
+    Beside weights that keep others' symbols lies their synthesis alone, a decoder file: weights.decoder.safetensors.
     """
     found = restore(run, settings.step)
     written = [_export(run, found, settings, settings.step)]
@@ -95,7 +99,16 @@ def export_run(run: Path, settings: ExportSettings) -> list[Exported]:
             written.append(_copied(written[0], run, settings))
         else:
             written.append(_export(run, best, settings, BEST))
+    if keeps_symbols(found.loop.recipe):
+        written += [_cut(whole) for whole in written]
     return written
+
+
+def _cut(whole: Exported) -> Exported:
+    """Write the decoder file of weights beside them."""
+    path = whole.path.with_suffix(".decoder.safetensors")
+    cut(whole.path, path)
+    return Exported(path, "")
 
 
 def _export(run: Path, found: Restored, settings: ExportSettings, which: Which) -> Exported:
@@ -111,7 +124,7 @@ def _export(run: Path, found: Restored, settings: ExportSettings, which: Which) 
         _info(model, settings),
         half=settings.half,
         calibrate=settings.calibrate,
-        integers_of=settings.integers_of,
+        integers_of=settings.integers_of or integers_of(run, model.recipe),
     )
     return Exported(path, info.integers)
 
@@ -155,7 +168,7 @@ def _info(found: Trained, settings: ExportSettings) -> WeightsInfo:
     covers_range = recipe.quality_range is not None
     return WeightsInfo(
         codec=codec,
-        name=settings.name or (codec if covers_range else f"{codec}-{recipe.tradeoff:.4g}"),
+        name=settings.name or _name_of(recipe, codec),
         config={},
         entropy_id="",
         synthesis_id="",
@@ -164,7 +177,15 @@ def _info(found: Trained, settings: ExportSettings) -> WeightsInfo:
         rank=settings.rank,
         licence=settings.licence,
         provenance={"summary": _summary(record, found.steps), **_provenance(record, recipe)},
+        decoder=getattr(recipe, "decoder", ""),
     )
+
+
+def _name_of(recipe: Any, codec: str) -> str:
+    """Return what weights are called: by their decoder where they share symbols, else by what they were trained for."""
+    if keeps_symbols(recipe):
+        return f"{codec}-{recipe.decoder}" if recipe.decoder else codec
+    return codec if recipe.quality_range is not None else f"{codec}-{recipe.tradeoff:.4g}"
 
 
 def _summary(record: Record, steps: int) -> str:

@@ -62,6 +62,14 @@ def recipe_spec(codec: str, name: str | None) -> RecipeSpec:
     raise NicError(f"{codec} has no recipe {name or ''!r}; it has {known}")
 
 
+def named(name: str, recipe: str | None) -> tuple[str, str | None]:
+    """Return codec and recipe of what `nic train` is given: of a recipe's name alone, with the codec that has it."""
+    found = [spec for _, spec in records("nic_recipes")]
+    if recipe is None and all(spec.codec != name for spec in found):
+        return next(((spec.codec, name) for spec in found if spec.name == name), (name, None))
+    return name, recipe
+
+
 def choose(codec: str, name: str | None) -> Choice:
     """Return what `--recipe` names: a recipe of the codec, or a TOML file that says what differs from one."""
     if name is None or not name.endswith(".toml"):

@@ -32,12 +32,14 @@ from nic_train.data.shards.sets import ShardSet
 from nic_train.folder import new_folder
 from nic_train.loop import Diverged, Loop
 from nic_train.machine import Machine, chosen_precision, compile_networks, make_trainer, products_in_tf32
+from nic_train.open_values import with_classes, with_steps
 from nic_train.progress import ShowProgress, make_loggers, say
 from nic_train.recipes import crop_of
 from nic_train.request import Record, Request, check_same, read_record
 from nic_train.start.begin import Begin, records_of
 from nic_train.start.branch import difference
 from nic_train.start.sources import Source, fill_networks, read_source
+from nic_train.start.symbols import keep_start, with_sizes_of_start
 from nic_train.validation.best import Best, forget, read_best
 from nic_train.validation.callback import NONE, Validate
 from nic_train.validation.whole import whole_loader
@@ -84,7 +86,7 @@ def train(request: Request, out: Path, machine: Machine, begin: Begin = Begin())
     Runs alike in every process of a distributed training; only the first one writes, the others return None.
     """
     precision, slow = chosen_precision(request.precision, machine.kind)
-    request = replace(request, precision=precision)
+    request = with_sizes_of_start(replace(request, precision=precision), begin)
     if machine.kind == "cpu":
         keep_freed_memory(ALL)
     recipe = request.recipe()
@@ -123,6 +125,7 @@ def train(request: Request, out: Path, machine: Machine, begin: Begin = Begin())
             make_folder(out / "checkpoints")
             if not begin.resume:
                 forget(out)
+                keep_start(out, begin, recipe)
             Record(request, source.record(), initial).write(out)
             if slow:
                 say(slow)
@@ -242,37 +245,6 @@ def facts_of(request: Request) -> dict[str, Any]:
         **({} if request.tf32 is None else {"tf32": request.tf32}),
         "seed": request.seed,
     }
-
-
-def with_classes(request: Request, found: int) -> Request:
-    """Return the request with the classes of the label maps, where its recipe has classes and leaves them open.
-
-    found: how many there are, void included. run.json then holds them: resuming and exporting build the same networks.
-    NicError where they are needed and not known.
-    """
-    if "labels" not in request.needs() or getattr(request.recipe(), "classes", None) != 0:
-        return request
-    if not found:
-        raise NicError(
-            "shards do not say how many classes their label maps have: say it, with void, by --set classes=N"
-        )
-    return request.changed({"classes": found})
-
-
-def with_steps(request: Request, source: loader.Source) -> Request:
-    """Return the request with the steps that its passes over the pictures take, where it says passes and no steps.
-
-    run.json then holds them. NicError where it is not known how many pictures there are.
-    """
-    values = request.choice.values
-    if "epochs" not in values or "steps" in values:
-        return request
-    if request.choice.stages is not None:
-        raise BadOption("the recipe's stages say their steps; --epochs cannot")
-    if not (pictures := source.record().pictures):
-        raise NicError("shards do not say how many pictures they hold: give --steps in place of --epochs")
-    recipe: Any = request.recipe()
-    return request.changed({"steps": max(-(-recipe.epochs * pictures // recipe.batch), 1)})
 
 
 def open_validation(request: Request, recipe: Recipe, trainer: lightning.Trainer) -> Held:

@@ -57,6 +57,7 @@ def describe(path: PurePath) -> dict[str, Any]:
         raise type(error)(f"{path}: {error}") from error
     head = file.header
     fitting = [spec for spec in known_weights.available(head.codec) if spec.entropy_id == head.entropy_id]
+    fitting.sort(key=lambda spec: spec.synthesis_id != head.synthesis_id)  # the file's own first
     return {
         "file": str(path),
         "bytes": len(data),
@@ -71,6 +72,7 @@ def describe(path: PurePath) -> dict[str, Any]:
         "entropy_id": head.entropy_id,
         "synthesis_id": head.synthesis_id,
         "weights": fitting[0].name if fitting else None,
+        "decoders": list(dict.fromkeys(spec.decoder for spec in fitting if spec.decoder)),
         "units": [len(unit) for unit in file.units],
         "tiles": _tiles(head),
         "dpi": resolution.stated(file.chunks),
@@ -96,6 +98,7 @@ def _text(fact: dict[str, Any]) -> str:
         "entropy_id": fact["entropy_id"],
         "synthesis_id": fact["synthesis_id"],
         "weights": fact["weights"] or "not installed",
+        "decoders": ", ".join(fact["decoders"]),
         "tiles": "{columns} x {rows} of {width} x {height}".format(**fact["tiles"]) if fact["tiles"] else None,
         "units": len(fact["units"]),
         "dpi": fact["dpi"],

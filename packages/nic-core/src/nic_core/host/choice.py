@@ -7,6 +7,7 @@ from nic_core import weights
 from nic_core.errors import BadOption, WeightsNotFound
 from nic_core.format.container import Header
 from nic_core.plugins import records
+from nic_core.plugins.published import DECODERS
 from nic_core.spec import WeightsSpec
 
 logger = logging.getLogger("nic")
@@ -58,9 +59,14 @@ class Choice:
             )
         return found[0] if quality is None else min(found, key=lambda spec: _distance(spec, quality))
 
-    def for_file(self, header: Header) -> WeightsSpec:
-        """Return the weights that a file requires, with the synthesis it prefers if that is to be had."""
+    def for_file(self, header: Header, decoder: str = "") -> WeightsSpec:
+        """Return the weights that a file requires, with the synthesis it prefers if that is to be had.
+
+        decoder: the name of another one, see `for_decoder`.
+        """
         fitting = [spec for spec in self.known if spec.entropy_id == header.entropy_id]
+        if decoder and fitting:
+            return self.for_decoder(header.entropy_id, header.synthesis_id, decoder)
         for spec in fitting:
             if spec.synthesis_id == header.synthesis_id:
                 return spec
@@ -79,6 +85,26 @@ class Choice:
             "decoding with the synthesis %s instead of the file's %s", fitting[0].synthesis_id, header.synthesis_id
         )
         return fitting[0]
+
+    def for_decoder(self, entropy_id: str, synthesis_id: str, decoder: str) -> WeightsSpec:
+        """Return the weights for an entropy model whose synthesis has a name, whatever weights are the explicit ones.
+
+        synthesis_id: which is taken, of several of that name, rather than the best of them. WeightsNotFound.
+        """
+        known = [*([self.explicit] if self.explicit else []), *weights.available(self.codec)]
+        fitting = [spec for spec in known if spec.entropy_id == entropy_id]
+        named = [spec for spec in fitting if spec.decoder == decoder]
+        if named:
+            return next((spec for spec in named if spec.synthesis_id == synthesis_id), named[0])
+        have = ", ".join(sorted({spec.decoder for spec in fitting} - {""})) or "none with a name"
+        elsewhere = any(spec.decoder == decoder for spec in known)
+        why = "Those of that name are for other entropy models" if elsewhere else "It may come as a file"
+        package = DECODERS.get((self.codec, decoder))
+        upgrade = f"pip install --upgrade {package}, or " if package else ""
+        raise WeightsNotFound(
+            f"no decoder {decoder!r} for {self.codec} with the file's entropy model {entropy_id} is installed; there "
+            f"are: {have}. {why}: {upgrade}'nic weights add FILE'"
+        )
 
 
 def nearest_quality(spec: WeightsSpec, quality: float | None) -> float | None:

@@ -12,7 +12,7 @@ from nic_core.ahead import THREADS, ahead
 from nic_core.codec import OnDamage, PixelCodec
 from nic_core.errors import BadOption
 from nic_core.format import chunks
-from nic_core.format.container import File, unpack
+from nic_core.format.container import File, Header, unpack
 from nic_core.format.sources import Source, data_of
 from nic_core.format.tiling import Region
 from nic_core.host import opening
@@ -28,7 +28,7 @@ from nic_core.host.target import Target
 from nic_core.pictures.picture import Picture, RowPicture
 from nic_core.pictures.scaling import divisor
 from nic_core.pictures.sources import Source as PictureSource
-from nic_core.spec import QUALITY, CodecSpec, WeightsSpec
+from nic_core.spec import DECODER, QUALITY, CodecSpec, WeightsSpec
 
 logger = logging.getLogger("nic")
 
@@ -224,7 +224,9 @@ class Codec:
         batches: Batches[Source, File, Picture] = Batches(
             prepare=lambda data: unpack(data_of(data), how.get("max_pixels")),
             alike=lambda file: None if file.header.tiling else replace(file.header, checksum=0),
-            most=lambda file: most_of(self._opened_for(file).codec.batch_pixels, file.header.width, file.header.height),
+            most=lambda file: most_of(
+                self._opened_for(file, checked).codec.batch_pixels, file.header.width, file.header.height
+            ),
             one=lambda file: self._rows(file, checked).whole(),
             together=lambda group: self._pictures(group, checked),
         )
@@ -240,7 +242,7 @@ class Codec:
         """
         checked, seconds = self.spec.options_for("decode", options), second_limit(max_seconds)
         file = unpack(data_of(data), max_pixels)
-        codec = self._opened_for(file)
+        codec = self._opened_for(file, checked)
         with time_limit(seconds):
             return codec.parts(file, checked)
 
@@ -255,19 +257,24 @@ class Codec:
     ) -> RowPicture:
         """Return a file's picture as `decode_rows` does. by: sides are divided by it; options: checked."""
         area = area_of(region, file.header)
-        return decoded(self._opened_for(file), file, area, by, options, seconds, on_damage)
+        return decoded(self._opened_for(file, options), file, area, by, options, seconds, on_damage)
 
     def _pictures(self, files: list[File], options: dict[str, Any]) -> list[Picture]:
         """Return the pictures of files in one piece that differ in their symbols only; options: checked."""
-        pixels = self._opened_for(files[0]).decompressed_batch(files, options)
+        pixels = self._opened_for(files[0], options).decompressed_batch(files, options)
         parts = zip(pixels, files, strict=True)
         return [chunks.to_picture(part, chunks.alpha_of(file), file.chunks).whole() for part, file in parts]
 
-    def _opened_for(self, file: File) -> Boundary:
-        """Return the plugin's codec with a file's weights in place."""
+    def weights_for(self, header: Header, /, **options: Any) -> WeightsSpec:
+        """Return the weights that a file is decoded with; options: the codec's decode options. See `decode_rows`."""
+        decoder = self.spec.options_for("decode", options)[DECODER.key] if DECODER in self.spec.options else ""
+        return self._choice.for_file(header, decoder)
+
+    def _opened_for(self, file: File, options: dict[str, Any]) -> Boundary:
+        """Return the plugin's codec with a file's weights in place; options: checked."""
         if file.header.codec != self.spec.id:
             raise BadOption(f"the file was made by the codec {file.header.codec!r}, not {self.spec.id!r}")
-        return self._behind(self._choice.for_file(file.header))
+        return self._behind(self.weights_for(file.header, **options))
 
     def _behind(self, spec: WeightsSpec, runtime: Runtime | None = None) -> Boundary:
         return Boundary(self.spec, self.opened(spec, runtime))

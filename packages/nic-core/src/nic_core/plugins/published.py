@@ -19,6 +19,9 @@ DISTRIBUTIONS = {
 }
 """Distributions by the ids of their codecs."""
 
+DECODERS = {("mini", "fast"): "nic-mini"}
+"""Distributions by codec and decoder: those that bring a synthesis of this name for files of their weights."""
+
 DEFAULT = "nic-mini"
 """The distribution of the codec to begin with."""
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     import numpy as np
 
 KEY = "nic"
+DECODER_KEY = "nic-decoder"
+"""Where a file that holds a synthesis alone has its record; see `nic_core.weights.decoders`."""
+DECODER_RANK = -1
+"""Of such files at most: none is what is encoded with by default."""
 GRAPHS = "graphs"
 """The first part of the names of tensors that hold graphs of the transforms, see `nic_latent.graphs`."""
 FLOATS = "floats"
@@ -69,6 +73,7 @@ class WeightsInfo:
     entropy_id: fingerprint of all that decides the symbols; synthesis_id: of the synthesis transform.
     scope: what each of them covers.
     rank, licence, provenance: see `WeightsSpec`; provenance says data, steps, command and versions.
+    decoder: what the synthesis is called, empty where nothing says; see `WeightsSpec`.
     """
 
     codec: str
@@ -82,11 +87,12 @@ class WeightsInfo:
     licence: str = ""
     provenance: dict[str, Any] = field(default_factory=dict)
     scope: Scope = Scope()
+    decoder: str = ""
 
-    def to_metadata(self) -> dict[str, str]:
+    def to_metadata(self, key: str = KEY) -> dict[str, str]:
         """Return the safetensors metadata; ValueError for a record that could not be read again."""
         checked(self)
-        return {KEY: json.dumps(asdict(self), sort_keys=True)}
+        return {key: json.dumps(asdict(self), sort_keys=True)}
 
     @property
     def covers_range(self) -> bool:
@@ -119,10 +125,15 @@ def fingerprint(tensors: Mapping[str, np.ndarray], config: Mapping[str, Any]) ->
 def read_info(path: Path, name: str = "") -> WeightsInfo:
     """Return the record of a weights file, believed as it is; BadWeights where it is none. See `verification.verified`.
 
+    Of a file that holds a synthesis alone it is that of the weights that this becomes.
     name: what errors call the file, if not by its name.
     """
     try:
-        return _info(parse_json(read_head(path).metadata[KEY]))
+        metadata = read_head(path).metadata
+        if DECODER_KEY in metadata:
+            info = _info(parse_json(metadata[DECODER_KEY]))
+            return replace(info, rank=min(info.rank, DECODER_RANK))
+        return _info(parse_json(metadata[KEY]))
     except OSError as error:
         raise WeightsNotFound(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:
@@ -172,6 +183,7 @@ def _checks(info: WeightsInfo) -> Iterator[tuple[str, bool]]:
     yield "codec", isinstance(info.codec, str) and re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", info.codec) is not None
     yield "name", is_plain(info.name) and info.name != ""
     yield "licence", is_plain(info.licence)
+    yield "decoder", is_decoder_name(info.decoder)
     for name in ("entropy_id", "synthesis_id"):
         value = getattr(info, name)
         yield name, isinstance(value, str) and re.fullmatch("[0-9a-f]{8}", value) is not None
@@ -187,6 +199,11 @@ def _checks(info: WeightsInfo) -> Iterator[tuple[str, bool]]:
 
 def _is_number(value: Any, low: float, high: float) -> bool:
     return type(value) in (int, float) and low <= value <= high  # bool is another type, NaN is nowhere between
+
+
+def is_decoder_name(text: Any) -> bool:
+    """Whether something can be the name of a decoder: as a codec's id, or empty."""
+    return isinstance(text, str) and re.fullmatch("([a-z0-9][a-z0-9-]{0,62})?", text) is not None
 
 
 def is_plain(text: Any) -> bool:
@@ -212,6 +229,7 @@ def spec_of(path: Path, info: WeightsInfo | None = None) -> WeightsSpec:
         info.rank,
         info.licence,
         str(info.provenance.get("summary", "")),
+        decoder=info.decoder,
     )
 
 

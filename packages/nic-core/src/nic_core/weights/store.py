@@ -21,8 +21,10 @@ from nic_core.files.json_files import read_json
 from nic_core.files.places import local as local_path
 from nic_core.plugins import records
 from nic_core.spec import WeightsSpec
+from nic_core.weights.completing import completed
+from nic_core.weights.decoders import is_decoder
 from nic_core.weights.fetch import fetch, is_remote, shown
-from nic_core.weights.record import WeightsInfo, none_needed, read_info, spec_of
+from nic_core.weights.record import none_needed, read_info, spec_of
 from nic_core.weights.verification import verified, verify
 
 logger = logging.getLogger("nic")
@@ -50,7 +52,8 @@ def stored() -> Iterator[WeightsSpec]:
     """Yield the weights in the user's store; others files, and altered ones, are passed over with a warning."""
     for path in sorted(store_folder().glob("*/*.safetensors")):
         try:
-            yield replace(spec_of(path, verified(path)), sha256=_source(path).get("sha256", ""))
+            info = read_info(path) if is_decoder(path) else verified(path)  # a decoder's, when it is completed
+            yield replace(spec_of(path, info), sha256=_source(path).get("sha256", ""))
         except (BadWeights, WeightsNotFound, PluginFault) as error:
             if str(error) not in _passed_over:
                 _passed_over.add(str(error))
@@ -80,22 +83,28 @@ def add(source: str | os.PathLike[str]) -> WeightsSpec:
     """
     text = os.fspath(local_path(source))
     if not is_remote(text):
-        return _added(Path(text), verified(Path(text)))
+        return _added(Path(text))
     with tempfile.TemporaryDirectory(prefix="nic-") as folder:
         path = Path(folder, "fetched.safetensors")
         sha256 = _fetch(text, path, "")
-        spec = _added(path, read_info(path))
+        spec = _added(path)
     _write_source(Path(spec.location), text, sha256)
     return replace(spec, sha256=sha256)
 
 
-def _added(path: Path, info: WeightsInfo) -> WeightsSpec:
+def _added(path: Path) -> WeightsSpec:
+    info = verified(_whole(path))
     name = re.sub(r"[^\w.-]+", "_", info.name)[:100]  # it comes from the file and may be anything
     target = store_folder() / info.codec / f"{name}-{info.entropy_id}-{info.synthesis_id}.safetensors"
     make_folder(target.parent)
     with atomic_path(target) as temporary:
         shutil.copyfile(path, temporary)
-    return spec_of(target, verified(target))
+    return spec_of(target, read_info(target) if is_decoder(target) else verified(target))
+
+
+def _whole(path: Path) -> Path:
+    """Return the weights file at a path, or what a decoder file there becomes; see `completed` for errors."""
+    return completed(path, available()) if is_decoder(path) else path
 
 
 def remove(spec: WeightsSpec) -> None:
@@ -131,11 +140,13 @@ def resolve(source: str | os.PathLike[str], codec: str) -> WeightsSpec:
 
 
 def local(spec: WeightsSpec) -> WeightsSpec:
-    """Return the record with a local file as its location, fetched into the store if it is not there yet.
+    """Return the record with a local file of whole weights as its location, fetched into the store if not there yet.
 
-    Where it came from and its SHA-256 are kept beside it.
+    Where it came from and its SHA-256 are kept beside it. A decoder file is completed, see `completed`.
     """
     if not is_remote(spec.location):
+        if spec.location and is_decoder(spec.location):
+            return replace(spec, location=str(_whole(Path(spec.location))))
         return spec
     name = hashlib.sha256((spec.location + spec.sha256).encode()).hexdigest()[:16]
     target = store_folder() / spec.codec / f"{name}.safetensors"
@@ -144,7 +155,7 @@ def local(spec: WeightsSpec) -> WeightsSpec:
         with atomic_path(target) as temporary:
             sha256 = _fetch(spec.location, temporary, spec.sha256)
         _write_source(target, spec.location, sha256)
-    return replace(spec_of(target), sha256=_source(target).get("sha256", ""))
+    return local(replace(spec_of(target), sha256=_source(target).get("sha256", "")))
 
 
 def _fetch(location: str, target: Path, expected: str) -> str:
@@ -152,7 +163,8 @@ def _fetch(location: str, target: Path, expected: str) -> str:
     sha256 = fetch(location, target)
     if expected and sha256 != expected:
         raise BadWeights(f"{shown(location)} does not have the expected SHA-256; nothing was kept")
-    verify(target, shown(location))
+    if not is_decoder(target):  # which is verified when it is completed
+        verify(target, shown(location))
     return sha256
 
 

@@ -8,6 +8,7 @@ import json
 import math
 import shutil
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from nic_core.files.json_files import parse_json
 
 LARGEST_HEADER = 1 << 23
 DEEPEST = 8
+PIECE = 1 << 20
 TYPES = {
     "BOOL": ("|b1", 1),
     "U8": ("|u1", 1),
@@ -94,7 +96,40 @@ def with_metadata(path: Path, output: Path, metadata: dict[str, str]) -> None:
         header += b" " * (-len(header) % 8)  # so that tensors lie aligned
         with output.open("wb") as out:
             out.write(struct.pack("<Q", len(header)) + header)
-            shutil.copyfileobj(file, out, 1 << 20)
+            shutil.copyfileobj(file, out, PIECE)
+
+
+def write_tensors(path: Path, tensors: Mapping[str, tuple[Entry, bytes | Path]], metadata: Mapping[str, str]) -> None:
+    """Write a safetensors file of tensors that lie in other files, or in memory.
+
+    tensors: by name, each with its entry there, whose bytes are given or lie in a file. OSError.
+    """
+    header: dict[str, Any] = {"__metadata__": dict(metadata)}
+    kinds = {numpy: kind for kind, (numpy, _) in TYPES.items()}
+    place = 0
+    # Wider types first, so that all lie aligned.
+    order = sorted(tensors, key=lambda name: (-TYPES[kinds[tensors[name][0].dtype]][1], name))
+    for name in order:
+        entry, _ = tensors[name]
+        size = entry.end - entry.start
+        span = [place, place + size]
+        header[name] = {"dtype": kinds[entry.dtype], "shape": list(entry.shape), "data_offsets": span}
+        place += size
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with path.open("wb") as out:
+        out.write(struct.pack("<Q", len(text)) + text)
+        for name in order:
+            entry, content = tensors[name]
+            if isinstance(content, bytes):
+                out.write(content)
+                continue
+            with content.open("rb") as file:
+                file.seek(entry.start)
+                left = entry.end - entry.start
+                while piece := file.read(min(left, PIECE)):
+                    out.write(piece)
+                    left -= len(piece)
 
 
 def _entry(name: str, value: Any, start: int) -> Entry:

@@ -20,6 +20,7 @@ from nic_core.files.atomic import atomic_write, make_folder
 from nic_core.files.json_files import read_json
 from nic_core.plugins import blamed, codec_spec
 from nic_core.spec import resolve
+from nic_core.weights.decoders import is_decoder
 from nic_core.weights.record import WeightsInfo, read_info
 from nic_core.weights.tensors import Entry, read_head
 
@@ -55,6 +56,8 @@ def verify(path: Path, name: str = "") -> WeightsInfo:
     BadWeights where the file is none, a fingerprint is another or a tensor is not finite; WeightsNotFound.
     """
     name = name or path.name
+    if is_decoder(path):
+        raise BadWeights(f"{name} is a decoder alone: whole weights are needed here, which have the encoder too")
     info = read_info(path, name)
     computed = fingerprints(path, info, name)
     expected = _by_rule(info) or computed

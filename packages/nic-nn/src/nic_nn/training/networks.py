@@ -29,12 +29,16 @@ class Networks:
         return {name: module for name, module in found.items() if module is not None}
 
     def parameters(self, *parts: str) -> list[nn.Parameter]:
-        """Return the parameters of the named parts, without the priors' quantiles, which have a loss of their own."""
+        """Return the parameters of the named parts, without the priors' quantiles, which have a loss of their own.
+
+        parts: "model" for all of a part's, "model.g_s." for those whose names begin so.
+        """
         return [
             parameter
             for part, module in self.parts().items()
             for name, parameter in module.named_parameters()
-            if part in parts and not name.endswith("quantiles")
+            if (part in parts or f"{part}.{name}".startswith(tuple(p for p in parts if "." in p)))
+            and not name.endswith("quantiles")
         ]
 
     def quantiles(self) -> list[nn.Parameter]:

@@ -13,12 +13,13 @@ from typing import Any, ClassVar, Literal, Protocol, TypeVar
 import torch
 import torch.nn.functional as F
 from nic_core.errors import BadOption, NicError
+from nic_core.weights.record import is_decoder_name
 from torch import Tensor
 
 from nic_nn.model import Compressed, LatentModel
 from nic_nn.training.augmentation import Augmentation, Policy
 from nic_nn.training.batch import Batch
-from nic_nn.training.fidelity import fidelity
+from nic_nn.training.fidelity import fidelity, ms_ssim
 from nic_nn.training.networks import Networks, Optimizers
 from nic_nn.training.optimizers import adam, muon, soap
 from nic_nn.training.schedules import Schedule, factor_at, steps_at
@@ -176,6 +177,8 @@ class RateDistortion:
     model: dict[str, Any] = field(default_factory=dict)
 
     quality_range: ClassVar[tuple[float, float] | None] = None
+    learning: ClassVar[tuple[str, ...]] = ("model",)
+    """Which parameters of the model the main optimizer has, see `Networks.parameters`."""
     limits: ClassVar[Limits] = {
         "lmbda": (1e-9, LARGEST),
         "steps": (1, LARGEST),
@@ -208,6 +211,8 @@ class RateDistortion:
                     raise BadOption(f"{item.name} must be {low:g} to {high:g}, not {number}")
         if self.metric == "ms-ssim" and min(self.crop, self.crop_width or self.crop, self.val_crop) <= 160:
             raise BadOption("with metric=ms-ssim crop and val_crop must be above 160, for its five scales")
+        if not is_decoder_name(name := getattr(self, "decoder", "")):
+            raise BadOption(f"decoder must be lower-case letters, digits and hyphens, at most 63, not {name[:80]!r}")
         _ = Augmentation.of(self), self.config  # which say what is wrong with the sizes
 
     @property
@@ -246,11 +251,11 @@ class RateDistortion:
     def optimizers(self, networks: Networks) -> Optimizers:
         """Return the optimizer of this name, and the quantiles' Adam; NicError where its package is not installed."""
         if self.optimizer == "muon":
-            main = muon(networks.parameters("model"), networks.parameters("auxiliary"))
+            main = muon(networks.parameters(*self.learning), networks.parameters("auxiliary"))
         elif self.optimizer == "soap":
-            main = soap(networks.parameters("model", "auxiliary"), self.lr)
+            main = soap(networks.parameters(*self.learning, "auxiliary"), self.lr)
         else:
-            main = adam(networks.parameters("model", "auxiliary"), self.lr, eps=self.eps)
+            main = adam(networks.parameters(*self.learning, "auxiliary"), self.lr, eps=self.eps)
         return Optimizers(main, self.quantile_optimizer(networks))
 
     def quantile_optimizer(self, networks: Networks) -> torch.optim.Optimizer:
@@ -305,11 +310,7 @@ class RateDistortion:
         shown = {"psnr": (-10 * torch.log10(mse.detach().clamp(min=1e-10))).mean()}
         if self.metric == "mse":
             return 255**2 * mse, shown
-        from pytorch_msssim import ms_ssim  # an optional dependency
-
-        # Variances are differences of nearly equal numbers, which bfloat16 would make negative.
-        with torch.autocast(x.device.type, enabled=False):
-            similarity = ms_ssim(x_hat.float(), x, data_range=1.0, size_average=False)
+        similarity = ms_ssim(x_hat, x)
         return 1 - similarity, {**shown, "ms-ssim": similarity.detach().mean()}
 
     def rate_at(self, step: int, steps: int) -> float:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from nic_core.errors import BadWeights
@@ -61,6 +62,15 @@ def fill_model(model: LatentModel, state: dict[str, Tensor], path: Path) -> None
 def scope_of(model: LatentModel) -> Scope:
     """Return what the fingerprints of a model's weights cover."""
     return Scope(tuple(model.synthesis_modules), tuple(model.analysis_modules), tuple(model.synthesis_config))
+
+
+def same_scope(own: Scope, stated: Scope, config: Mapping[str, Any]) -> bool:
+    """Tell whether fingerprints of a config, as a file states their scope, cover what a model's own do.
+
+    Files of before models had sizes for their synthesis alone state none, and have none in their config.
+    """
+    parts = [(set(scope.synthesis), set(scope.analysis), scope.deciding(config)) for scope in (own, stated)]
+    return parts[0] == parts[1]
 
 
 def fill_floats(model: LatentModel, path: Path) -> None:

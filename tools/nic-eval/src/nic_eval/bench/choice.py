@@ -10,7 +10,7 @@ from nic_core import api, plugins, weights
 from nic_core.errors import NicError, WeightsNotFound
 from nic_core.host.choice import Choice, nearest_quality
 from nic_core.host.runtimes import Runtime, has_graphs
-from nic_core.spec import CodecSpec, WeightsSpec
+from nic_core.spec import DECODER, CodecSpec, WeightsSpec
 
 from nic_eval.bench.machine import FAST_BF16
 from nic_eval.bench.report import LeftOut
@@ -75,7 +75,10 @@ def _candidate(
     found = choice.for_quality(None if single else quality) if choice.known or needed else None
     decoding = {key: value for key, value in options.items() if key.replace("_", "-") in spec.settings("decode")}
     encoding = {key: value for key, value in options.items() if key not in decoding}
-    return Candidate(spec, found, spec.options_for("encode", encoding), spec.options_for("decode", decoding))
+    decode_options = spec.options_for("decode", decoding)
+    if found and DECODER in spec.options and (decoder := decode_options[DECODER.key]):
+        found = choice.for_decoder(found.entropy_id, found.synthesis_id, decoder)  # whose stages are those to time
+    return Candidate(spec, found, spec.options_for("encode", encoding), decode_options)
 
 
 def entries(

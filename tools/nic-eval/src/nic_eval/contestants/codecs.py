@@ -12,10 +12,10 @@ import nic_core
 import numpy as np
 from nic_core import api, plugins, weights
 from nic_core.errors import BadOption, WeightsNotFound
-from nic_core.host.choice import nearest_quality
+from nic_core.host.choice import Choice, nearest_quality
 from nic_core.host.runtimes import Runtime
 from nic_core.host.tables import EncodeOptions
-from nic_core.spec import WeightsSpec
+from nic_core.spec import DECODER, WeightsSpec
 
 from nic_eval.contestants.contestant import FilePicture, Setting, rgb
 from nic_eval.files import file_hash
@@ -56,17 +56,19 @@ class NicContestant:
     @property
     def description(self) -> str:
         """Codec, version, weights and device."""
-        used = ", ".join(f"{spec.name} ({spec.entropy_id}/{spec.synthesis_id})" for spec in self._weights.values())
+        specs = {spec.location: spec for spec in [*self._weights.values(), *self._decoders.values()]}
+        used = ", ".join(f"{spec.name} ({spec.entropy_id}/{spec.synthesis_id})" for spec in specs.values())
         codec = self._parsed[0]
         return f"{codec} of {self._distribution}, weights {used}, device {self.device}"
 
     def settings(self) -> list[Setting]:
-        """See `Contestant`; WeightsNotFound where the codec has no weights."""
+        """See `Contestant`; WeightsNotFound where the codec has no weights, or not the decoder that is asked for."""
         if not self._weights:
             raise WeightsNotFound(
                 "no weights of this codec are installed; train some, import a checkpoint with "
                 "'nic weights import', or name a file as id@weights"
             )
+        _ = self._decoders
         return self._settings(self.qualities)
 
     def ladder(self) -> list[Setting]:
@@ -98,7 +100,7 @@ class NicContestant:
         return rgb(self._codec(setting).decode_picture(data, **self._options[1]).pixels)
 
     def fingerprint(self, setting: Setting, path: Path) -> str:
-        """Versions, options, device, runtime and the weights file's hash: its own ids leave out the encoder's tensors.
+        """Versions, options, device, runtime and the weights files' hashes: their ids leave out the encoder's tensors.
 
         BadOption where a table of the options does not list the picture.
         """
@@ -106,7 +108,10 @@ class NicContestant:
         used = (*encode_options.of(path).items(), *decode_options.items())
         options = sorted((key, str(value)) for key, value in used)
         where = f"{self.device} {self.runtime}"
-        return f"{self._distribution} {self._parsed[0]} {options} {where} {self._hashes[setting.weights]}"
+        hashes = [self._hashes[setting.weights]]
+        if decoder := self._decoders.get(setting.weights):
+            hashes.append(file_hash(Path(decoder.location)))
+        return f"{self._distribution} {self._parsed[0]} {options} {where} {' '.join(hashes)}"
 
     def gmacs(self, picture: FilePicture, setting: Setting) -> dict[str, float]:
         """See `Contestant`; counted by torch's FlopCounterMode: convolutions, matrix products and attention."""
@@ -140,6 +145,8 @@ class NicContestant:
                 taken = kept.setdefault("range", spec) if covering else found[0]
             else:
                 taken = kept.setdefault(spec.name if spec.quality is None else spec.quality, spec)
+            if spec.decoder and taken.entropy_id == spec.entropy_id:
+                continue  # the same files; another decoder of them is measured as codec:decoder=NAME
             if (taken.entropy_id, taken.synthesis_id) != (spec.entropy_id, spec.synthesis_id):
                 passed = spec.name if spec.name != taken.name else spec.location
                 logger.warning(
@@ -147,6 +154,18 @@ class NicContestant:
                     *(self.text, passed, taken.name, codec, passed),
                 )
         return {spec.location: spec for spec in kept.values()}
+
+    @cached_property
+    def _decoders(self) -> dict[str, WeightsSpec]:
+        """By location of the weights that encode: those that decode, where an option asks for others than these."""
+        spec, options = plugins.codec_spec(self._parsed[0]), self._options[1]
+        name = options[DECODER.key] if DECODER in spec.options else ""
+        if not name:
+            return {}
+        return {
+            location: weights.local(Choice(spec.id, own).for_decoder(own.entropy_id, own.synthesis_id, name))
+            for location, own in self._weights.items()
+        }
 
     @cached_property
     def _hashes(self) -> dict[str, str]:

@@ -57,7 +57,8 @@ class EstimatedContestant(NicContestant):
         """
         spec = plugins.codec_spec(self._parsed[0])
         encode, decode = self._options
-        opened = self._codec(setting).opened(self._weights[setting.weights], "torch")
+        used = self._decoders.get(setting.weights, self._weights[setting.weights])  # which have one encoder
+        opened = self._codec(setting).opened(used, "torch")
         taken = prepared(picture, spec, False)
         quality = setting.quality if opened.info.covers_range else None
         found = opened.estimate(

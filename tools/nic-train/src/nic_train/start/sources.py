@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
 from nic_core.errors import BadOption, NicError
 from nic_core.weights import read_info
@@ -54,8 +55,15 @@ def read_source(path: Path, recipe: Recipe, which: Which = None) -> Source:
     if _is_safetensors(path) or not (path.exists() or path.with_name(f"{path.name}.index").exists()):  # TensorFlow's
         weights = read_info(path)
         record = {"name": weights.name, "entropy_id": weights.entropy_id, "synthesis_id": weights.synthesis_id}
+        if keeps_symbols(recipe):
+            return Source(weights.name, record, start=cast(Any, recipe).begun(path))
         return Source(weights.name, record, path)
     return _of_start(path.name, recipe.published(path))
+
+
+def keeps_symbols(recipe: Any) -> bool:
+    """Tell whether a recipe keeps the symbols of the weights that it starts from; see `nic_train.start.symbols`."""
+    return bool(getattr(recipe, "keeps_symbols", False))
 
 
 def fill_networks(networks: Networks, source: Source) -> tuple[tuple[str, ...], dict[str, Moments]]:

@@ -18,6 +18,7 @@ from nic_core.cli.system.completion import CodecName, WeightsName
 from nic_core.errors import NicError, WeightsNotFound
 from nic_core.spec import WeightsSpec, resolve
 from nic_core.weights import WeightsInfo
+from nic_core.weights.decoders import cut
 from nic_core.weights.origin import lambda_in, stem_of
 from nic_core.weights.preferred import RANK
 
@@ -45,12 +46,12 @@ def show(as_json: bool) -> None:
         return
     rows = [
         (
-            *(spec.codec, spec.name, _quality(spec), spec.entropy_id, spec.synthesis_id),
+            *(spec.codec, spec.name, _quality(spec), spec.decoder, spec.entropy_id, spec.synthesis_id),
             *(str(spec.rank), spec.licence, spec.location),
         )
         for spec in found
     ]
-    show_table(("codec", "name", "quality", "entropy", "synthesis", "rank", "licence", "where"), rows)
+    show_table(("codec", "name", "quality", "decoder", "entropy", "synthesis", "rank", "licence", "where"), rows)
 
 
 def _quality(spec: WeightsSpec) -> str:
@@ -171,6 +172,27 @@ def upgrade(file: Path, output: Path | None, overwrite: bool, skip_existing: boo
         with plugins.blamed(spec, "upgrading weights"):
             run(resolve(spec.target).upgrade, (file, info, target), making, f"making {target.name}")
         tell(target)
+
+
+@weights.command()
+@click.argument("which", metavar="WEIGHTS", type=WeightsName())
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Decoder file to write.")
+@click.option("--codec", type=CodecName(), help="Whose weights, where a name is not a single codec's.")
+@with_existing
+def decoder(which: str, output: Path, codec: str | None, overwrite: bool, skip_existing: bool) -> None:
+    """Write the synthesis of weights alone: a small file, for all who have others with the same entropy model.
+
+    WEIGHTS is a weights file, or a name from 'nic weights'. 'nic decode --decoder NAME' finds it once it is added.
+
+    \b
+    nic weights decoder runs/best/weights.safetensors -o best.safetensors
+    nic weights add best.safetensors
+    """
+    _, path = _found(which, codec)
+    if target := free(output, output, existing(overwrite, skip_existing)):
+        info = cut(path, target)
+        named = f"decoder {info.decoder!r}" if info.decoder else "a decoder without a name"
+        say(f"wrote {target}, {named} of {info.codec} (entropy {info.entropy_id}, synthesis {info.synthesis_id})")
 
 
 @weights.command()
