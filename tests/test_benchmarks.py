@@ -14,7 +14,7 @@ from effort import compare as compare_efforts
 from nic_core import native
 from nic_core.host.cache import Cache
 from nic_core.weights import WeightsInfo
-from nic_latent.executor import only_numpy
+from nic_latent.integers.executor import only_numpy
 from nic_mini.config import MiniConfig
 from nic_mini.model import Mini
 from nic_nn.model import LatentModel

@@ -12,7 +12,7 @@ from nic_core import native
 from nic_core.coding import Interleaved
 from nic_egic.config import EgicConfig
 from nic_egic.model import Egic
-from nic_latent.executor import only_numpy
+from nic_latent.integers.executor import only_numpy
 from nic_nn.model import LatentModel
 from nic_taco.config import TacoConfig
 from nic_taco.model import Taco

@@ -10,7 +10,7 @@ import numpy as np
 
 ENTRIES, STEPS, GRID = 4097, 256, 24
 """Each table holds a function at 0, 1 / STEPS ... 16, times 2**GRID and rounded to the nearest integer."""
-FILE = Path(__file__).parent / "src/nic_latent/functions.npy"
+FILE = Path(__file__).parent / "src/nic_latent/integers/functions.npy"
 PI = Decimal("3.14159265358979323846264338327950288419716939937510582097494459")
 
 

@@ -22,10 +22,10 @@ from nic_core.coding import Interleaved, Tables
 from nic_core.errors import DamagedFile
 from nic_core.format.container import File, Header, pack
 from nic_latent.coding import LATENT_GRID, Gaussians, checksum, positions, y_hat_of
-from nic_latent.context import Params, Scan, drive
 from nic_latent.entropy_model import HYPER_SYNTHESIS, EntropyModel
-from nic_latent.fixed import Fixed
-from nic_latent.nets import NetTable
+from nic_latent.integers.fixed import Fixed
+from nic_latent.integers.nets import NetTable
+from nic_latent.orders.context import Params, Scan, drive
 from peak import growth
 
 

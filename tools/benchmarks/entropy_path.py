@@ -20,7 +20,7 @@ import numpy as np
 from nic_core.coding import Interleaved, Tables
 from nic_core.coding.interleaved import InterleavedDecoder, InterleavedEncoder
 from nic_latent.entropy_model import EntropyModel
-from nic_latent.executor import in_c
+from nic_latent.integers.executor import in_c
 
 MODEL = "model.pickle"
 

@@ -19,10 +19,10 @@ import torch
 from models import model_of
 from nic_core.memory import keep_freed_memory
 from nic_latent.coding import LATENT_GRID
-from nic_latent.context import Params, drive
-from nic_latent.executor import in_c, only_numpy
-from nic_latent.fixed import Fixed
-from nic_latent.nets import NetTable
+from nic_latent.integers.executor import in_c, only_numpy
+from nic_latent.integers.fixed import Fixed
+from nic_latent.integers.nets import NetTable
+from nic_latent.orders.context import Params, drive
 from nic_native.threads import threads
 from nic_nn.model import LatentModel
 

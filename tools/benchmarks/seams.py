@@ -19,7 +19,7 @@ from nic_core import api
 from nic_core.format.tiling import Tiling
 from nic_core.host.codec import Codec
 from nic_core.pictures import image_files
-from nic_latent.edges import NO_EDGES, Edges
+from nic_latent.integers.edges import NO_EDGES, Edges
 from rich.console import Console
 from rich.table import Table
 

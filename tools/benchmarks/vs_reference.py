@@ -39,7 +39,7 @@ from nic_core.memory import keep_freed_memory
 from nic_core.plugins import records
 from nic_core.spec import resolve
 from nic_eval.bench.picture import leaves
-from nic_latent.edges import NO_EDGES
+from nic_latent.integers.edges import NO_EDGES
 from reference_models import CODECS, reference, text_features
 
 WIDTH, HEIGHT = 768, 512

@@ -4,7 +4,15 @@ import math
 
 import numpy as np
 import pytest
-from nic_latent.arithmetic import bit_length, divided, narrowed, normal_root, reciprocal, rounded_shift, square_root
+from nic_latent.integers.arithmetic import (
+    bit_length,
+    divided,
+    narrowed,
+    normal_root,
+    reciprocal,
+    rounded_shift,
+    square_root,
+)
 
 
 def edges() -> np.ndarray:

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from nic_latent.arithmetic import INT32
-from nic_latent.functions import TABLES
-from nic_latent.layers import WindowAttention
+from nic_latent.integers.arithmetic import INT32
+from nic_latent.integers.functions import TABLES
+from nic_latent.integers.layers import WindowAttention
 
 LARGEST = 2**14 - 1
 
@@ -95,7 +95,7 @@ def test_strips_change_nothing(monkeypatch):
     x = np.random.default_rng(0).normal(0, 3000, (2, 13, 9, 36)).astype(np.int32)
     layer = WindowAttention(2, 4, 2, (0, 0, 0), LARGEST, np.zeros((49, 2), np.int32), 9, 8, 6)
     whole = layer(x)
-    monkeypatch.setattr("nic_latent.layers.attention.ENTRIES", 1)
+    monkeypatch.setattr("nic_latent.integers.layers.attention.ENTRIES", 1)
     assert np.array_equal(whole, layer(x))
 
 

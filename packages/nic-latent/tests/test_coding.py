@@ -8,13 +8,13 @@ import pytest
 from nic_core.coding import Interleaved, Tables
 from nic_core.errors import DamagedFile
 from nic_latent.coding import LATENT_GRID, SCALE_GRID, Decode, Encode, Gaussians, Round, checksum
-from nic_latent.context import Context, Order, Params, at_once, checkerboard, drive, slices_of
 from nic_latent.entropy_model import EntropyModel
-from nic_latent.fixed import Fixed, joined
-from nic_latent.layers import Affine, Conv
-from nic_latent.nets import Net
+from nic_latent.integers.fixed import Fixed, joined
+from nic_latent.integers.layers import Affine, Conv
+from nic_latent.integers.nets import Net
+from nic_latent.integers.step import Step
+from nic_latent.orders.context import Context, Order, Params, at_once, checkerboard, drive, slices_of
 from nic_latent.raster import RasterOrder, waves
-from nic_latent.step import Step
 
 
 def table_rows(widths: list[int]) -> Tables:

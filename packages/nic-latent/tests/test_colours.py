@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from nic_latent.executor import only_numpy
-from nic_latent.fixed import Fixed
-from nic_latent.layers import Add, Conv, Layer, Leaky, Pool, Shuffle, Sigmoid, Take
-from nic_latent.nets import Net, NetTable
-from nic_latent.step import Step
+from nic_latent.integers.executor import only_numpy
+from nic_latent.integers.fixed import Fixed
+from nic_latent.integers.layers import Add, Conv, Layer, Leaky, Pool, Shuffle, Sigmoid, Take
+from nic_latent.integers.nets import Net, NetTable
+from nic_latent.integers.step import Step
 
 GRID = 12
 CHANNELS = 4

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from nic_latent.arithmetic import INT32
-from nic_latent.layers import Add, Affine, Join, Leaky, Multiply, Pack, Shuffle, Take, Unpack
+from nic_latent.integers.arithmetic import INT32
+from nic_latent.integers.layers import Add, Affine, Join, Leaky, Multiply, Pack, Shuffle, Take, Unpack
 
 SHAPE = (2, 4, 6, 8)
 
@@ -60,7 +60,7 @@ def test_one_position_serves_all():
 def test_strips_change_nothing(monkeypatch):
     x, y, gains = random(0), random(1), random(2, (2, 1, 1, 8))
     whole = Multiply(20)(x, y), Add((1, 2))(gains, x), Leaky(77)(x)
-    monkeypatch.setattr("nic_latent.strips.ENTRIES", 1)
+    monkeypatch.setattr("nic_latent.integers.strips.ENTRIES", 1)
     for first, second in zip(whole, (Multiply(20)(x, y), Add((1, 2))(gains, x), Leaky(77)(x)), strict=True):
         assert np.array_equal(first, second)
 

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 from nic_core import native
-from nic_latent import executor
-from nic_latent.arithmetic import INT32
-from nic_latent.fixed import Fixed
-from nic_latent.layers import (
+from nic_latent.integers import executor
+from nic_latent.integers.arithmetic import INT32
+from nic_latent.integers.fixed import Fixed
+from nic_latent.integers.layers import (
     Add,
     Affine,
     Conv,
@@ -26,8 +26,8 @@ from nic_latent.layers import (
     Take,
     Tanh,
 )
-from nic_latent.nets import Net
-from nic_latent.step import Step
+from nic_latent.integers.nets import Net
+from nic_latent.integers.step import Step
 
 pytestmark = pytest.mark.skipif(bool(native.why_not()), reason=native.why_not())
 if not native.why_not():

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from nic_latent.arithmetic import INT32
-from nic_latent.functions import NAMES, TABLES, looked_up
-from nic_latent.layers import Gelu, Sigmoid, Tanh
+from nic_latent.integers.arithmetic import INT32
+from nic_latent.integers.functions import NAMES, TABLES, looked_up
+from nic_latent.integers.layers import Gelu, Sigmoid, Tanh
 
 
 def test_tables_are_what_the_script_makes():

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 import pytest
-from nic_latent.arithmetic import INT32
-from nic_latent.layers import Gdn, InverseGdn, Norm, Pool
+from nic_latent.integers.arithmetic import INT32
+from nic_latent.integers.layers import Gdn, InverseGdn, Norm, Pool
 
 
 def shifted(value: int, bits: int) -> int:
@@ -93,7 +93,7 @@ def test_strips_change_nothing(monkeypatch):
     norm = Norm(11, 2**20 - 1, 3, np.full(8, 1 << 10, np.int32), np.zeros(8, np.int64), 10)
     gdn = InverseGdn(5, 2**14 - 1, np.eye(8, dtype=np.int32), np.ones(8, np.int64), np.full(8, 3, np.int64))
     whole = norm(x), gdn(x)
-    monkeypatch.setattr("nic_latent.strips.ENTRIES", 1)
+    monkeypatch.setattr("nic_latent.integers.strips.ENTRIES", 1)
     assert np.array_equal(whole[0], norm(x)) and np.array_equal(whole[1], gdn(x))
 
 

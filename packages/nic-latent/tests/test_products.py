@@ -4,8 +4,8 @@ import itertools
 
 import numpy as np
 import pytest
-from nic_latent.arithmetic import INT32
-from nic_latent.layers import Conv, Deconv
+from nic_latent.integers.arithmetic import INT32
+from nic_latent.integers.layers import Conv, Deconv
 
 LARGEST = 2**14 - 1
 
@@ -90,7 +90,7 @@ def test_strips_change_nothing(kernel, stride, monkeypatch):
     kinds = (Conv, Deconv) if kernel >= stride else (Conv,)
     layers = [kind((0, 9), LARGEST, weight, zero, zero + 9, stride, (kernel - 1) // 2) for kind in kinds]
     whole = [layer(*inputs) for layer in layers]
-    monkeypatch.setattr("nic_latent.layers.products.ENTRIES", 1)
+    monkeypatch.setattr("nic_latent.integers.layers.products.ENTRIES", 1)
     for layer, expected in zip(layers, whole, strict=True):
         assert np.array_equal(layer(*inputs), expected)
 

@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from nic_latent.fixed import Fixed
-from nic_latent.layers import Add, Conv, Gelu, Leaky, WindowAttention
-from nic_latent.nets import Net
-from nic_latent.step import Step
-from nic_latent.stored import TEXT, from_tensors, to_tensors
+from nic_latent.integers.fixed import Fixed
+from nic_latent.integers.layers import Add, Conv, Gelu, Leaky, WindowAttention
+from nic_latent.integers.nets import Net
+from nic_latent.integers.step import Step
+from nic_latent.integers.stored import TEXT, from_tensors, to_tensors
 
 
 def nets() -> dict[str, Net]:

@@ -5,10 +5,10 @@ import pytest
 from nic_core.errors import DamagedFile
 from nic_core.format.container import Header
 from nic_core.format.tiling import Area, Tiling
-from nic_latent.edges import MARGIN, NO_EDGES, Edges
-from nic_latent.fixed import Fixed
-from nic_latent.geometry import Geometry, Reach
-from nic_latent.mosaic import Mosaic
+from nic_latent.integers.edges import MARGIN, NO_EDGES, Edges
+from nic_latent.integers.fixed import Fixed
+from nic_latent.tiles.geometry import Geometry, Reach
+from nic_latent.tiles.mosaic import Mosaic
 
 
 def head(width: int, height: int, tiling: Tiling | None = None) -> Header:

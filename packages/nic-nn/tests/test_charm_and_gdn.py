@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from nic_latent.context import Context, drive, slices_of
+from nic_latent.orders.context import Context, drive, slices_of
 from nic_nn.entropy.latent import nets_of, of
 from nic_nn.nets.charm import Charm, slice_net
 from nic_nn.nets.gdn import GDN

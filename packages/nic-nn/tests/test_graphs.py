@@ -16,8 +16,8 @@ from nic_core.errors import BadOption, BadWeights, NicError
 from nic_core.pictures.picture import Picture
 from nic_core.weights import WeightsInfo, read_info
 from nic_core.weights.verification import verify
-from nic_latent.context import Order, at_once
 from nic_latent.graph_codec import GraphCodec
+from nic_latent.orders.context import Order, at_once
 from nic_nn.codec import LatentCodec
 from nic_nn.testing import Tiny, TinyConfig, tiny
 from nic_nn.weights.export import export

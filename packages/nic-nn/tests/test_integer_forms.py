@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from nic_core.errors import BadWeights
-from nic_latent.fixed import Fixed
+from nic_latent.integers.fixed import Fixed
 from nic_nn.integers.builder import Builder
 from nic_nn.integers.draft import Widths
 from nic_nn.nets.charm import slice_net

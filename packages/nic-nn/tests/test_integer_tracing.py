@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from nic_core.errors import BadWeights
-from nic_latent.fixed import Fixed
+from nic_latent.integers.fixed import Fixed
 from nic_nn.integers.builder import Builder
 from nic_nn.integers.draft import Draft, Widths
 from nic_nn.testing import filled, integer_error

@@ -12,10 +12,10 @@ import torch
 from nic_core.errors import BadOption, BadWeights
 from nic_core.weights import WeightsInfo, read_info, verify
 from nic_latent.coding import LATENT_GRID
-from nic_latent.context import Context, Nets, Params, Value, checkerboard, slices_of
-from nic_latent.fixed import Fixed
+from nic_latent.integers.fixed import Fixed
+from nic_latent.integers.stored import to_tensors
+from nic_latent.orders.context import Context, Nets, Params, Value, checkerboard, slices_of
 from nic_latent.raster import RasterOrder
-from nic_latent.stored import to_tensors
 from nic_nn.entropy.latent import nets_of
 from nic_nn.integers.calibration import OTHERS, Pictures, carried, integers_of, latents_of
 from nic_nn.integers.floats import parameters_of

@@ -7,7 +7,7 @@ import pytest
 import torch
 from nic_core.coding import Interleaved, Tables
 from nic_latent.coding import checksum
-from nic_latent.context import Context, Params, drive
+from nic_latent.orders.context import Context, Params, drive
 from nic_nn.entropy.float_coding import Decode, Encode, as_symbols, indexes
 from nic_nn.entropy.latent import Estimate, channels_last, round_ste
 from nic_nn.entropy.priors import GaussianPrior

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from nic_core.coding import Interleaved
-from nic_latent.context import Context, Params, Scan, drive
+from nic_latent.orders.context import Context, Params, Scan, drive
 from nic_nn.entropy.float_coding import Decode, Encode
 from nic_nn.entropy.latent import Estimate, nets_of, of
 from nic_nn.entropy.priors import GaussianPrior

@@ -10,7 +10,7 @@ from nic_core import progress
 from nic_core.coding import Interleaved
 from nic_core.format.tiling import Area
 from nic_core.testing.pictures import smooth
-from nic_latent.context import Context, Params, checkerboard, drive
+from nic_latent.orders.context import Context, Params, checkerboard, drive
 from nic_nn.entropy.float_coding import Encode
 from nic_nn.entropy.latent import Estimate, channels_last, nets_of
 from nic_nn.entropy.priors import GaussianPrior

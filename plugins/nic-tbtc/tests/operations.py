@@ -1,7 +1,7 @@
 """What models cost."""
 
 import torch
-from nic_latent.context import drive
+from nic_latent.orders.context import drive
 from torch.utils.flop_counter import FlopCounterMode
 
 

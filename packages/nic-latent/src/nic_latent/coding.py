@@ -8,11 +8,11 @@ import numpy as np
 from nic_core.coding import EntropyDecoder, EntropyEncoder, Tables
 from nic_core.progress import Count
 
-from nic_latent.arithmetic import rounded_shift, saturated
-from nic_latent.context import Params, Scan, drive
-from nic_latent.executor import run, steps_below
-from nic_latent.fixed import Fixed
-from nic_latent.layers import Add
+from nic_latent.integers.arithmetic import rounded_shift, saturated
+from nic_latent.integers.executor import run, steps_below
+from nic_latent.integers.fixed import Fixed
+from nic_latent.integers.layers import Add
+from nic_latent.orders.context import Params, Scan, drive
 
 LATENT_GRID = 12
 """Where y, means and y_hat lie."""

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from nic_core.coding import EntropyCoder, Tables
 
-from nic_latent.arithmetic import rounded_shift, saturated
 from nic_latent.coding import LARGEST_SYMBOL, LATENT_GRID, Decode, Encode, Gaussians, Round, checksum
-from nic_latent.context import Order, drive
-from nic_latent.edges import NO_EDGES, Edges
-from nic_latent.fixed import Fixed, joined
-from nic_latent.nets import Net, NetTable
+from nic_latent.integers.arithmetic import rounded_shift, saturated
+from nic_latent.integers.edges import NO_EDGES, Edges
+from nic_latent.integers.fixed import Fixed, joined
+from nic_latent.integers.nets import Net, NetTable
+from nic_latent.orders.context import Order, drive
 
 HYPER_SYNTHESIS = "h_s"
 

@@ -13,11 +13,11 @@ from nic_core.format.container import Header
 from nic_core.format.tiling import Area
 from nic_core.weights import WeightsInfo
 
-from nic_latent.context import Order
-from nic_latent.edges import NO_EDGES, Edges
 from nic_latent.graphs import ANALYSIS, SYNTHESIS, Graph
+from nic_latent.integers.edges import NO_EDGES, Edges
 from nic_latent.loading import entropy_model, read_arrays
-from nic_latent.tiled import ANALYSING, SYNTHESISING, TiledCodec
+from nic_latent.orders.context import Order
+from nic_latent.tiles.tiled import ANALYSING, SYNTHESISING, TiledCodec
 
 
 class GraphCodec(TiledCodec):

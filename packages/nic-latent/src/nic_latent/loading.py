@@ -10,11 +10,11 @@ from nic_core.weights.record import FLOATS
 from safetensors import SafetensorError, safe_open
 
 from nic_latent.coding import LATENT_GRID, SCALE_GRID, Gaussians
-from nic_latent.context import Order
 from nic_latent.entropy_model import EntropyModel
-from nic_latent.fixed import Fixed
-from nic_latent.nets import Net
-from nic_latent.stored import PREFIX, from_tensors
+from nic_latent.integers.fixed import Fixed
+from nic_latent.integers.nets import Net
+from nic_latent.integers.stored import PREFIX, from_tensors
+from nic_latent.orders.context import Order
 
 TABLES = "tables"
 LADDER = "gaussian.scale_table"

@@ -10,8 +10,8 @@ from functools import partial
 import numpy as np
 
 from nic_latent.coding import LATENT_GRID
-from nic_latent.context import Context, Nets, Params, Scan, Value
-from nic_latent.fixed import Fixed
+from nic_latent.integers.fixed import Fixed
+from nic_latent.orders.context import Context, Nets, Params, Scan, Value
 
 
 def waves(height: int, width: int, reach: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -1,4 +1,4 @@
-"""Convolutions in C, ready to run on maps of any size; nic_latent/layers/products.py says what they compute."""
+"""Convolutions in C, ready to run on maps of any size; nic_latent.integers.layers.products says what they compute."""
 
 from collections.abc import Iterator
 from ctypes import POINTER, byref, c_int32, c_int64

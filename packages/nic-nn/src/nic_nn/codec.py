@@ -20,9 +20,9 @@ from nic_core.spec import EFFORT
 from nic_core.weights import WeightsInfo
 from nic_core.weights.origin import MS_SSIM_TO_MSE
 from nic_core.weights.tensors import read_head
-from nic_latent.edges import NO_EDGES, Edges
-from nic_latent.tiled import ANALYSING, SYNTHESISING, TiledCodec
-from nic_latent.untiling import OTHER_SYMBOLS
+from nic_latent.integers.edges import NO_EDGES, Edges
+from nic_latent.tiles.tiled import ANALYSING, SYNTHESISING, TiledCodec
+from nic_latent.tiles.untiling import OTHER_SYMBOLS
 from torch import Tensor, nn
 
 from nic_nn.bfloat16 import suits_bf16, to_bfloat16

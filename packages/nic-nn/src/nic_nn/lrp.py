@@ -1,4 +1,4 @@
-"""The nets of a context with latent residual prediction; see `nic_latent.lrp`."""
+"""The nets of a context with latent residual prediction; see `nic_latent.orders.lrp`."""
 
 from collections.abc import Callable, Sequence
 

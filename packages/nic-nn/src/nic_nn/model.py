@@ -10,14 +10,14 @@ import torch
 from nic_core.coding import EntropyCoder, Tables
 from nic_core.errors import BadWeights, DamagedFile
 from nic_latent.coding import LATENT_GRID, Gaussians, checksum
-from nic_latent.context import Context, Order, at_once, drive
-from nic_latent.edges import NO_EDGES, Edges
 from nic_latent.entropy_model import EntropyModel
-from nic_latent.fixed import Fixed
 from nic_latent.graphs import ANALYSIS, SYNTHESIS
+from nic_latent.integers.edges import NO_EDGES, Edges
+from nic_latent.integers.fixed import Fixed
+from nic_latent.integers.nets import Net
 from nic_latent.loading import ladder_of
-from nic_latent.nets import Net
-from nic_latent.untiling import OTHER_SYMBOLS
+from nic_latent.orders.context import Context, Order, at_once, drive
+from nic_latent.tiles.untiling import OTHER_SYMBOLS
 from torch import Tensor, nn
 
 from nic_nn.entropy.coders import WRITTEN, coder
@@ -116,7 +116,7 @@ class LatentModel(nn.Module):
     h_a: nn.Module
     h_s: nn.Module
     order: Order
-    """In what order latents are coded, and from what they are predicted; see `nic_latent.context`."""
+    """In what order latents are coded, and from what they are predicted; see `nic_latent.orders.context`."""
 
     def __init__(self, channels: tuple[int, int], likelihood_floor: float = 1e-9) -> None:
         super().__init__()

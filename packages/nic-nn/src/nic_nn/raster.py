@@ -2,7 +2,7 @@
 
 import torch
 import torch.nn.functional as F
-from nic_latent.context import Context, Nets, Params, Scan
+from nic_latent.orders.context import Context, Nets, Params, Scan
 from nic_latent.raster import RasterOrder, waves
 from torch import Tensor, nn
 

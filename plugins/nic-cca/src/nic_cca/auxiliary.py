@@ -1,8 +1,8 @@
 """The auxiliary entropy models of the causal context adjustment loss; used in training only (section 3.2)."""
 
 import torch
-from nic_latent.context import drive, slices_of
-from nic_latent.lrp import LrpOrder
+from nic_latent.orders.context import drive, slices_of
+from nic_latent.orders.lrp import LrpOrder
 from nic_nn.entropy.latent import Estimate, Noise, full_precision, nets_of
 from nic_nn.entropy.priors import FactorizedPrior, GaussianPrior
 from torch import Tensor, nn

@@ -3,9 +3,9 @@
 from typing import Any
 
 from nic_latent.config import from_json
-from nic_latent.context import Order
 from nic_latent.graph_codec import GraphCodec
-from nic_latent.lrp import LrpOrder
+from nic_latent.orders.context import Order
+from nic_latent.orders.lrp import LrpOrder
 
 from nic_cca.config import CcaConfig
 

@@ -3,8 +3,8 @@
 from itertools import pairwise
 
 import torch
-from nic_latent.context import slices_of
-from nic_latent.lrp import LrpOrder
+from nic_latent.orders.context import slices_of
+from nic_latent.orders.lrp import LrpOrder
 from nic_nn.lrp import HyperSynthesis, SlicePredictor
 from nic_nn.model import LatentModel
 from nic_nn.nets.layers import ResidualBottleneck, ToPixels, conv, deconv, interleave

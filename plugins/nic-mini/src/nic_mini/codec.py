@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 from nic_latent.config import from_json
-from nic_latent.geometry import Reach
+from nic_latent.tiles.geometry import Reach
 from nic_nn.codec import LatentCodec
 from torch import Tensor
 

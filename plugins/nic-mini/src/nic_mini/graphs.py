@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 from nic_latent.config import from_json
-from nic_latent.context import Order
-from nic_latent.geometry import Reach
 from nic_latent.graph_codec import GraphCodec
+from nic_latent.orders.context import Order
+from nic_latent.tiles.geometry import Reach
 
 from nic_mini.config import MiniConfig
 from nic_mini.order import MiniOrder

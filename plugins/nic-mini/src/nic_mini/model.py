@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from nic_latent.context import slices_of
+from nic_latent.orders.context import slices_of
 from nic_nn.model import Compressed, LatentModel
 from torch import Tensor, nn
 

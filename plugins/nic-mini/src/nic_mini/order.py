@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nic_latent.context import Context, Nets, Value, checkerboard, slices_of, within
+from nic_latent.orders.context import Context, Nets, Value, checkerboard, slices_of, within
 
 
 @dataclass(frozen=True)

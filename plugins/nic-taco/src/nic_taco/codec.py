@@ -13,7 +13,7 @@ from nic_core.format.tiling import Tiling
 from nic_core.pictures.scaling import reduced
 from nic_core.pictures.strips import Pixels
 from nic_latent.config import from_json
-from nic_latent.geometry import Reach
+from nic_latent.tiles.geometry import Reach
 from nic_nn.codec import LatentCodec
 from nic_nn.pixels import to_tensor
 from nic_nn.training.perceptual import load_lpips, lpips

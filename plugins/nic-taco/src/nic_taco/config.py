@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from nic_latent.geometry import Reach
+from nic_latent.tiles.geometry import Reach
 
 HEADS = 8
 """Of every cross-attention; nothing in a checkpoint tells their number."""

@@ -9,9 +9,9 @@ from nic_core.errors import NicError
 from nic_core.format.tiling import Tiling
 from nic_core.pictures.strips import Pixels
 from nic_latent.config import from_json
-from nic_latent.context import Order
-from nic_latent.geometry import Reach
 from nic_latent.graph_codec import GraphCodec
+from nic_latent.orders.context import Order
+from nic_latent.tiles.geometry import Reach
 
 from nic_taco.config import REACH, TacoConfig
 from nic_taco.order import TacoOrder

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
-from nic_latent.context import slices_of
 from nic_latent.graphs import SYNTHESIS
+from nic_latent.orders.context import slices_of
 from nic_nn.model import Compressed, LatentModel
 from nic_nn.nets.checkerboard import Packed, PackedConv, Unpacked
 from nic_nn.nets.compressai_parts import AttentionBlock

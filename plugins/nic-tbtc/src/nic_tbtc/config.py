@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from nic_latent.geometry import Reach
+from nic_latent.tiles.geometry import Reach
 
 Size = Literal["S", "M", "L"]
 Transform = Literal["conv", "swint"]

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from nic_latent.charm import CharmOrder
 from nic_latent.config import from_json
-from nic_latent.context import Order, at_once
-from nic_latent.geometry import Reach
 from nic_latent.graph_codec import GraphCodec
+from nic_latent.orders.charm import CharmOrder
+from nic_latent.orders.context import Order, at_once
+from nic_latent.tiles.geometry import Reach
 
 from nic_tbtc.config import CONV_REACH, SLICE, TbtcConfig
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 import torch
-from nic_latent.geometry import Reach
+from nic_latent.tiles.geometry import Reach
 from nic_nn.testing import assert_codes_what_it_estimates, assert_reference, filled, picture
 from nic_tbtc.tcm.blocks import MixedBlock, SwinGate
 from nic_tbtc.tcm.config import TcmConfig

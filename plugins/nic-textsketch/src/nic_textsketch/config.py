@@ -9,7 +9,7 @@ from typing import Any
 
 from nic_core.errors import BadWeights
 from nic_core.weights import WeightsInfo, is_plain
-from nic_latent.geometry import Reach
+from nic_latent.tiles.geometry import Reach
 
 REACH = Reach(192, local=True)
 """A pixel of a sketch depends on latents up to 164 pixels away."""

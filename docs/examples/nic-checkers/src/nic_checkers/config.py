@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from nic_latent.geometry import Reach
+from nic_latent.tiles.geometry import Reach
 
 REACH = Reach(64, local=True)
 """Four convolutions make a pixel depend on latents up to 31 pixels beside it; tiles see a whole stride more."""

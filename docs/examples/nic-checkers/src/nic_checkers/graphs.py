@@ -3,9 +3,9 @@
 from typing import Any
 
 from nic_latent.config import from_json
-from nic_latent.context import Order
-from nic_latent.geometry import Reach
 from nic_latent.graph_codec import GraphCodec
+from nic_latent.orders.context import Order
+from nic_latent.tiles.geometry import Reach
 
 from nic_checkers.config import REACH, CheckersConfig
 from nic_checkers.order import two_passes

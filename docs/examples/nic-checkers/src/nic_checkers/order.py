@@ -4,7 +4,7 @@ This runs over tensors in training, and over integers where files are made; so i
 computing to the nets, which it calls by name. `parity` says that only one colour of what a net makes is looked at.
 """
 
-from nic_latent.context import Context, Nets, Value, checkerboard
+from nic_latent.orders.context import Context, Nets, Value, checkerboard
 
 
 def two_passes(nets: Nets, hyper: Value) -> Context:

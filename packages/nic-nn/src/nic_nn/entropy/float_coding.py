@@ -8,7 +8,7 @@ import torch
 from nic_core.coding import EntropyDecoder, EntropyEncoder, Tables
 from nic_core.progress import Count
 from nic_latent.coding import checksum
-from nic_latent.context import Params, Scan, drive
+from nic_latent.orders.context import Params, Scan, drive
 from torch import Tensor
 
 from nic_nn.entropy.latent import mask, of

@@ -1,4 +1,4 @@
-"""The partner of a context that measures, in training and evaluation; see `nic_latent.context`."""
+"""The partner of a context that measures, in training and evaluation; see `nic_latent.orders.context`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from nic_latent.context import Nets, Params, Scan
+from nic_latent.orders.context import Nets, Params, Scan
 from torch import Tensor, nn
 
 

@@ -12,9 +12,9 @@ from nic_core.errors import BadOption
 from nic_core.pictures.image_files import READABLE_SUFFIXES
 from nic_core.pictures.sources import picture_of
 from nic_latent.coding import LATENT_GRID, Round
-from nic_latent.context import drive
 from nic_latent.entropy_model import HYPER_SYNTHESIS, EntropyModel
-from nic_latent.fixed import Fixed
+from nic_latent.integers.fixed import Fixed
+from nic_latent.orders.context import drive
 
 from nic_nn.entropy.latent import channels_last
 from nic_nn.integers.draft import Widths

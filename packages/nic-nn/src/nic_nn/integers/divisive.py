@@ -1,8 +1,8 @@
 """The integer form of GDN and its inverse."""
 
 import numpy as np
-from nic_latent.arithmetic import narrowed
-from nic_latent.layers import Gdn, InverseGdn
+from nic_latent.integers.arithmetic import narrowed
+from nic_latent.integers.layers import Gdn, InverseGdn
 
 from nic_nn.integers.draft import Draft, array, exponent
 from nic_nn.nets.compressai_parts import GDN

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from nic_latent.arithmetic import aligned
-from nic_latent.executor import run
-from nic_latent.fixed import Fixed
-from nic_latent.layers import Add, Affine, Conv, Deconv, Join, Layer, Multiply, Norm, Take
-from nic_latent.layers.norms import NORMAL_GRID
-from nic_latent.nets import Net
-from nic_latent.step import Step
+from nic_latent.integers.arithmetic import aligned
+from nic_latent.integers.executor import run
+from nic_latent.integers.fixed import Fixed
+from nic_latent.integers.layers import Add, Affine, Conv, Deconv, Join, Layer, Multiply, Norm, Take
+from nic_latent.integers.layers.norms import NORMAL_GRID
+from nic_latent.integers.nets import Net
+from nic_latent.integers.step import Step
 from torch import nn
 
 FINEST = 24

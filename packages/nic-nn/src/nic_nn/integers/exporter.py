@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from nic_latent.fixed import Fixed
-from nic_latent.nets import Net
+from nic_latent.integers.fixed import Fixed
+from nic_latent.integers.nets import Net
 from torch import nn
 
 from nic_nn.integers.builder import Builder

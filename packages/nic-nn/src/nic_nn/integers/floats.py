@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 from nic_latent.coding import LATENT_GRID, Round
-from nic_latent.context import drive
-from nic_latent.fixed import Fixed
-from nic_latent.layers.norms import NORMAL_GRID
-from nic_latent.nets import Net
+from nic_latent.integers.fixed import Fixed
+from nic_latent.integers.layers.norms import NORMAL_GRID
+from nic_latent.integers.nets import Net
+from nic_latent.orders.context import drive
 from torch import nn
 
 from nic_nn.integers.builder import Builder

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from nic_latent.functions import VALUE_GRID
-from nic_latent.layers import Gelu, Leaky, Pack, Pool, Shuffle, Sigmoid, Tanh, Unpack
+from nic_latent.integers.functions import VALUE_GRID
+from nic_latent.integers.layers import Gelu, Leaky, Pack, Pool, Shuffle, Sigmoid, Tanh, Unpack
 from torch import nn
 
 from nic_nn.integers import transformers

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from nic_latent.arithmetic import INT32, rounded_shift
 from nic_latent.coding import LATENT_GRID, Round
-from nic_latent.context import drive
 from nic_latent.entropy_model import HYPER_SYNTHESIS, EntropyModel
-from nic_latent.executor import run
-from nic_latent.fixed import Fixed
-from nic_latent.layers import Layer, WindowAttention
+from nic_latent.integers.arithmetic import INT32, rounded_shift
+from nic_latent.integers.executor import run
+from nic_latent.integers.fixed import Fixed
+from nic_latent.integers.layers import Layer, WindowAttention
+from nic_latent.orders.context import drive
 
 
 @dataclass

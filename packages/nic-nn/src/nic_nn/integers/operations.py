@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from nic_latent.layers import Shuffle
+from nic_latent.integers.layers import Shuffle
 
 from nic_nn.integers.draft import Draft
 from nic_nn.integers.forms import curved, pooled, rectified

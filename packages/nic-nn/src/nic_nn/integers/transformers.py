@@ -1,9 +1,9 @@
 """Integer forms of Swin blocks and what surrounds them (`nic_nn.nets.swin`)."""
 
 import numpy as np
-from nic_latent.arithmetic import saturated
-from nic_latent.functions import ARGUMENT_GRID
-from nic_latent.layers import Shuffle, WindowAttention
+from nic_latent.integers.arithmetic import saturated
+from nic_latent.integers.functions import ARGUMENT_GRID
+from nic_latent.integers.layers import Shuffle, WindowAttention
 from torch import nn
 
 from nic_nn.integers.draft import Draft, array

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from nic_latent.charm import CharmOrder
+from nic_latent.orders.charm import CharmOrder
 from torch import nn
 
 from nic_nn.nets.layers import conv_chain
@@ -16,7 +16,7 @@ def slice_net(inputs: int, outputs: int) -> nn.Sequential:
 
 
 class Charm(nn.Module):
-    """The nets of `nic_latent.charm.CharmOrder`, which is its `order`.
+    """The nets of `nic_latent.orders.charm.CharmOrder`, which is its `order`.
 
     channels: of y, a multiple of width. width: channels of a slice.
     support: how many slices, counted from the first, later ones see at most; None for all before them.

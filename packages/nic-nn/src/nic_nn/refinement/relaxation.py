@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from nic_latent.context import Params, Scan, drive
+from nic_latent.orders.context import Params, Scan, drive
 from torch import Tensor
 
 from nic_nn.entropy.latent import Estimate, Prior, full_precision, round_ste

@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from nic_latent.fixed import Fixed
+from nic_latent.integers.fixed import Fixed
 from torch import nn
 
 from nic_nn.integers.builder import Builder

@@ -17,7 +17,7 @@ from nic_core.testing import CodecTests
 from nic_core.testing.agreement import ROOM
 from nic_core.testing.pictures import smooth
 from nic_core.weights import WeightsInfo, is_remote
-from nic_latent.executor import only_numpy
+from nic_latent.integers.executor import only_numpy
 
 from nic_nn.codec import LatentCodec
 from nic_nn.entropy.latent import planes

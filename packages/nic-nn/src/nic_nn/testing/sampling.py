@@ -7,7 +7,7 @@ group of latents under the condition of those before it, in any order of coding.
 import numpy as np
 import torch
 from nic_core.coding import PRECISION, EntropyEncoder, Tables
-from nic_latent.context import drive
+from nic_latent.orders.context import drive
 from torch import Tensor
 
 from nic_nn.entropy.latent import Estimate, planes

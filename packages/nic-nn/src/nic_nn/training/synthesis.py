@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import torch
 from nic_core.errors import BadOption
 from nic_core.weights import WeightsInfo, read_info
-from nic_latent.context import drive
+from nic_latent.orders.context import drive
 from torch import Tensor
 
 from nic_nn.entropy.latent import Estimate, full_precision

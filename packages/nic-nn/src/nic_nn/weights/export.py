@@ -12,8 +12,8 @@ from nic_core.files.atomic import atomic_path
 from nic_core.progress import report
 from nic_core.weights import WeightsInfo, fingerprint, plain
 from nic_core.weights.record import FLOATS, GRAPHS
+from nic_latent.integers.stored import to_tensors
 from nic_latent.loading import TABLES, inside
-from nic_latent.stored import to_tensors
 from safetensors.torch import save_file
 from torch import Tensor
 

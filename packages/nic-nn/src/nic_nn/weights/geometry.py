@@ -4,7 +4,7 @@ import copy
 
 import torch
 from nic_core.errors import PluginFault
-from nic_latent.geometry import check_sizes
+from nic_latent.tiles.geometry import check_sizes
 
 from nic_nn.model import LatentModel
 

@@ -8,8 +8,8 @@ import torch
 from nic_core.errors import BadWeights
 from nic_core.weights import Scope
 from nic_core.weights.record import FLOATS, GRAPHS
+from nic_latent.integers.stored import PREFIX
 from nic_latent.loading import TABLES, check, inside, nets_of, tables_of
-from nic_latent.stored import PREFIX
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor

@@ -6,7 +6,7 @@ Sections are of that paper.
 from itertools import islice
 
 import torch
-from nic_latent.lrp import LrpOrder
+from nic_latent.orders.lrp import LrpOrder
 from nic_nn.lrp import HyperSynthesis, SlicePredictor
 from nic_nn.model import LatentModel
 from nic_nn.nets.layers import conv

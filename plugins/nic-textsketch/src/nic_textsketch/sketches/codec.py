@@ -3,7 +3,7 @@
 from typing import Any
 
 from nic_latent.config import from_json
-from nic_latent.geometry import Reach
+from nic_latent.tiles.geometry import Reach
 from nic_nn.codec import LatentCodec
 
 from nic_textsketch.config import REACH, SketchConfig

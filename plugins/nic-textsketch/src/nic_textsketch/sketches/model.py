@@ -4,7 +4,7 @@ Modules, CVPR 2020, for gray pictures.
 As in Text + Sketch and CompressAI's `cheng2020-attn`, each latent has one Gaussian instead of the paper's mixture.
 """
 
-from nic_latent.context import Context
+from nic_latent.orders.context import Context
 from nic_nn.entropy.latent import nets_of
 from nic_nn.model import LatentModel
 from nic_nn.nets.compressai_parts import AttentionBlock, ResidualBlock

@@ -10,7 +10,7 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
-from nic_latent.tiled import TiledCodec
+from nic_latent.tiles.tiled import TiledCodec
 
 from nic_eval.bench.report import ANALYSIS, ENTROPY, PIXELS, STAGES, SYNTHESIS
 
@@ -20,7 +20,7 @@ METHODS = {
     "decode_latents": ENTROPY,
     "synthesised": SYNTHESIS,
 }
-"""Of `nic_latent.tiled.TiledCodec`, and the stage that each is."""
+"""Of `nic_latent.tiles.tiled.TiledCodec`, and the stage that each is."""
 CONVERSIONS = {
     "torch": ("nic_nn.codec", {"to_tensor": ANALYSIS, "to_pixels": SYNTHESIS}),
     "torch-bf16": ("nic_nn.codec", {"to_tensor": ANALYSIS, "to_pixels": SYNTHESIS}),

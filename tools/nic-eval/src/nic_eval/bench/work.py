@@ -108,7 +108,7 @@ def _open(job: Job) -> tuple[nic.Codec, Any]:
     codec = nic.load(job.codec, job.weights, "cpu", job.runtime)
     target = target_of(codec.spec, job.weights, "cpu", job.runtime)
     try:
-        from nic_latent.tiled import TiledCodec
+        from nic_latent.tiles.tiled import TiledCodec
     except ImportError:
         latent = False
     else:

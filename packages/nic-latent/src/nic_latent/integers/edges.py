@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from nic_core.format.tiling import Area
 
-from nic_latent.fixed import Fixed
+from nic_latent.integers.fixed import Fixed
 
 MARGIN = 4
 """Positions that are mirrored, at the scale of a net's inputs: whole windows of attention, and whole colours."""

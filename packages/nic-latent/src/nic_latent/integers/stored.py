@@ -13,9 +13,9 @@ from typing import Any, get_args, get_type_hints
 import numpy as np
 from nic_core.files.json_files import parse_json
 
-from nic_latent.layers import Layer
-from nic_latent.nets import Net
-from nic_latent.step import Step
+from nic_latent.integers.layers import Layer
+from nic_latent.integers.nets import Net
+from nic_latent.integers.step import Step
 
 PREFIX = "integers."
 TEXT = f"{PREFIX}nets"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nic_latent.arithmetic import INT32, narrowed, rounded_shift
-from nic_latent.strips import ENTRIES
+from nic_latent.integers.arithmetic import INT32, narrowed, rounded_shift
+from nic_latent.integers.strips import ENTRIES
 
 SUM_BITS = 52
 """No sum of products may need more; checked when a layer is made, for any input."""

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nic_latent.arithmetic import divided, narrowed, normal_root, reciprocal, rounded_shift, saturated
-from nic_latent.strips import by_strips
+from nic_latent.integers.arithmetic import divided, narrowed, normal_root, reciprocal, rounded_shift, saturated
+from nic_latent.integers.strips import by_strips
 
 NORMAL_GRID = 16
 """Where normalised values lie before their gains."""

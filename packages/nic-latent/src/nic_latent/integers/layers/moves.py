@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nic_latent.arithmetic import rescaled
+from nic_latent.integers.arithmetic import rescaled
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nic_latent.arithmetic import INT32, aligned, rounded_shift, saturated
-from nic_latent.strips import by_strips
+from nic_latent.integers.arithmetic import INT32, aligned, rounded_shift, saturated
+from nic_latent.integers.strips import by_strips
 
 LIMIT = 1 << 62
 """No sum and no product may be larger; checked when a layer is made, for any input."""

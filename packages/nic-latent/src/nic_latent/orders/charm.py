@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nic_latent.context import Context, Nets, Params, Value, slices_of
+from nic_latent.orders.context import Context, Nets, Params, Value, slices_of
 
 
 @dataclass(frozen=True)

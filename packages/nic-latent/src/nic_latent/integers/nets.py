@@ -6,11 +6,11 @@ from functools import cached_property
 
 from nic_core import progress
 
-from nic_latent.colours import at_colour, looks_at_one_position
-from nic_latent.edges import NO_EDGES, Edges
-from nic_latent.executor import Part, in_c, parts_of
-from nic_latent.fixed import Fixed
-from nic_latent.step import Step
+from nic_latent.integers.colours import at_colour, looks_at_one_position
+from nic_latent.integers.edges import NO_EDGES, Edges
+from nic_latent.integers.executor import Part, in_c, parts_of
+from nic_latent.integers.fixed import Fixed
+from nic_latent.integers.step import Step
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class NetTable:
     edges: Edges = NO_EDGES
 
     def __call__(self, name: str, *inputs: Fixed, parity: int | None = None) -> Fixed:
-        """Run a net; parity: see `nic_latent.context.Nets`."""
+        """Run a net; parity: see `nic_latent.orders.context.Nets`."""
         net = self.nets[name]
         if parity is not None and not any(side % 2 for value in inputs for side in value.values.shape[1:3]):
             net = net.colours[parity]

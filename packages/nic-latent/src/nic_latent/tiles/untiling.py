@@ -13,8 +13,8 @@ from nic_core.format.container import File
 from nic_core.format.sums import combined
 from nic_core.format.tiling import Area
 
-from nic_latent.geometry import Geometry
-from nic_latent.mosaic import Mosaic
+from nic_latent.tiles.geometry import Geometry
+from nic_latent.tiles.mosaic import Mosaic
 
 OTHER_SYMBOLS = "the decoded symbols are not those that were coded"
 Decode = Callable[[bytes, Area], tuple[np.ndarray, int]]

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nic_latent.arithmetic import INT32, aligned, divided, narrowed, rounded_shift, saturated
-from nic_latent.functions import VALUE_GRID, looked_up
-from nic_latent.strips import ENTRIES
+from nic_latent.integers.arithmetic import INT32, aligned, divided, narrowed, rounded_shift, saturated
+from nic_latent.integers.functions import VALUE_GRID, looked_up
+from nic_latent.integers.strips import ENTRIES
 
 WEIGHT_GRID = 15
 """Where attention's weights lie before they are divided by their sum; the largest of them is 2**15 - 1."""

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from nic_latent.layers import (
+from nic_latent.integers.layers import (
     Add,
     Affine,
     Conv,
@@ -19,7 +19,7 @@ from nic_latent.layers import (
     Tanh,
     Unpack,
 )
-from nic_latent.step import Step
+from nic_latent.integers.step import Step
 
 POSITION_BY_POSITION = (Add, Affine, Gelu, Join, Leaky, Multiply, Norm, Sigmoid, Take, Tanh)
 

@@ -17,9 +17,9 @@ from nic_core.format.sums import combined
 from nic_core.format.tiling import Area, Tiling
 from nic_core.pictures.strips import Pixels
 
-from nic_latent.edges import NO_EDGES, Edges
-from nic_latent.geometry import Geometry, Reach, check_sizes
-from nic_latent.untiling import OTHER_SYMBOLS, Untiling
+from nic_latent.integers.edges import NO_EDGES, Edges
+from nic_latent.tiles.geometry import Geometry, Reach, check_sizes
+from nic_latent.tiles.untiling import OTHER_SYMBOLS, Untiling
 
 ANALYSING, SYNTHESISING = "analysing the picture", "synthesising the picture"
 """What the transforms report to `nic_core.progress`; coding latents is reported by whoever codes them."""

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from nic_latent.arithmetic import saturated
-from nic_latent.executor import rescaled, run
-from nic_latent.layers import Add
+from nic_latent.integers.arithmetic import saturated
+from nic_latent.integers.executor import rescaled, run
+from nic_latent.integers.layers import Add
 
 
 @dataclass(frozen=True)

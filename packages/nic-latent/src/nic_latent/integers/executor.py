@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from nic_core import native
 
-from nic_latent import arithmetic
-from nic_latent.layers import Layer
+from nic_latent.integers import arithmetic
+from nic_latent.integers.layers import Layer
 
 _NUMPY: ContextVar[bool] = ContextVar("numpy", default=False)
 
@@ -30,7 +30,7 @@ def in_c() -> bool:
 
 
 def rescaled(values: np.ndarray, bits: int) -> np.ndarray:
-    """Return what `nic_latent.arithmetic.rescaled` does of values (N, h, w, C)."""
+    """Return what `nic_latent.integers.arithmetic.rescaled` does of values (N, h, w, C)."""
     if in_c() and -31 < bits < 63:
         from nic_native import elementwise
 
@@ -69,7 +69,7 @@ def parts_of(inputs: int, layers: Sequence[tuple[Layer, tuple[int, ...]]]) -> tu
     """
     if not in_c():
         return tuple(Part(layer, taken, inputs + index) for index, (layer, taken) in enumerate(layers))
-    from nic_latent import compiled
+    from nic_latent.integers import compiled
 
     uses = [number for _, taken in layers for number in taken]
     parts: list[Part] = []

@@ -10,9 +10,9 @@ from functools import cache, partial
 import numpy as np
 from nic_native import convolutions, elementwise, norms
 
-from nic_latent.arithmetic import INT32, divided
-from nic_latent.functions import TABLES
-from nic_latent.layers import (
+from nic_latent.integers.arithmetic import INT32, divided
+from nic_latent.integers.functions import TABLES
+from nic_latent.integers.layers import (
     Add,
     Affine,
     Conv,

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nic_latent.arithmetic import aligned, saturated
-from nic_latent.functions import VALUE_GRID, argument, looked_up
-from nic_latent.strips import by_strips
+from nic_latent.integers.arithmetic import aligned, saturated
+from nic_latent.integers.functions import VALUE_GRID, argument, looked_up
+from nic_latent.integers.strips import by_strips
 
 
 @dataclass(frozen=True)

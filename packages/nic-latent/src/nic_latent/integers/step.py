@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from nic_latent.layers import Layer
+from nic_latent.integers.layers import Layer
 
 
 @dataclass(frozen=True)

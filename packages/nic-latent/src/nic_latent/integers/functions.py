@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nic_latent.arithmetic import aligned
+from nic_latent.integers.arithmetic import aligned
 
 NAMES = ("gelu", "sigmoid", "tanh", "exp")
 END = 16

@@ -1,0 +1,1 @@
+"""Latents of large pictures, divided into tiles and put together again."""
