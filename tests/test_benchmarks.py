@@ -139,7 +139,7 @@ def test_efforts_are_compared_with_none(tmp_path: Path, capsys: pytest.CaptureFi
     compare_efforts(wanted)
     shown = capsys.readouterr().out.splitlines()
     assert shown[0] == "mini, 1 pictures, 64 pixels a side, qualities 20, 50, 80"
-    effort, rate, worst, seconds = map(float, shown[3].split())
+    effort, rate, worst, seconds, _ = map(float, shown[3].split())
     assert effort == 1
     assert rate == worst < 0
     assert seconds > 0

@@ -5,7 +5,8 @@
 
 Of each picture a curve of real files at some qualities is made with every effort; the BD-rate (PCHIP over log10 of the
 rate, PSNR) is that of a picture against its own files of effort 0, and the mean of all pictures is shown, with the
-worst one. Seconds are of one encode, the mean of all, by wall clock. A row is printed as soon as it is known.
+worst one. Seconds are of one encode, the mean of all, by wall clock; MiB how far the process's memory grew in one, at
+most, where Linux says it. A row is printed as soon as it is known.
 """
 
 import argparse
@@ -21,6 +22,7 @@ import numpy as np
 from nic_core import api
 from nic_core.host.codec import Codec
 from nic_core.pictures import image_files
+from peak import growth
 
 Curve = list[tuple[float, float]]
 """Bits per pixel and PSNR in dB, rising."""
@@ -61,13 +63,13 @@ def compare(wanted: Wanted) -> None:
     codec.encode(pictures[0][:64, :64], effort=1)  # what is opened and imported once does not count
     sides = f", {wanted.crop} pixels a side" if wanted.crop else ""
     print(f"{codec.spec.id}, {len(pictures)} pictures{sides}, qualities {', '.join(map(str, wanted.qualities))}")
-    print(f"{'effort':>6}  {'BD-rate %':>9}  {'worst %':>7}  {'seconds':>7}")
-    anchors, seconds = measured(codec, pictures, wanted.qualities, 0)
-    print(f"{0:>6}  {'':>9}  {'':>7}  {seconds:>7.2f}", flush=True)
+    print(f"{'effort':>6}  {'BD-rate %':>9}  {'worst %':>7}  {'seconds':>7}  {'MiB':>5}")
+    anchors, took = measured(codec, pictures, wanted.qualities, 0)
+    print(f"{0:>6}  {'':>9}  {'':>7}  {took}", flush=True)
     for effort in wanted.efforts:
-        curves, seconds = measured(codec, pictures, wanted.qualities, effort)
+        curves, took = measured(codec, pictures, wanted.qualities, effort)
         rates = [bd_rate(anchor, curve) for anchor, curve in zip(anchors, curves, strict=True)]
-        print(f"{effort:>6}  {np.mean(rates):>9.2f}  {max(rates):>7.2f}  {seconds:>7.2f}", flush=True)
+        print(f"{effort:>6}  {np.mean(rates):>9.2f}  {max(rates):>7.2f}  {took}", flush=True)
 
 
 def numbers(text: str) -> list[int]:
@@ -86,18 +88,19 @@ def cropped(path: Path, side: int) -> np.ndarray:
 
 def measured(
     codec: Codec, pictures: list[np.ndarray], qualities: Sequence[int], effort: int
-) -> tuple[list[Curve], float]:
-    """Return each picture's curve, and the mean seconds of an encode."""
-    curves, seconds = [], 0.0
+) -> tuple[list[Curve], str]:
+    """Return each picture's curve, and cells with the mean seconds of an encode and the most memory of one."""
+    curves, seconds, most = [], 0.0, 0
     for pixels in pictures:
         curve = []
         for quality in qualities:
             begin = time.perf_counter()
-            data = codec.encode(pixels, quality, effort=effort)
-            seconds += time.perf_counter() - begin
+            with growth() as grown:
+                data = codec.encode(pixels, quality, effort=effort)
+            seconds, most = seconds + time.perf_counter() - begin, max(most, grown.bytes)
             curve.append((8 * len(data) / (pixels.shape[0] * pixels.shape[1]), psnr(pixels, codec, data)))
         curves.append(sorted(curve))
-    return curves, seconds / len(pictures) / len(qualities)
+    return curves, f"{seconds / len(pictures) / len(qualities):>7.2f}  {most / 2**20:>5.0f}"
 
 
 def psnr(pixels: np.ndarray, codec: Codec, data: bytes) -> float:
