@@ -67,6 +67,7 @@ class LatentCodec(TiledCodec):
         """What errors say about symbols that are not those that were coded."""
         return OTHER_SYMBOLS if self.loaded.integers else OTHER_FLOATS
 
+    @torch.inference_mode(False)  # parameters that are made in it could have no gradients, for whoever shares them
     def __init__(self, path: Path, info: WeightsInfo, device: str) -> None:
         super().__init__(path, info, device)
         self.torch_device = pick_device(device)
@@ -92,7 +93,7 @@ class LatentCodec(TiledCodec):
     def model(self) -> LatentModel:  # type: ignore[override]
         """The model with all of its parameters. Coding needs less: `loaded`, without those that its integers state."""
         if not self._filled:
-            with torch.inference_mode(False):  # parameters that were made in it could have no gradients
+            with torch.inference_mode(False):
                 fill_floats(self.loaded, self.path)
             self._filled = True
         return self.loaded

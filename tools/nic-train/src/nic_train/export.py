@@ -89,7 +89,8 @@ def export_run(run: Path, settings: ExportSettings) -> list[Exported]:
 
     Of the last checkpoint that is weights.safetensors, and best.safetensors of the best one where that was kept; of a
     step weights-STEP.safetensors; of another part of the training than the model adversary.safetensors and so on.
-    Beside weights that keep others' symbols lies their synthesis alone, a decoder file: weights.decoder.safetensors.
+    Beside weights with a named synthesis for others' symbols lies that alone, a decoder file:
+    weights.decoder.safetensors.
     """
     found = restore(run, settings.step)
     written = [_export(run, found, settings, settings.step)]
@@ -99,7 +100,7 @@ def export_run(run: Path, settings: ExportSettings) -> list[Exported]:
             written.append(_copied(written[0], run, settings))
         else:
             written.append(_export(run, best, settings, BEST))
-    if keeps_symbols(found.loop.recipe):
+    if keeps_symbols(found.loop.recipe) and found.loop.recipe.decoder:
         written += [_cut(whole) for whole in written]
     return written
 

@@ -75,8 +75,9 @@ def export(
         origin = {"of": known.name, "summary": plain(f"those of {known.codec} {known.name}")}
         stated = {name: value for name, value in state.items() if scope.role(name) == "entropy" and name not in entropy}
         state = {name: value for name, value in state.items() if scope.role(name) != "entropy"} | entropy
-        # Weights of before lack fields that have their defaults, and the fingerprint covers what is written.
-        config = {name: config[name] for name in config if name in known.config or name in scope.synthesis_config}
+        # Weights of before lack fields that have their defaults, and the fingerprints cover what is written.
+        defaults = {item.name: item.default for item in dataclasses.fields(model.config)}
+        config = {name: config[name] for name in config if name in known.config or config[name] != defaults[name]}
     graphs, remark = _graphs(model) if os.environ.get(NIC_GRAPHS) != "0" else ({}, f"none: {NIC_GRAPHS}=0 was set")
     state |= graphs
     if floats:
