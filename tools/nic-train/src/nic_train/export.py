@@ -100,7 +100,7 @@ def export_run(run: Path, settings: ExportSettings) -> list[Exported]:
             written.append(_copied(written[0], run, settings))
         else:
             written.append(_export(run, best, settings, BEST))
-    if keeps_symbols(found.loop.recipe) and found.loop.recipe.decoder:
+    if keeps_symbols(found.loop.recipe) and getattr(found.loop.recipe, "decoder", ""):
         written += [_cut(whole) for whole in written]
     return written
 
