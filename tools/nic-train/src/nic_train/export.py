@@ -100,7 +100,8 @@ def export_run(run: Path, settings: ExportSettings) -> list[Exported]:
             written.append(_copied(written[0], run, settings))
         else:
             written.append(_export(run, best, settings, BEST))
-    if keeps_symbols(found.loop.recipe) and getattr(found.loop.recipe, "decoder", ""):
+    recipe: Any = found.loop.recipe
+    if keeps_symbols(recipe) and recipe.decoder:
         written += [_cut(whole) for whole in written]
     return written
 
