@@ -12,6 +12,7 @@ import torch
 from nic_core import weights
 from nic_core.errors import BadOption
 from nic_core.format.container import unpack
+from nic_core.host.cache import Cache
 from nic_core.spec import RecipeSpec
 from nic_core.weights import WeightsInfo, completing, decoders
 from nic_mini.config import MiniConfig
@@ -145,6 +146,17 @@ def test_the_recipe_trains_the_synthesis_alone() -> None:
     torch.testing.assert_close(
         measured["psnr"], -10 * (output["x_hat"] - batch.pixels).square().mean((1, 2, 3)).log10().mean()
     )
+
+
+def test_the_same_synthesis_keeps_its_fingerprint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bundled record lacks fields that came later; with their defaults they change nothing."""
+    monkeypatch.setenv("NIC_GRAPHS", "0")
+    known, again = weights.read_info(BUNDLED), tmp_path / "again.safetensors"
+    assert "synthesis_widths" not in known.config
+    model = nic.load("mini", BUNDLED, runtime="torch", cache=Cache()).model
+    export(model, again, known, half=True, integers_of=BUNDLED)
+    info = weights.read_info(again)
+    assert (info.entropy_id, info.synthesis_id) == (known.entropy_id, known.synthesis_id)
 
 
 @pytest.mark.usefixtures("cache")

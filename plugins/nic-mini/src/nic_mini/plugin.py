@@ -56,12 +56,6 @@ def nic_recipes() -> Iterator[RecipeSpec]:
         target="nic_mini.recipe:MiniRecipe",
         summary="All qualities at once; constant rates, lowered at the end.",
     )
-    yield RecipeSpec(
-        name="mini-analysis",
-        codec="mini",
-        target="nic_mini.analysis_recipe:MiniAnalysis",
-        summary="The encoder alone, towards latents that cost less; files stay what they are.",
-    )
     for decoder, summary, values in DECODERS:
         yield RecipeSpec(
             name=f"mini-{decoder}",

@@ -41,7 +41,7 @@ class Objective:
     def relaxed(self, y: Tensor, z: Tensor, rounding: Relaxed, curvature: Tensor) -> Tensor:
         """Return about what latents cost where y is rounded at random, with gradients. curvature: see `curved`."""
         found = expected(self.model, y, z, rounding)
-        return found.bits.sum() + self._distortion(self._visible(found.y_hat)) + (curvature * found.variance).sum()
+        return found.bits + self._distortion(self._visible(found.y_hat)) + (curvature * found.variance).sum()
 
     def curved(self, y: Tensor, generator: torch.Generator) -> Tensor:
         """Return what a unit of a latent's variance costs by the error that it makes, (1, C, 1, 1)."""

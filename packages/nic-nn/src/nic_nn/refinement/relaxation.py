@@ -77,7 +77,7 @@ class Measure(Estimate):
 
 @dataclass(frozen=True)
 class Expected:
-    """What relaxed latents cost: bits of both, (N,), y_hat, and the variance w (1 - w) of each of its values."""
+    """What relaxed latents cost: bits of both, y_hat, and the variance w (1 - w) of each of its values."""
 
     bits: Tensor
     y_hat: Tensor
@@ -92,19 +92,19 @@ def expected(model: LatentModel, y: Tensor, z: Tensor, rounding: Relaxed) -> Exp
     bottleneck = model.entropy_bottleneck
     with torch.autocast(y.device.type, enabled=False):
         z_hat = round_ste(full_precision(z) - bottleneck.medians) + bottleneck.medians
-        nats = -bottleneck.log_likelihood(z_hat).flatten(1).sum(1)
+        nats = -bottleneck.log_likelihood(z_hat).sum()
     measure = Measure(y, Between(model.gaussian), quantise=rounding)
     y_hat = torch.cat(list(drive(model.context(model.h_s(z_hat)), measure)), 1)
     share = measure.residual - measure.residual.detach().floor()
-    bits = NATS_TO_BITS * (nats - measure.log_likelihood.flatten(1).sum(1))
+    bits = NATS_TO_BITS * (nats - measure.log_likelihood.sum())
     return Expected(bits, y_hat, share * (1 - share))
 
 
-def curvature(synthesise: Callable[[Tensor], Tensor], y_hat: Tensor, generator: torch.Generator | None) -> Tensor:
+def curvature(synthesise: Callable[[Tensor], Tensor], y_hat: Tensor, generator: torch.Generator) -> Tensor:
     """Return what the squared error of a picture grows by, on average, for a unit of a latent's variance.
 
-    y_hat: (N, C, h, w). Returns (N, C, 1, 1): the squared norm of each column of the synthesis's Jacobian, averaged
-    over positions, by one random projection (Hutchinson's estimate). generator: None for torch's own.
+    y_hat: (1, C, h, w). Returns (1, C, 1, 1): the squared norm of each column of the synthesis's Jacobian, averaged
+    over positions, by one random projection (Hutchinson's estimate).
     """
     y_hat = y_hat.detach().clone().requires_grad_()
     x_hat = synthesise(y_hat)
