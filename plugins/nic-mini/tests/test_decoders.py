@@ -153,7 +153,7 @@ def test_the_same_synthesis_keeps_its_fingerprint(tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("NIC_GRAPHS", "0")
     known, again = weights.read_info(BUNDLED), tmp_path / "again.safetensors"
     assert "synthesis_widths" not in known.config
-    model = nic.load("mini", BUNDLED, runtime="torch", cache=Cache()).model
+    model = nic.load("mini", BUNDLED, runtime="torch", cache=Cache(1 << 30)).model
     export(model, again, known, half=True, integers_of=BUNDLED)
     info = weights.read_info(again)
     assert (info.entropy_id, info.synthesis_id) == (known.entropy_id, known.synthesis_id)
