@@ -1,7 +1,7 @@
 """What each decoder makes of the same files: PSNR, MS-SSIM and Wasserstein distortion; and a picture of all of them.
 
     hatch run python tools/benchmarks/decoders.py KODAK fast best perceptual
-    hatch run python tools/benchmarks/decoders.py KODAK fast perceptual --quality 10 --figure out.webp \\
+    hatch run python tools/benchmarks/decoders.py KODAK fast perceptual --quality 10 --figure out.png \\
         --show kodim13.png:300,200,256,256 --show kodim08.png:100,100,256,256
 
 Files are those of the default codec, or of --codec, at some qualities. Means over all pictures; seconds are medians of
