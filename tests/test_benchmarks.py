@@ -25,6 +25,7 @@ from noise import lost
 from PIL import Image
 from settings import Way
 from skimage import data
+from training_speed import main as run_training_speed
 from under_setting import SETTINGS, code
 from vs_reference import HEIGHT, WEIGHTS, WIDTH, ours, run_at_once, times
 from widen_mini import widened
@@ -143,3 +144,11 @@ def test_efforts_are_compared_with_none(tmp_path: Path, capsys: pytest.CaptureFi
     assert effort == 1
     assert rate == worst < 0
     assert seconds > 0
+
+
+def test_training_speed_trains_a_checkout_step_by_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shapes = ("widths=8,8,8", "blocks=0,0,0", "slices=2,4", "hyper=4", "features=8", "context=8", "crop=64", "batch=1")
+    Image.fromarray(data.coffee()[:128, :128]).save(tmp_path / "cup.png")
+    run_training_speed(["mini", "--data", str(tmp_path), "--steps", "3", *(f"--set=mini.{shape}" for shape in shapes)])
+    row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("| this |"))
+    assert float(row.split("|")[2]) > 0

@@ -6,8 +6,8 @@
 
 Pictures are scikit-image's cup of coffee, repeated, in files that hold no copy of it in memory. What is measured is
 `nic encode` of such a file and `nic decode` into one, each a process of its own with its start left in: seconds that
-passed, and memory at most. --random makes weights for a codec that has none; they take the time and the memory that
-trained ones take, and more bits.
+passed, seconds of the processor's cores, which other work on the machine hardly changes, and memory at most. --random
+makes weights for a codec that has none; they take the time and the memory that trained ones take, and more bits.
 """
 
 import argparse
@@ -33,7 +33,8 @@ import sys
 from nic_core.cli import run
 code = run(sys.argv[1:])
 from nic_eval.memory import peak_memory
-print(peak_memory())
+import time
+print(peak_memory(), time.process_time())
 sys.exit(code)
 """
 
@@ -46,8 +47,9 @@ def main() -> None:
     parser.add_argument("--random", action="store_true", help="random weights for --codec")
     parser.add_argument("--format", default="png", choices=("png", "tif", "ppm"), help="of the files")
     options = parser.parse_args()
-    print("| megapixels | tiles | encode, s a megapixel | decode | encode, GB at most | decode | bits a pixel |")
-    print("|---|---|---|---|---|---|---|")
+    heads = ("encode, s a megapixel", "decode", "encode, processor s", "decode", "encode, GB at most", "decode")
+    print("|", " | ".join(("megapixels", "tiles", *heads, "bits a pixel")), "|")
+    print("|---|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as name:
         folder, codec = Path(name), options.codec
         if options.random:
@@ -71,7 +73,7 @@ def repeated(width: int, height: int) -> RowPicture:
 
 
 def measured(picture: RowPicture, folder: Path, suffix: str, codec: str | None) -> list[str]:
-    """Return how a picture is divided, seconds a megapixel and gigabytes of both verbs, and bits a pixel."""
+    """Return how a picture is divided, both seconds a megapixel and gigabytes of both verbs, and bits a pixel."""
     size = picture.width * picture.height / 1e6
     source, coded, back = (folder / name for name in (f"a.{suffix}", "a.nic", f"b.{suffix}"))
     image_files.write(picture, source)
@@ -84,16 +86,19 @@ def measured(picture: RowPicture, folder: Path, suffix: str, codec: str | None) 
     bits = coded.stat().st_size * 8 / size / 1e6
     for path in (source, coded, back):
         path.unlink()
-    figures = [f"{verb[which] / scale:.2f}" for which, scale in ((0, size), (1, 1)) for verb in (encoding, decoding)]
+    scales = (size, size, 1e9)
+    figures = [f"{verb[which] / scale:.2f}" for which, scale in enumerate(scales) for verb in (encoding, decoding)]
     return [tiles, *figures, f"{bits:.2f}"]
 
 
-def run(verb: str, source: Path, target: Path, folder: Path, more: list[str]) -> tuple[float, float]:
-    """Return the seconds that a verb takes and the gigabytes that it holds at most."""
+def run(verb: str, source: Path, target: Path, folder: Path, more: list[str]) -> tuple[float, float, int]:
+    """Return the seconds that pass, those that processors spend, and the bytes that a verb holds at most."""
     command = [sys.executable, "-c", VERB, verb, source, "-o", target, "--max-pixels", ANY, "--quiet", *more]
     start = time.perf_counter()
     done = subprocess.run(command, cwd=folder, check=True, stdout=subprocess.PIPE, text=True)
-    return time.perf_counter() - start, int(done.stdout) / 1e9
+    passed = time.perf_counter() - start
+    memory, spent = done.stdout.split()
+    return passed, float(spent), int(memory)
 
 
 if __name__ == "__main__":

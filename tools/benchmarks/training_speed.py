@@ -3,15 +3,18 @@
     python tools/benchmarks/training_speed.py --data train/
     python tools/benchmarks/training_speed.py --data train/ --against ../older mini tbtc-conv-charm
     python tools/benchmarks/training_speed.py --data train/ --against ../older --steps 200 --set tbtc-conv-charm.size=S
+    python tools/benchmarks/training_speed.py --data train/ --against ../older --precision bf16 --compile
 
 Each checkout trains in a process of its own, through `nic train`'s own run: data loading, progress and logs included,
 starting up, validation and checkpoints left out. With --against the two take turns step by step, one always waiting
 for the other, so that other work on the machine slows both alike. Shown are medians; losses are those after the same
-steps on the same draws. Where a machine is busy, --threads 1 and the ratio by CPU time are the ones to trust: threads
-that wait for each other's processor count as computing.
+steps on the same draws. --precision and --compile are for this checkout; the other computes in float32 as it is.
+Where a machine is busy, --threads 1 and the ratio by CPU time are the ones to trust: threads that wait for each
+other's processor count as computing.
 """
 
 import argparse
+import inspect
 import json
 import os
 import statistics
@@ -55,7 +58,7 @@ class Clock:
         setattr(owner, name, self.timed(part, getattr(owner, name)))
 
 
-def train(codec: str, data: str, steps: int, threads: int, values: dict[str, str]) -> None:
+def train(options: argparse.Namespace, values: dict[str, str]) -> None:
     """Train, each step when a line on standard input allows it; say on standard output when the next could begin."""
     import torch
     from nic_train import loop, recipes, run
@@ -63,7 +66,8 @@ def train(codec: str, data: str, steps: int, threads: int, values: dict[str, str
     from nic_train.request import Request
     from torch.optim.swa_utils import AveragedModel
 
-    torch.set_num_threads(threads)
+    codec, steps = options.codecs[0], options.steps
+    torch.set_num_threads(options.threads)
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     clock, step = Clock(), loop.Loop.training_step
@@ -94,15 +98,20 @@ def train(codec: str, data: str, steps: int, threads: int, values: dict[str, str
 
     loop.Loop.configure_optimizers = watched_optimizers  # type: ignore[method-assign]
     loop.Loop.training_step = step_in_turn  # type: ignore[method-assign]
-    request = Request(codec, choice, data, precision="fp32", workers=0, checkpoint_steps=10**6)
+    # Older checkouts know no compiling, and ask whether to resume.
+    more: dict[str, Any] = {"compile": True} if options.compile else {}
+    begin: dict[str, Any] = {"resume": False} if "resume" in inspect.signature(run.train).parameters else {}
+    request = Request(
+        codec, choice, options.data, precision=options.precision, workers=0, checkpoint_steps=10**6, **more
+    )
     with tempfile.TemporaryDirectory() as folder:
-        run.train(request, Path(folder) / "run", run.Machine("cpu"), resume=False)
+        run.train(request, Path(folder) / "run", run.Machine("cpu"), **begin)
 
 
 class Checkout:
     """A training process of a checkout that waits for its turn."""
 
-    def __init__(self, root: Path, options: argparse.Namespace, codec: str) -> None:
+    def __init__(self, root: Path, options: argparse.Namespace, codec: str, more: list[str]) -> None:
         self.root = root
         self.seconds: list[float] = []
         self.cpu: list[float] = []
@@ -114,7 +123,7 @@ class Checkout:
         values = [value.partition(".")[2] for value in options.set if value.startswith(f"{codec}.")]
         threads = str(options.threads)
         command = [sys.executable, __file__, codec, "--data", options.data, "--steps", str(options.steps), "--turns"]
-        command += ["--threads", threads, *(word for value in values for word in ("--set", value))]
+        command += ["--threads", threads, *more, *(word for value in values for word in ("--set", value))]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(found), "OMP_NUM_THREADS": threads}
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True
@@ -172,7 +181,8 @@ def training(roots: list[Path], options: argparse.Namespace, codec: str) -> Iter
     with ExitStack() as stack:
         found = []
         for root in roots:
-            found.append(Checkout(root, options, codec))
+            more = ["--precision", options.precision, *["--compile"] * options.compile] if root == HERE else []
+            found.append(Checkout(root, options, codec, more))
             stack.callback(found[-1].end)
         yield found
 
@@ -204,8 +214,8 @@ def measure(roots: list[Path], options: argparse.Namespace, codec: str) -> None:
         print(f"\npictures per second, this / against: {ratios}", flush=True)
 
 
-def main() -> None:
-    """Measure and print."""
+def main(given: list[str] | None = None) -> None:
+    """Measure and print. given: arguments other than the command line's."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("codecs", nargs="*", default=["mini", "tbtc-conv-charm"], metavar="CODEC")
     parser.add_argument("--data", required=True, help="folder of training pictures")
@@ -213,11 +223,13 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=12, help="of each, the first two not counted [default: 12]")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--set", action="append", default=[], metavar="CODEC.NAME=VALUE", help="a recipe's value")
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32", help="of this checkout")
+    parser.add_argument("--compile", action="store_true", help="torch.compile for this checkout")
     parser.add_argument("--turns", action="store_true", help=argparse.SUPPRESS)  # of the processes that train
-    options = parser.parse_args()
+    options = parser.parse_args(given)
     if options.turns:
         values = dict(value.split("=", 1) for value in options.set)
-        train(options.codecs[0], options.data, options.steps, options.threads, values)
+        train(options, values)
         return
     if options.steps <= WARM_UP:
         parser.error(f"--steps must be above {WARM_UP}")
