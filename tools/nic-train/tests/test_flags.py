@@ -8,7 +8,7 @@ import torch
 from nic_core.errors import BadOption
 from nic_nn.training.augmentation import Augmentation
 from nic_train import machine
-from nic_train.cli import parse_crop
+from nic_train.arguments import parse_crop
 from nic_train.data.annotations import Item
 from nic_train.data.crops import random_crop
 from nic_train.data.labels.maps import LabelMap

@@ -9,7 +9,8 @@ from nic_mini.config import MiniConfig
 from nic_mini.model import Mini
 from nic_mini.recipe import MiniRecipe
 from nic_nn.training.batch import Batch
-from nic_nn.training.recipe import Networks, Optimizers, Stage
+from nic_nn.training.contract import Stage
+from nic_nn.training.networks import Networks, Optimizers
 from nic_train.loop import Diverged, Loop
 from torch import nn
 from torch.utils.data import DataLoader

@@ -8,7 +8,8 @@ from typing import ClassVar
 from nic_core.errors import BadOption
 from nic_nn.model import NATS_TO_BITS
 from nic_nn.training.batch import Batch
-from nic_nn.training.recipe import LARGEST, Limits, Networks, RateDistortion, Stage, bits_per_pixel
+from nic_nn.training.contract import Stage
+from nic_nn.training.recipe import LARGEST, Limits, Networks, RateDistortion, bits_per_pixel
 from nic_nn.training.schedules import Schedule, steps_at
 from nic_nn.training.start import Beside, Start, read_published
 from torch import Tensor

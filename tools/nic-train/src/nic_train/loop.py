@@ -18,8 +18,8 @@ import torch.distributed as dist
 from nic_core.errors import NicError
 from nic_nn.model import LatentModel
 from nic_nn.training.batch import Batch
+from nic_nn.training.contract import Recipe, Stage
 from nic_nn.training.networks import Networks, Optimizers
-from nic_nn.training.recipe import Recipe, Stage
 from nic_nn.training.schedules import Plateau
 from nic_nn.training.start import Moments, carry_on, moments_of
 from torch import Tensor, nn

@@ -12,7 +12,7 @@ from nic_core.errors import BadOption, NicError
 from nic_core.plugins import blamed, codec_spec, records
 from nic_core.spec import Option, RecipeSpec, resolve
 from nic_nn.training.augmentation import Augmentation
-from nic_nn.training.recipe import Recipe, Stage
+from nic_nn.training.contract import Recipe, Stage
 from nic_nn.training.sizes import sizes_of
 
 from nic_train.data.pictures import Extent

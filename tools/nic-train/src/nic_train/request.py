@@ -13,7 +13,7 @@ from nic_core.errors import NicError
 from nic_core.files.atomic import atomic_write
 from nic_core.files.json_files import read_json
 from nic_core.spec import Option
-from nic_nn.training.recipe import Recipe, Stage
+from nic_nn.training.contract import Recipe, Stage
 
 from nic_train.data.pictures import DataRecord
 from nic_train.folder import RECORD, check_closed

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nic_nn.training.recipe import Recipe, Stage
+from nic_nn.training.contract import Recipe, Stage
 
 from nic_train import checkpoints
 from nic_train.checkpoints import Which

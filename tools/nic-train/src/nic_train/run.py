@@ -21,7 +21,7 @@ from nic_core.files.atomic import check_writable, make_folder
 from nic_core.memory import ALL, keep_freed_memory
 from nic_nn.memory import explained
 from nic_nn.training.augmentation import Augmentation
-from nic_nn.training.recipe import Recipe
+from nic_nn.training.contract import Recipe
 from torch.utils.data import DataLoader
 
 from nic_train import checkpoints

@@ -22,7 +22,7 @@ from nic_core.weights import read_info
 
 from nic_nn.model import LatentModel
 from nic_nn.training.batch import Batch
-from nic_nn.training.recipe import Recipe
+from nic_nn.training.contract import Recipe
 
 STEPS = 3
 SIDE = 128

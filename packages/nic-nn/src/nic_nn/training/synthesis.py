@@ -18,9 +18,10 @@ from torch import Tensor
 from nic_nn.entropy.latent import Estimate, full_precision
 from nic_nn.model import LatentModel
 from nic_nn.training.batch import Batch
+from nic_nn.training.contract import Stage
 from nic_nn.training.fidelity import ms_ssim
 from nic_nn.training.networks import Networks
-from nic_nn.training.recipe import LARGEST, Limits, RateDistortion, Stage, bits_per_pixel
+from nic_nn.training.recipe import LARGEST, Limits, RateDistortion, bits_per_pixel
 from nic_nn.training.start import Start
 from nic_nn.training.wasserstein import wasserstein
 from nic_nn.weights.loading import load_model, scope_of

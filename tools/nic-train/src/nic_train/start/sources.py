@@ -6,8 +6,8 @@ from typing import Any, cast
 
 from nic_core.errors import BadOption, NicError
 from nic_core.weights import read_info
+from nic_nn.training.contract import Recipe
 from nic_nn.training.networks import Networks
-from nic_nn.training.recipe import Recipe
 from nic_nn.training.start import Moments, Start, fill
 from nic_nn.weights.loading import load_model
 
