@@ -4,7 +4,7 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -62,7 +62,7 @@ def graphs_of(model: LatentModel) -> dict[str, np.ndarray]:
     for name in model.graphs:
         part, first, value = parts[name]
         made = _exported(part, (value, *others), (first, *model.graph_inputs))
-        graphs[name], tensors[name] = _without_tensors(made, set(model.state_dict()))
+        graphs[name], tensors[name] = _without_tensors(made, model.state_dict())
     return to_arrays(graphs, tensors) if graphs else {}
 
 
@@ -86,23 +86,33 @@ def _exported(part: nn.Module, values: tuple[Tensor, ...], names: Sequence[str])
     return program.model_proto
 
 
-def _without_tensors(made: Any, state: set[str]) -> tuple[bytes, list[str]]:
-    """Return an ONNX model as bytes, without the tensors of a state, and the names of those."""
+def _without_tensors(made: Any, state: Mapping[str, Tensor]) -> tuple[bytes, list[str]]:
+    """Return an ONNX model as bytes, without the tensors of a state, and the names of those.
+
+    The exporter gives some of them names of its own, one for each use: these are known by what they hold.
+    """
     from onnx import TensorProto
 
-    renamed, names = {}, []
-    for tensor in made.graph.initializer:
+    held = {_content(value): name for name, value in state.items() if value.dtype == torch.float32}
+    renamed: dict[str, str] = {}
+    initializers = list(made.graph.initializer)
+    made.graph.ClearField("initializer")
+    kept: dict[str, Any] = {}
+    for tensor in initializers:
         own = tensor.name.removeprefix(f"{MODEL}.")
         if own not in state:
+            own = held.get((tuple(tensor.dims), tensor.raw_data), "")
+        if not own:
             if len(tensor.raw_data) > LARGEST_OWN:
                 raise ValueError(f"the graph would hold a second copy of tensors, {tensor.name}")
+            made.graph.initializer.append(tensor)
             continue
         renamed[tensor.name] = own
-        names.append(own)
-        kept = TensorProto(name=own, data_type=tensor.data_type, dims=tensor.dims)
-        kept.data_location = TensorProto.EXTERNAL
-        kept.external_data.add(key="location", value="weights")
-        tensor.CopyFrom(kept)
+        if own not in kept:
+            kept[own] = TensorProto(name=own, data_type=tensor.data_type, dims=tensor.dims)
+            kept[own].data_location = TensorProto.EXTERNAL
+            kept[own].external_data.add(key="location", value="weights")
+    made.graph.initializer.extend(kept.values())
     for node in made.graph.node:
         for place, value in enumerate(node.input):
             node.input[place] = renamed.get(value, value)
@@ -110,7 +120,11 @@ def _without_tensors(made: Any, state: set[str]) -> tuple[bytes, list[str]]:
         node.ClearField("doc_string")
     made.graph.ClearField("value_info")
     made.graph.ClearField("metadata_props")
-    return made.SerializeToString(), names
+    return made.SerializeToString(), list(kept)
+
+
+def _content(value: Tensor) -> tuple[tuple[int, ...], bytes]:
+    return tuple(value.shape), value.detach().cpu().contiguous().numpy().tobytes()
 
 
 @contextlib.contextmanager
