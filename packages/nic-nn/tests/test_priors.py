@@ -148,15 +148,38 @@ def test_the_floor_has_the_gradient_of_a_floor_on_likelihoods() -> None:
     assert LikelihoodFloor(0)(same) is same
 
 
-def test_tables_hold_the_probabilities() -> None:
-    prior = GaussianPrior()
+@pytest.mark.parametrize("scale_is_index", [False, True])
+def test_tables_hold_the_probabilities(scale_is_index: bool) -> None:
+    """Of the middle of the scales that take a row, or of the ladder's own where nets predict positions on it."""
+    prior = GaussianPrior(scale_is_index=scale_is_index)
     tables = prior.tables()
     assert len(tables.length) == 64
     for row in (0, 20, 40, 63):
+        scale = LADDER[row] if scale_is_index or row in (0, 63) else (LADDER[row - 1] * LADDER[row]).sqrt()
         symbols = torch.arange(tables.length[row] - 2, dtype=torch.float32) + int(tables.offset[row])
-        likelihoods = prior.log_likelihood(symbols, LADDER[row].expand_as(symbols)).exp()
+        likelihoods = prior.log_likelihood(symbols, scale.expand_as(symbols)).exp()
         frequencies = np.diff(tables.rows[row])[:-1] / 65536
         np.testing.assert_allclose(frequencies, likelihoods, rtol=0.02, atol=3e-4)
+
+
+def test_coding_by_the_tables_costs_what_the_likelihoods_say() -> None:
+    """Scales between two steps of the ladder lose hardly anything by the table that they share."""
+    torch.manual_seed(0)
+    prior = GaussianPrior()
+    tables = prior.tables()
+    scale = torch.exp(torch.empty(40_000).uniform_(math.log(0.3), math.log(20)))
+    symbols = torch.round(scale * torch.randn_like(scale))
+    expected = -prior.log_likelihood(symbols, scale).sum().item() / math.log(2)
+    rows = prior.index_of(scale).numpy()
+    places = symbols.numpy().astype(int) - tables.offset[rows]
+    assert (places >= 0).all() and (places < tables.length[rows] - 2).all()
+    frequencies = np.array(
+        [tables.rows[row][at + 1] - tables.rows[row][at] for row, at in zip(rows, places, strict=True)]
+    )
+    assert -np.log2(frequencies / 65536).sum() == pytest.approx(expected, rel=1e-3)
+
+
+def test_factorized_tables_have_a_row_for_each_channel() -> None:
     factor = factorized(5)
     assert len(factor.tables().length) == 5
 

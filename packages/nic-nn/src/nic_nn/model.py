@@ -90,6 +90,7 @@ class LatentModel(nn.Module):
 
     channels: (of y, of z).
     likelihood_floor: smallest likelihood that counts, 0 for none.
+    scale_is_index: whether the context predicts positions on the ladder of scales, see `Params`.
     """
 
     stride = 64
@@ -118,11 +119,13 @@ class LatentModel(nn.Module):
     order: Order
     """In what order latents are coded, and from what they are predicted; see `nic_latent.orders.context`."""
 
-    def __init__(self, channels: tuple[int, int], likelihood_floor: float = 1e-9) -> None:
+    def __init__(
+        self, channels: tuple[int, int], likelihood_floor: float = 1e-9, *, scale_is_index: bool = False
+    ) -> None:
         super().__init__()
         self.channels = channels
         self.entropy_bottleneck = FactorizedPrior(channels[1], likelihood_floor)
-        self.gaussian = GaussianPrior(likelihood_floor=likelihood_floor)
+        self.gaussian = GaussianPrior(likelihood_floor=likelihood_floor, scale_is_index=scale_is_index)
         self.noise: Noise = uniform_noise
         self.tables: dict[str, Tables] | None = None
         self.integers: EntropyModel | None = None

@@ -35,7 +35,7 @@ class Egic(LatentModel):
 
     def __init__(self, config: EgicConfig) -> None:
         latent, hyper_latent = config.widths[-1], config.hyper_widths[-1]
-        super().__init__((latent, hyper_latent), likelihood_floor=0)
+        super().__init__((latent, hyper_latent), likelihood_floor=0, scale_is_index=True)
         self.config = config
         self.entropy_bottleneck = FactorizedPrior(hyper_latent, likelihood_floor=0, filters=(3, 3), centred=True)
         pixels = config.widths, config.depths, WINDOW, config.head_dim

@@ -135,14 +135,21 @@ class GaussianPrior(nn.Module):
 
     scale_min, scale_max, levels: the ladder, log-spaced.
     likelihood_floor: smallest likelihood that counts, 0 for none.
+    scale_is_index: whether nets predict positions on the ladder, of which the nearest step is taken, see `Params`.
     """
 
     scale_table: Tensor
 
     def __init__(
-        self, scale_min: float = 0.11, scale_max: float = 256.0, levels: int = 64, likelihood_floor: float = 1e-9
+        self,
+        scale_min: float = 0.11,
+        scale_max: float = 256.0,
+        levels: int = 64,
+        likelihood_floor: float = 1e-9,
+        scale_is_index: bool = False,
     ) -> None:
         super().__init__()
+        self.scale_is_index = scale_is_index
         ladder = torch.exp(torch.linspace(math.log(scale_min), math.log(scale_max), levels))
         # Persistent: the ladder decides symbols, and exp() may differ in the last bit on another machine.
         self.register_buffer("scale_table", ladder)
@@ -175,9 +182,16 @@ class GaussianPrior(nn.Module):
         return torch.bucketize(scale.contiguous(), self.scale_table[:-1], out_int32=True)
 
     def tables(self) -> Tables:
-        """Return the integer tables, one row for each step of the ladder."""
+        """Return the integer tables, one row for each step of the ladder.
+
+        A row stands for all scales from the step before it to its own, so it is that of their geometric mean: with its
+        own step, the largest of them, files would be up to 1 % larger. The first and the last row have no such middle.
+        """
+        scales = self.scale_table.cpu().double()
+        if not self.scale_is_index:
+            scales[1:-1] = (scales[1:-1] * scales[:-2]).sqrt()
         frozen = GaussianConditional(None)  # type: ignore[arg-type]
-        frozen.update_scale_table(self.scale_table.cpu(), force=True)
+        frozen.update_scale_table(scales.float(), force=True)
         return _as_tables(frozen)
 
 
