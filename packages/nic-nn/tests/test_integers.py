@@ -238,7 +238,7 @@ def test_a_folder_calibrates_and_the_record_says_so(tmp_path: Path) -> None:
     info = export_as(tmp_path / "w.safetensors", model, calibrate=pictures_of(tmp_path / "mine"))
     made = info.provenance["integers"]
     assert made["pictures"] == ["0.png", "1.png", "2.png"] and made["side"] == 128
-    assert made["summary"].startswith("ranges from 3 pictures of mine; ")
+    assert made["summary"].startswith("ranges and tables from 3 pictures of mine; ")
     assert info.entropy_id != export_as(tmp_path / "plain.safetensors", model).entropy_id
     with pytest.raises(BadOption, match="no folder with pictures"):
         export_as(tmp_path / "none.safetensors", model, calibrate=tmp_path / "nowhere")

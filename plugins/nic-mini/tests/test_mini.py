@@ -66,7 +66,8 @@ def test_real_coding_in_integers_is_as_good_as_what_floats_measure(codec, photog
     errors = [(x_hat - x).square().mean().item() for x_hat in (decoded, output["x_hat"].clamp(0, 1))]
     assert errors[0] == pytest.approx(errors[1], rel=0.01)
     bits = sum(value.item() for value in output["bits"].values())
-    assert abs(8 * len(compressed.streams[0]) - bits) < 1e-3 * bits + 128
+    # Counted tables code what comes a little better than the Gaussians that are measured.
+    assert 0.97 * bits < 8 * len(compressed.streams[0]) < 1.001 * bits + 128
     with torch.inference_mode(), codec.model.in_floats():
         in_floats = codec.model.decompress(codec.model.compress(x, 40.0), 40.0)["x_hat"]
     assert (in_floats - output["x_hat"].clamp(0, 1)).abs().max() < 1e-5

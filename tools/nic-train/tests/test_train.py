@@ -88,7 +88,7 @@ def test_integers_of_a_run_are_made_of_what_is_said(pictures, tmp_path, capsys):
     assert train("mini", "--data", pictures, "--out", run, "--steps", 1, *SMALL) == 0
     assert "its integers: ranges from 4 pictures of scikit-image; " in capsys.readouterr().out
     assert train("--export", run, "--calibrate", pictures / "deeper") == 0
-    assert "its integers: ranges from 3 pictures of deeper; " in capsys.readouterr().out
+    assert "its integers: ranges and tables from 3 pictures of deeper; " in capsys.readouterr().out
     known = weights.rename(tmp_path / "known.safetensors")
     assert train("--export", run, "--name", "other", "--integers-of", known) == 0
     assert "its integers: those of mini mini" in capsys.readouterr().out

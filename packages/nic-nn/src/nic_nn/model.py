@@ -260,13 +260,14 @@ class LatentModel(nn.Module):
     def make_integers(self, pictures: "Pictures | None" = None) -> None:
         """Make the tables and the integer nets; done once, when weights are exported.
 
-        pictures: whose values choose the integers' ranges; None for some of scikit-image.
-        BadWeights names a layer that has no integer form.
+        pictures: whose values choose the integers' ranges, and whose symbols are counted for the tables of y; None for
+        some of scikit-image, which choose ranges alone. BadWeights names a layer that has no integer form.
         """
         from nic_nn.integers.calibration import integers_of  # brings torch.fx, which coding does not need
 
         self.freeze_tables()
         self.integers = integers_of(self, pictures)
+        self.tables = {"y": self.integers.gaussians.tables, "z": self.integers.z_tables}
 
     def with_nets(self, nets: Mapping[str, Net]) -> EntropyModel:
         """Return the integer entropy model around these nets, with this model's tables."""

@@ -184,7 +184,8 @@ with_making = together(
         "--calibrate",
         type=click.Path(exists=True, file_okay=False, path_type=Path),
         metavar="DIR",
-        help="Folder of pictures like those to code; integers' ranges are chosen by them [default: scikit-image's].",
+        help="Folder of pictures like those to code, such as of the training: integers' ranges are chosen by them, and "
+        "tables made by what occurs in them, which makes files about 1 % smaller [default: ranges by scikit-image's].",
     ),
     click.option(
         "--integers-of",

@@ -17,6 +17,7 @@ from nic_latent.integers.fixed import Fixed
 from nic_latent.orders.context import drive
 
 from nic_nn.entropy.latent import channels_last
+from nic_nn.integers.counting import counted
 from nic_nn.integers.draft import Widths
 from nic_nn.integers.exporter import Exporter
 
@@ -73,9 +74,10 @@ def middle(pixels: np.ndarray, stride: int) -> np.ndarray:
 
 @torch.inference_mode()
 def integers_of(model: Model, pictures: Pictures | None = None, widths: Widths | None = None) -> EntropyModel:
-    """Return the integer entropy model of a float one, with its tables.
+    """Return the integer entropy model of a float one.
 
-    pictures: None for those of scikit-image. BadWeights names a layer that has no integer form.
+    pictures: whose values choose ranges, and whose symbols are counted for the tables; None for some of scikit-image,
+    too few to count: the tables are the model's then. BadWeights names a layer that has no integer form.
     """
     y, z = latents_of(model, pictures or carried(model.stride))
     medians = channels_last(model.entropy_bottleneck.medians.double())
@@ -83,7 +85,7 @@ def integers_of(model: Model, pictures: Pictures | None = None, widths: Widths |
     whole = model.with_nets(nets.nets)
     symbols = np.rint(z - medians).astype(np.int64)
     drive(model.order(nets, nets(HYPER_SYNTHESIS, whole.z_hat(symbols))), Round(Fixed.of(y, LATENT_GRID)))
-    return whole
+    return counted(whole, y, z) if pictures else whole
 
 
 @torch.inference_mode()

@@ -33,6 +33,7 @@ ResidualBlock = _layers.ResidualBlock
 ResidualBlockUpsample = _layers.ResidualBlockUpsample
 ResidualBlockWithStride = _layers.ResidualBlockWithStride
 LowerBound = _ops.LowerBound
+pmf_to_quantized_cdf = _entropy_models.pmf_to_quantized_cdf
 
 
 class Coderless(_entropy_models.EntropyModel):  # type: ignore[misc,name-defined]
