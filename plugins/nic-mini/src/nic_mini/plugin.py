@@ -56,6 +56,12 @@ def nic_recipes() -> Iterator[RecipeSpec]:
         target="nic_mini.recipe:MiniRecipe",
         summary="All qualities at once; constant rates, lowered at the end.",
     )
+    yield RecipeSpec(
+        name="mini-symbols",
+        codec="mini",
+        target="nic_mini.symbols_recipe:MiniSymbols",
+        summary="The entropy model alone, on rounded latents; pictures stay what they are, files become smaller.",
+    )
     for decoder, summary, values in DECODERS:
         yield RecipeSpec(
             name=f"mini-{decoder}",
