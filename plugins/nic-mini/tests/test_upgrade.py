@@ -58,4 +58,4 @@ def test_integers_can_be_those_of_other_weights(upgraded: Path, capsys: pytest.C
     assert "--calibrate and --integers-of do not go together" in capsys.readouterr().err
     assert not Path("other.safetensors").exists()
     assert run(["weights", "upgrade", str(OLD), "-o", "other.safetensors", "--calibrate", str(GOLDEN)]) == 0
-    assert "ranges from 6 pictures of golden" in capsys.readouterr().out
+    assert "ranges and tables from 6 pictures of golden" in capsys.readouterr().out
