@@ -25,7 +25,7 @@ def test_mini():
     for setting in estimated.settings():
         file = real.encode(PICTURE, setting)
         found = estimated.estimate(PICTURE, setting)
-        # Tables by counts code a little better than the Gaussians that are estimated by; header, coder and integers cost.
+        # Tables by counts code better than Gaussians, which estimates are by; header, coder and integers cost.
         assert -0.02 * found.bits < 8 * len(file) - found.bits < 0.03 * found.bits + 8 * 80
         assert psnr(PICTURE.pixels, found.pixels) == pytest.approx(
             psnr(PICTURE.pixels, real.decode(file, setting)), abs=0.05
