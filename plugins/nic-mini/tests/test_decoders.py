@@ -163,8 +163,9 @@ def test_the_same_synthesis_keeps_its_fingerprint(tmp_path: Path, monkeypatch: p
     save_file(load_file(BUNDLED), before, known.to_metadata())
     model = nic.load("mini", before, runtime="torch", cache=Cache(1 << 30)).model
     export(model, again, known, half=True, integers_of=before)
-    assert weights.read_info(again).config == config
-    assert fingerprints(again, weights.read_info(again)) == (entropy_id, synthesis_id)
+    written = weights.read_info(again)
+    assert written.config == config and (written.entropy_id, written.synthesis_id) == (entropy_id, synthesis_id)
+    assert fingerprints(again, written) == (entropy_id, synthesis_id)
 
 
 @pytest.mark.usefixtures("cache")
