@@ -84,5 +84,9 @@ class MiniRecipe(MiniConfig, RateDistortion):
         output = model(batch.pixels, quality)
         bpp = bits_per_pixel(output, batch.pixels)
         distortion, shown = self.distortion(output["x_hat"], batch.pixels)
-        weight = (sum(model.config.lambdas) / 2 / lmbda).sqrt()
-        return {"loss": (weight * (lmbda * distortion + bpp)).mean(), "bpp": bpp.mean(), **shown}
+        return {"loss": (weight_of(model, quality) * (lmbda * distortion + bpp)).mean(), "bpp": bpp.mean(), **shown}
+
+
+def weight_of(model: Mini, quality: Tensor) -> Tensor:
+    """Return what makes losses of all qualities weigh the same, (N,): see `MiniRecipe`."""
+    return (sum(model.config.lambdas) / 2 / model.lambda_of(quality)).sqrt()

@@ -13,7 +13,7 @@ from nic_nn.training.symbols import rates
 from torch import Tensor
 
 from nic_mini.model import Mini
-from nic_mini.recipe import MiniRecipe
+from nic_mini.recipe import MiniRecipe, weight_of
 
 
 @dataclass(frozen=True)
@@ -50,5 +50,5 @@ class MiniSymbols(MiniRecipe):
             y = model.analyse(batch.pixels, quality)
         pixels = batch.pixels.shape[2] * batch.pixels.shape[3]
         by_means, by_scales = (nats / pixels / math.log(2) for nats in rates(model, y))
-        weight = (sum(model.config.lambdas) / 2 / model.lambda_of(quality)).sqrt()
-        return {"loss": (weight * (by_means + by_scales)).mean(), "bpp": by_scales.detach().mean()}
+        loss = weight_of(model, quality) * (by_means + by_scales)
+        return {"loss": loss.mean(), "bpp": by_scales.detach().mean()}

@@ -11,8 +11,9 @@ import torch
 from nic_latent.orders.context import Params, Scan, drive
 from torch import Tensor
 
-from nic_nn.entropy.latent import Estimate, full_precision
+from nic_nn.entropy.latent import Estimate
 from nic_nn.model import LatentModel
+from nic_nn.training.synthesis import hard_z
 
 
 class Rounded:
@@ -38,9 +39,8 @@ def rates(model: LatentModel, y: Tensor) -> tuple[Tensor, Tensor]:
 
     The latter is what is coded.
     """
-    with torch.no_grad(), torch.autocast(y.device.type, enabled=False):
-        medians = model.entropy_bottleneck.medians
-        z_hat = torch.round(full_precision(model.h_a(y)) - medians) + medians
+    with torch.no_grad():
+        z_hat = hard_z(model, y)
     measured = Rounded(model, y)
     list(drive(model.context(model.h_s(z_hat)), measured))
     by_means, by_scales = (-part.log_likelihood.flatten(1).sum(1) for part in (measured.with_noise, measured.coded))

@@ -144,7 +144,11 @@ class SynthesisOnly(RateDistortion):
 
 def hard(model: LatentModel, y: Tensor) -> Tensor:
     """Return y_hat as coding rounds it, up to the integers' grids, without any likelihood."""
+    return torch.cat(list(drive(model.context(model.h_s(hard_z(model, y))), Estimate(y, model.gaussian))), 1)
+
+
+def hard_z(model: LatentModel, y: Tensor) -> Tensor:
+    """Return z_hat as coding rounds it."""
     with torch.autocast(y.device.type, enabled=False):
         medians = model.entropy_bottleneck.medians
-        z_hat = torch.round(full_precision(model.h_a(y)) - medians) + medians
-    return torch.cat(list(drive(model.context(model.h_s(z_hat)), Estimate(y, model.gaussian))), 1)
+        return torch.round(full_precision(model.h_a(y)) - medians) + medians
