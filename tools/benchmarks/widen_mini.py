@@ -3,8 +3,9 @@
     python tools/benchmarks/widen_mini.py mini.safetensors wider.safetensors --latents 256 --levels 8
 
 Channels are added at the end of the last slice, levels above the highest: the range of lambda grows by the factor that
-lies between two levels. The new model codes as the old one does at its qualities: what reads a new channel starts at
-zero, and the new channels of y are weak, so that they cost few bits until training finds a use for them.
+lies between two levels; fewer levels than there are leave the highest out. The new model codes as the old one does at
+its qualities: what reads a new channel starts at zero, and the new channels of y are weak, so that they cost few bits
+until training finds a use for them.
 """
 
 import argparse
@@ -44,7 +45,7 @@ def main() -> None:
 
 
 def widened(old: Mini, channels: int, levels: int) -> Mini:
-    """Return a model with that many more latent channels and levels."""
+    """Return a model with that many more latent channels and levels, of which there may be fewer, too."""
     low, high = old.config.lambdas
     step = (high / low) ** (1 / (old.config.levels - 1))
     slices = (*old.config.slices[:-1], old.config.slices[-1] + channels)
@@ -67,8 +68,9 @@ def _grown(name: str, old: Tensor, new: Tensor, step: float) -> Tensor:
     new = new.clone()
     if name.startswith("gains."):
         channels = old.shape[1]
-        new[: len(old), :channels] = old
-        new[: len(old), channels:] = old.mean(1, keepdim=True)
+        kept = old[: len(new)]
+        new[: len(kept), :channels] = kept
+        new[: len(kept), channels:] = kept.mean(1, keepdim=True)
         for level in range(len(old), len(new)):
             new[level] = new[level - 1] + (step if name.endswith("log_gain") else -step)
     elif name.startswith("g_a."):  # y itself: one channel after the other
