@@ -5,7 +5,7 @@
         --show kodim13.png:300,200,256,256 --show kodim08.png:100,100,256,256
 
 Files are those of the default codec, or of --codec, at some qualities. Means over all pictures; seconds are medians of
-decoding. Wasserstein distortion is that of `nic_nn.training.wasserstein`, the mean over its scales in dB (-10 log10).
+decoding. Wasserstein distortion is that of `nic_nn.distances.wasserstein`, the mean over its scales in dB (-10 log10).
 --figure puts the original and each decoder's picture of each --show (NAME:X,Y,WIDTH,HEIGHT) side by side, as they are.
 """
 
@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from nic_core.pictures import image_files
 from nic_eval.metrics.catalogue import psnr
-from nic_nn.training.wasserstein import wasserstein
+from nic_nn.distances.wasserstein import wasserstein
 from PIL import Image
 from pytorch_msssim import ms_ssim
 

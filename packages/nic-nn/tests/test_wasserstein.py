@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from nic_nn.training.wasserstein import ORIENTATIONS, band_pass, wasserstein
+from nic_nn.distances.wasserstein import ORIENTATIONS, band_pass, wasserstein
 from torch import Tensor
 
 

@@ -11,8 +11,8 @@ import torch
 from nic_core.errors import BadOption, NicError, PluginFault
 from nic_core.pictures.picture import Picture
 from nic_core.weights import WeightsInfo
+from nic_nn.distances.lpips import lpips
 from nic_nn.testing import write_random_alexnet
-from nic_nn.training.perceptual import lpips
 from nic_nn.weights.export import export
 from nic_taco import captioner
 from nic_taco.model import Taco

@@ -9,9 +9,9 @@ import torch
 from nic_core import cli
 from nic_core.errors import BadOption
 from nic_core.weights import read_info
+from nic_nn.distances.lpips import lpips
 from nic_nn.testing import write_random_alexnet
 from nic_nn.training.batch import Batch
-from nic_nn.training.perceptual import lpips
 from nic_taco.losses import joint_image_text
 from nic_taco.recipe import TacoRecipe
 from nic_taco.text import load_text_encoder

@@ -6,12 +6,12 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from nic_core.errors import BadOption, BadWeights, NicError
+from nic_nn.distances.lpips import lpips
 from nic_nn.model import LatentModel
 from nic_nn.training.augmentation import Policy
 from nic_nn.training.batch import Batch
 from nic_nn.training.contract import Stage
 from nic_nn.training.optimizers import adam
-from nic_nn.training.perceptual import lpips
 from nic_nn.training.recipe import LARGEST, Limits, Networks, Optimizers, RateDistortion, bits_per_pixel
 from nic_nn.training.start import Start
 from torch import Tensor

@@ -15,8 +15,8 @@ from nic_core.pictures.strips import Pixels
 from nic_latent.config import from_json
 from nic_latent.tiles.geometry import Reach
 from nic_nn.codec import LatentCodec
+from nic_nn.distances.lpips import load_lpips, lpips
 from nic_nn.pixels import to_tensor
-from nic_nn.training.perceptual import load_lpips, lpips
 from torch import Tensor
 
 from nic_taco.config import REACH, TacoConfig

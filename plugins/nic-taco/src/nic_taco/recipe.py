@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 
 import torch
 from nic_core.errors import BadOption
+from nic_nn.distances.lpips import LpipsRange, lpips
 from nic_nn.model import Compressed
 from nic_nn.training.batch import Batch
-from nic_nn.training.perceptual import LpipsRange, lpips
 from nic_nn.training.recipe import LARGEST, Limits, Networks, RateDistortion, bits_per_pixel
 from nic_nn.training.start import Start, read_published
 from torch import Tensor
@@ -30,7 +30,7 @@ class TacoRecipe(RateDistortion):
     k_p, k_j: weights of LPIPS and of the joint loss; at 0 its network is not needed.
     lpips_range: "unit" gives LPIPS values in [0, 1], to which k_p is tuned; "signed" those that it was made for.
     clip_path: CLIP ViT-B/32, a file or folder (see `nic_taco.text.load_text_encoder`); empty to have it downloaded.
-    lpips_path: torchvision's AlexNet, a file (see `nic_nn.training.perceptual.lpips`); empty to have it downloaded.
+    lpips_path: torchvision's AlexNet, a file (see `nic_nn.distances.lpips.lpips`); empty to have it downloaded.
     steps: 50 epochs of the 82 783 pictures of MS-COCO's train2014; the authors leave out those below 256 pixels.
     epochs, milestones: `lr` and `other_lr` are divided by ten at 45 fiftieths of the steps and again at 48.
     val_whole: held-out pictures are coded as a whole, with their captions, and measured by PSNR, MS-SSIM and LPIPS.

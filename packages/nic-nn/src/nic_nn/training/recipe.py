@@ -11,11 +11,11 @@ from nic_core.errors import BadOption, NicError
 from nic_core.weights.record import is_decoder_name
 from torch import Tensor
 
+from nic_nn.distances.fidelity import fidelity, ms_ssim
 from nic_nn.model import Compressed, LatentModel
 from nic_nn.training.augmentation import Augmentation, Policy
 from nic_nn.training.batch import Batch
 from nic_nn.training.contract import AnyRecipe, Stage
-from nic_nn.training.fidelity import fidelity, ms_ssim
 from nic_nn.training.networks import Networks, Optimizers
 from nic_nn.training.optimizers import adam, muon, soap
 from nic_nn.training.schedules import Schedule, factor_at, steps_at

@@ -15,15 +15,15 @@ from nic_core.weights import WeightsInfo, read_info
 from nic_latent.orders.context import drive
 from torch import Tensor
 
+from nic_nn.distances.fidelity import ms_ssim
+from nic_nn.distances.wasserstein import wasserstein
 from nic_nn.entropy.latent import Estimate, full_precision
 from nic_nn.model import LatentModel
 from nic_nn.training.batch import Batch
 from nic_nn.training.contract import Stage
-from nic_nn.training.fidelity import ms_ssim
 from nic_nn.training.networks import Networks
 from nic_nn.training.recipe import LARGEST, Limits, RateDistortion, bits_per_pixel
 from nic_nn.training.start import Start
-from nic_nn.training.wasserstein import wasserstein
 from nic_nn.weights.loading import load_model, scope_of
 
 LEAST = 1e-6
@@ -41,7 +41,7 @@ class SynthesisOnly(RateDistortion):
     synthesis, whose sizes (`LatentModel.synthesis_config`) may be larger where the recipe can grow one.
 
     decoder: what exported weights call their synthesis, and `--decoder` asks for.
-    mse, msssim, wasserstein: weights; the last is that of `nic_nn.training.wasserstein`.
+    mse, msssim, wasserstein: weights; the last is that of `nic_nn.distances.wasserstein`.
     """
 
     decoder: str = ""

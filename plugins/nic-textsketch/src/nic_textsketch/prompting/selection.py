@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from nic_core.errors import NicError
-from nic_nn.training.perceptual import load_lpips, lpips
+from nic_nn.distances.lpips import load_lpips, lpips
 from PIL import Image
 from torch import Tensor
 

@@ -1,4 +1,4 @@
-"""LPIPS as a training loss: how different two pictures look to a network."""
+"""LPIPS: how different two pictures look to a network."""
 
 import os
 from functools import cache

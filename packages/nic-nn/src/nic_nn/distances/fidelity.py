@@ -1,4 +1,4 @@
-"""How near a decoded picture is to the original, as validation measures it."""
+"""PSNR and MS-SSIM: how near a decoded picture is to the original, as validation measures it."""
 
 import torch
 import torch.nn.functional as F

@@ -6,8 +6,8 @@ import pytest
 import torch
 import torchvision
 from nic_core.errors import NicError
+from nic_nn.distances.lpips import load_lpips, lpips
 from nic_nn.testing import write_random_alexnet
-from nic_nn.training.perceptual import load_lpips, lpips
 
 package = pytest.importorskip("lpips")
 
