@@ -33,3 +33,11 @@ def test_mini(tmp_path):
     (setting,) = contestant.settings()
     counted = contestant.gmacs(black(64), setting)
     assert counted["decode"] == pytest.approx(7.619 * 64 * 64 / (768 * 512), rel=0.01)
+
+
+def test_another_decoder_is_counted_too():
+    (fast, best) = (NicContestant(text, "cpu", (50.0,)) for text in ("mini", "mini:decoder=best"))
+    own, other = (contestant.gmacs(black(64), contestant.settings()[0]) for contestant in (fast, best))
+    assert other["encode"] == own["encode"]
+    kmacs = (other["decode"] - own["decode"]) / 64**2 * 1e6
+    assert kmacs == pytest.approx(83.5 - 13.4, abs=0.1)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -116,11 +116,14 @@ class NicContestant:
     def gmacs(self, picture: FilePicture, setting: Setting) -> dict[str, float]:
         """See `Contestant`; counted by torch's FlopCounterMode: convolutions, matrix products and attention."""
         twin = replace(self, runtime="torch")
-        codec = twin._codec(setting)
-        if codec.model is None:
+        models = [codec.model for codec in twin._taking_part(setting)]
+        if None in models:
             return {}
-        codec.model.requires_grad_(False)  # the counter would follow gradients that inference does not have
-        with getattr(codec.model, "in_floats", nullcontext)():  # integer nets are none of torch's operations
+        with ExitStack() as stack:
+            for model in models:
+                model.requires_grad_(False)  # the counter would follow gradients that inference does not have
+                if hasattr(model, "in_floats"):
+                    stack.enter_context(model.in_floats())  # integer nets are none of torch's operations
             data, encode = counted(lambda: twin.encode(picture, setting))
             _, decode = counted(lambda: twin.decode(data, setting))
         return {"encode": encode, "decode": decode}
@@ -201,6 +204,12 @@ class NicContestant:
 
     def _codec(self, setting: Setting) -> api.Codec:
         return self._codecs[setting.weights]
+
+    def _taking_part(self, setting: Setting) -> list[api.Codec]:
+        """Return the codec that encodes, and the one that decodes where that is another."""
+        other = self._decoders.get(setting.weights)
+        spec = plugins.codec_spec(self._parsed[0])
+        return [self._codec(setting), *([api.Codec(spec, other, self.device, self.runtime)] if other else [])]
 
     def check(self) -> None:
         """Raise what a mistyped codec or option deserves, before any work: CodecNotFound, BadOption, NicError."""
