@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from nic_core import plugins, weights
+from nic_core.cli import run
 from nic_core.spec import WeightsSpec
 from nic_core.weights import completing, decoders
 
@@ -20,3 +21,10 @@ def test_bundled_weights_are_sound(spec: WeightsSpec, tmp_path: Path, monkeypatc
 
 def test_there_are_some() -> None:
     assert {"mini", "textsketch-ntc", "textsketch-pic", "textsketch-pics"} <= {spec.codec for spec in BUNDLED}
+
+
+def test_doctor_finds_them_sound(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["doctor"]) == 0
+    found = capsys.readouterr().out
+    assert "broken" not in found
+    assert all(spec.name in found for spec in BUNDLED)

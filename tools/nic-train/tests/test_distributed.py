@@ -10,7 +10,8 @@ pytestmark = pytest.mark.long
 
 SMALL = ("--set", "crop=64", "--set", "batch=4", "--set", "ema=0.9", "--precision", "fp32", "--workers", 0)
 
-TRAINED = ("--set", "widths=48,96,160", "--set", "slices=16,16,32,96", "--set", "features=128", "--set", "context=96")
+TRAINED = ("--set", "widths=48,96,160", "--set", "slices=16,16,32,192", "--set", "features=128", "--set", "context=96",
+           "--set", "levels=7", "--set", "lambdas=0.0008,0.1143262629818316")  # fmt: skip
 """The shape of the bundled weights."""
 
 

@@ -4,7 +4,7 @@ found (`store`), and how they get here (`fetch`)."""
 from nic_core.weights.fetch import is_remote, shown
 from nic_core.weights.preferred import Default, default, default_codec
 from nic_core.weights.record import Scope, WeightsInfo, bundled, fingerprint, is_plain, plain, read_info, spec_of
-from nic_core.weights.store import add, available, local, remove, resolve, store_folder, stored
+from nic_core.weights.store import add, available, local, remove, resolve, store_folder, stored, whole
 from nic_core.weights.verification import fingerprints, verified, verify
 
 __all__ = [
@@ -31,4 +31,5 @@ __all__ = [
     "stored",
     "verified",
     "verify",
+    "whole",
 ]

@@ -93,7 +93,7 @@ def add(source: str | os.PathLike[str]) -> WeightsSpec:
 
 
 def _added(path: Path) -> WeightsSpec:
-    info = verified(_whole(path))
+    info = verified(whole(path))
     name = re.sub(r"[^\w.-]+", "_", info.name)[:100]  # it comes from the file and may be anything
     target = store_folder() / info.codec / f"{name}-{info.entropy_id}-{info.synthesis_id}.safetensors"
     make_folder(target.parent)
@@ -102,7 +102,7 @@ def _added(path: Path) -> WeightsSpec:
     return spec_of(target, read_info(target) if is_decoder(target) else verified(target))
 
 
-def _whole(path: Path) -> Path:
+def whole(path: Path) -> Path:
     """Return the weights file at a path, or what a decoder file there becomes; see `completed` for errors."""
     return completed(path, available()) if is_decoder(path) else path
 
@@ -146,7 +146,7 @@ def local(spec: WeightsSpec) -> WeightsSpec:
     """
     if not is_remote(spec.location):
         if spec.location and is_decoder(spec.location):
-            return replace(spec, location=str(_whole(Path(spec.location))))
+            return replace(spec, location=str(whole(Path(spec.location))))
         return spec
     name = hashlib.sha256((spec.location + spec.sha256).encode()).hexdigest()[:16]
     target = store_folder() / spec.codec / f"{name}.safetensors"

@@ -113,13 +113,14 @@ def weights() -> Iterator[Finding]:
     codecs = set()
     for path in [*files, *(Path(place) for place in bundled if not known_weights.is_remote(place))]:
         try:
-            info = known_weights.verified(path)
+            info = known_weights.verified(known_weights.whole(path))
         except NicError as error:
             remedy = "nic weights remove, or fetch it again" if path in files else "install the plugin again"
             yield Finding("weights", path.name, "broken", message(error), remedy, {"path": str(path)})
             continue
         codecs.add(info.codec)
-        text = f"{info.codec}, entropy {info.entropy_id}, synthesis {info.synthesis_id}"
+        decoder = f", decoder {info.decoder}" if info.decoder else ""
+        text = f"{info.codec}{decoder}, entropy {info.entropy_id}, synthesis {info.synthesis_id}"
         facts = {"path": str(path), "codec": info.codec, "name": info.name, "bytes": path.stat().st_size}
         yield Finding("weights", info.name, "ok", text, facts=facts)
     for _, spec in plugins.records("nic_weights"):
