@@ -13,8 +13,8 @@ class Effort:
     sharpness: of rounding, see `relaxation.Relaxed`. momentum: of Adam's mean and square. damping: its epsilon, in
     bits. looks: how often what is found is coded.
 
-    The values are those that gave most on crops of Kodak's pictures with mini, in 10 to 100 steps; more gave
-    nothing more.
+    The values are those that gave most on crops of Kodak's pictures with mini, in 10 to 100 steps, of which the last
+    fifty gave 0.2 % more.
     """
 
     steps: int
