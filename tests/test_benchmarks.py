@@ -28,7 +28,7 @@ from skimage import data
 from training_speed import main as run_training_speed
 from under_setting import SETTINGS, code
 from vs_reference import HEIGHT, WEIGHTS, WIDTH, ours, run_at_once, times
-from widen_mini import widened
+from widen_mini import left_of, opened, widened
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (65, 97, 3), np.uint8)
 NUMPY = Cell(in_c=False, isa="plain", threads=1)
@@ -46,7 +46,7 @@ def tiny() -> LatentModel:
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return random weights of a small mini, with graphs."""
-    config = MiniConfig((8, 8, 8), (1, 1, 1), (2, 4), hyper=4, features=8, context=8)
+    config = MiniConfig((8, 8, 8), (1, 1, 1), (2, 4), hyper=4, features=8, context=8, rest=3)
     model, path = filled(Mini(config)), tmp_path_factory.mktemp("weights") / "mini.safetensors"
     assert isinstance(model, LatentModel)
     with pytest.MonkeyPatch.context() as patch:
@@ -132,6 +132,23 @@ def test_wider_weights_of_mini_give_the_same_picture_at_the_same_lambda():
     x = torch.rand(1, 3, 64, 64)
     for quality, same in ((1.0, 1.0), (50.5, 25.75), (100.0, 50.5)):
         assert new(x, same)["x_hat"].allclose(old(x, quality)["x_hat"], atol=1e-4)
+
+
+def test_what_the_transforms_leave_goes_into_the_last_channels_of_y():
+    """A transform that is 2 channels wide at 1/16 leaves most of a picture, however many latents there are."""
+    torch.manual_seed(0)
+    old = Mini(MiniConfig((4, 4, 2), (1, 1, 1), (4, 60), hyper=4, features=8, context=8)).eval()
+    picture = torch.from_numpy(data.astronaut()).permute(2, 0, 1)[None].float() / 255
+    pictures = torch.cat([part for row in picture.split(256, 2) for part in row.split(256, 3)])
+    fine = opened(widened(old, 0, 2), 24, left_of(pictures, old))
+    finer = opened(widened(fine, 24, 0), 24, left_of(pictures, fine))
+    errors = [left_of(pictures, model).square().mean() for model in (old, fine, finer)]
+    assert errors[1] < 0.2 * errors[0]
+    assert errors[2] < 0.5 * errors[1]
+    assert finer.config.rest == 48
+    with torch.inference_mode():
+        low, high = (finer.analyse(pictures, quality)[:, -48:].std() for quality in (1.0, 100.0))
+    assert high / low == pytest.approx((finer.config.lambdas[1] / finer.config.lambdas[0]) ** 0.5, rel=0.05)
 
 
 def test_efforts_are_compared_with_none(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

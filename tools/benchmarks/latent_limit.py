@@ -2,10 +2,10 @@
 
 python tools/benchmarks/latent_limit.py --data train/ --val valid/
 
-First the PSNR of mini's bundled weights on centre crops of the held-out pictures, with latents rounded and not rounded.
-Then what a linear transform reaches without any rounding: principal components of 16 x 16 blocks of the training
-pictures, as many as a codec has latents at 1/16. A learned transform can do better with as many channels, since its
-blocks overlap and it is not linear, but not by much.
+First the PSNR of mini's weights, the bundled ones without --weights, on centre crops of the held-out pictures, with
+latents rounded and not rounded. Then what a linear transform reaches without any rounding: principal components of
+16 x 16 blocks of the training pictures, as many as a codec has latents at 1/16. A learned transform can do better with
+as many channels, since its blocks overlap and it is not linear, but not by much.
 """
 
 import click
@@ -51,9 +51,9 @@ def psnr(x_hat: Tensor, x: Tensor) -> float:
 
 
 @torch.inference_mode()
-def measured(pictures: list[Tensor]) -> str:
-    """Return a table of bpp and PSNR of the bundled weights, rounded and not."""
-    model = nic_core.load("mini", device="cpu").model
+def measured(pictures: list[Tensor], weights: str | None) -> str:
+    """Return a table of bpp and PSNR of weights, rounded and not."""
+    model = nic_core.load("mini", weights, device="cpu").model
     lines = ["| quality | bpp | PSNR (dB) | PSNR without rounding (dB) |", "| --- | --- | --- | --- |"]
     for quality in QUALITIES:
         rows = []
@@ -69,11 +69,12 @@ def measured(pictures: list[Tensor]) -> str:
 @click.command(help=__doc__.replace("\n\npython", "\n\n\b\npython") if __doc__ else None)
 @click.option("--data", required=True, help="Folder of training pictures.")
 @click.option("--val", required=True, help="Folder of held-out pictures.")
-def main(data: str, val: str) -> None:
+@click.option("--weights", help="Weights of mini instead of the bundled ones.")
+def main(data: str, val: str, weights: str | None) -> None:
     """Print both tables."""
     held_out = loader.validation_loader(loader.open_source(val, CROP), CROP, 1)
     pictures = [batch.as_float().pixels for batch in held_out]
-    click.echo(measured(pictures) + "\n")
+    click.echo(measured(pictures, weights) + "\n")
     blocks = random_blocks(loader.open_source(data, CROP))
     mean = blocks.mean(0)
     _, axes = np.linalg.eigh(np.cov(blocks, rowvar=False))  # the weakest first

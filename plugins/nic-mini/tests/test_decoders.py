@@ -29,6 +29,7 @@ from skimage import data
 BUNDLED = Path(str(files("nic_mini") / "weights" / "mini.safetensors"))
 TINY = MiniConfig((4, 6, 8), (1, 1, 1), (2, 2, 4), hyper=4, features=6, context=6, levels=3)
 LARGER = {"synthesis_widths": (6, 9, 8), "synthesis_blocks": (3, 2, 1)}
+SHAPES = {"plain": {}, "depthwise": {"kernels": (0, 3, 5)}, "what is left": {"rest": 3}}
 RECIPES: dict[str, RecipeSpec] = {spec.name: spec for spec in nic_recipes() if "decoder" in spec.values}
 
 
@@ -61,9 +62,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NIC_WEIGHTS", str(tmp_path / "store"))
 
 
-@pytest.mark.parametrize("kernels", [(0, 0, 0), (0, 3, 5)])
-def test_a_grown_synthesis_decodes_as_before(kernels: tuple[int, int, int]) -> None:
-    old, new = tiny(kernels=kernels), tiny(kernels=kernels, **LARGER)
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_a_grown_synthesis_decodes_as_before(shape: dict[str, object]) -> None:
+    old, new = tiny(**shape), tiny(**shape, **LARGER)
     y_hat = 3 * torch.randn(1, sum(TINY.slices), 6, 5)
     with torch.inference_mode():
         before = old.synthesise(y_hat, 60.0)
@@ -92,12 +93,18 @@ def test_step_0_decodes_as_the_bundled_weights(name: str) -> None:
         torch.testing.assert_close(model.synthesise(y_hat, 70.0), expected, rtol=0, atol=1e-5)
 
 
+def parts(model: Mini) -> list[torch.nn.Module]:
+    """Return what decides pixels but no symbols."""
+    return [model.get_submodule(name) for name in model.synthesis_modules]
+
+
 def kmacs(model: Mini) -> float:
-    """Return thousands of multiply-accumulates a pixel of g_s, all of whose modules are convolutions."""
+    """Return thousands of multiply-accumulates a pixel of the synthesis, which consists of convolutions."""
     counted = []
     hooks = [
         module.register_forward_hook(lambda m, _, out: counted.append(m.weight.numel() * out[0, 0].numel()))
-        for module in model.g_s.modules()
+        for part in parts(model)
+        for module in part.modules()
         if isinstance(module, torch.nn.Conv2d)
     ]
     with torch.inference_mode():
@@ -115,7 +122,10 @@ def test_what_decoders_cost() -> None:
         "mini-best": 83.5,
         "mini-perceptual": 13.4,
     }
-    sizes = {name: 2 * sum(p.numel() for p in model.g_s.parameters()) / 1e6 for name, model in models.items()}
+    sizes = {
+        name: 2 * sum(p.numel() for part in parts(model) for p in part.parameters()) / 1e6
+        for name, model in models.items()
+    }
     assert {name: round(size, 1) for name, size in sizes.items()} == {
         "mini-fast": 2.9,
         "mini-best": 6.0,
@@ -134,7 +144,7 @@ def test_the_recipe_trains_the_synthesis_alone() -> None:
     for name, parameter in networks.model.named_parameters():
         parameter.requires_grad_(f"model.{name}".startswith(stage.trainable))
     (group,) = recipe.optimizers(networks).main.param_groups
-    assert {id(p) for p in group["params"]} == {id(p) for p in networks.model.g_s.parameters()}
+    assert {id(p) for p in group["params"]} == {id(p) for part in parts(networks.model) for p in part.parameters()}
     batch = Batch(torch.rand(2, 3, 64, 64), torch.arange(2), ("a", "b"))
     values = recipe.loss(networks, batch)
     assert "bpp" not in values

@@ -16,6 +16,7 @@ VARIANTS = {
     "plain": {},
     "heavier analysis": {"analysis_widths": (8, 10, 12), "analysis_blocks": (2, 1, 2)},
     "depthwise": {"kernels": (0, 5, 7)},
+    "what is left": {"rest": 5},
     "small context": {"around": 3, "slices": (1, 3, 4)},
 }
 
@@ -41,7 +42,15 @@ def test_every_shape_codes_what_it_estimates(change):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("widths", (4, 0, 8)), ("slices", (2, 0)), ("kernels", (0, 4, 0)), ("around", 0), ("levels", 1), ("hyper", 0)],
+    [
+        ("widths", (4, 0, 8)),
+        ("slices", (2, 0)),
+        ("kernels", (0, 4, 0)),
+        ("around", 0),
+        ("levels", 1),
+        ("hyper", 0),
+        ("rest", -1),
+    ],
 )
 def test_shapes_that_cannot_be(name, value):
     with pytest.raises(ValueError, match=name):

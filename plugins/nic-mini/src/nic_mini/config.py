@@ -12,6 +12,8 @@ class MiniConfig:
     widths, blocks: channels and residual blocks at 1/4, 1/8 and 1/16 of the picture.
     analysis_widths, analysis_blocks: those of g_a, where only encoders pay for more; None for the same.
     synthesis_widths, synthesis_blocks: those of g_s, which decides pixels but no symbols; None for the same.
+    rest: how many of y's last channels also hold what g_a and g_s alone leave of the picture, by a linear transform of
+        blocks of 16 x 16 pixels; 0 for none. Without, y holds no more numbers than there are channels at 1/16.
     kernels: at each scale, the side of depthwise kernels in the blocks; 0 for blocks of two plain 3x3 convolutions.
     slices: channels of each slice of y, in coding order.
     hyper: channels of z; features: channels that the hyper-synthesis hands to the context.
@@ -33,6 +35,7 @@ class MiniConfig:
     around: int = 5
     synthesis_widths: tuple[int, int, int] | None = None
     synthesis_blocks: tuple[int, int, int] | None = None
+    rest: int = 0
 
     @property
     def reach(self) -> Reach:
@@ -50,5 +53,7 @@ class MiniConfig:
             raise ValueError("widths, slices, hyper, features and context must be at least 1")
         if any(kernel and not kernel % 2 for kernel in (*self.kernels, self.around or 2)):
             raise ValueError("kernels must be odd or 0, and around odd")
+        if not 0 <= self.rest <= sum(self.slices):
+            raise ValueError("rest must be at least 0 and at most the channels of all slices")
         if self.levels < 2 or min(self.lambdas) <= 0:
             raise ValueError("levels must be at least 2, and lambdas above 0")

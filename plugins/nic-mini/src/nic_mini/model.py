@@ -5,6 +5,10 @@ the width doubles; a 4x4 patch embedding leaves nothing to do at full resolution
 checkerboard passes (He et al., ELIC, CVPR 2022, section 3), give most of an autoregressive context's gain in eight
 steps. Learned gains before rounding and after decoding, interpolated between trained levels, make the quality
 continuous (Cui et al., Asymmetric Gained Deep Image Compression, CVPR 2021).
+
+Transforms that are 160 channels wide at 1/16 let 160 numbers through for a block, and above some 34 dB a picture has
+more. What they leave of it, as the encoder previews without rounding, can go by a linear transform of blocks into the
+last channels of y: nothing at low rates, where it rounds to zero, and most of the bits at high ones.
 """
 
 import math
@@ -177,6 +181,13 @@ class Mini(LatentModel):
         self.g_s = synthesis(
             config.synthesis_widths or config.widths, config.synthesis_blocks or config.blocks, config.kernels, latent
         )
+        if config.rest:
+            # An encoder's own copy: other decoders' g_s must not change what symbols say.
+            self.preview = synthesis(config.widths, config.blocks, config.kernels, latent)
+            self.rest_a = nn.Conv2d(3, config.rest, 16, stride=16)
+            self.rest_s = nn.Sequential(*upsample(config.rest, 3, 16, 1))
+            self.analysis_modules = (*self.analysis_modules, "preview", "rest_a")
+            self.synthesis_modules = (*self.synthesis_modules, "rest_s")
         hyper, features = config.hyper, config.features
         self.h_a = nn.Sequential(
             nn.Conv2d(latent, features, 3, padding=1),
@@ -199,9 +210,13 @@ class Mini(LatentModel):
             SliceContext(features + s.start, s.stop - s.start, config.context, config.around)
             for s in slices_of(config.slices)
         )
-        for transform in (self.g_a, self.g_s, self.h_a, self.h_s):
+        pictures = [self.g_s, self.preview] if config.rest else [self.g_s]
+        for transform in (self.g_a, *pictures, self.h_a, self.h_s):
             keep_variance(transform)
-        weaken(self.g_s[-2], 0.01)  # start from a gray picture, not from noise
+        for transform in pictures:
+            weaken(transform[-2], 0.01)  # start from a gray picture, not from noise
+        if config.rest:
+            weaken(self.rest_s, 0.01)
 
     def forward(self, x: Tensor, quality: float | Tensor = 50.0) -> dict[str, Any]:
         """Code `x` (N, 3, H, W) as a measurement, at one quality or one for each picture."""
@@ -223,11 +238,20 @@ class Mini(LatentModel):
 
     def analyse(self, x: Tensor, quality: float | Tensor = 50.0) -> Tensor:
         """Return y, scaled so that rounding it costs what the quality allows."""
-        return self.g_a(x - 0.5) * self._gains(quality, len(x))[0]
+        x, (gain, inverse) = x - 0.5, self._gains(quality, len(x))
+        y = self.g_a(x)
+        if count := self.config.rest:
+            rest = self.rest_a(x - self.preview(y * gain * inverse))
+            y = torch.cat((y[:, :-count], y[:, -count:] + rest), 1)
+        return y * gain
 
     def synthesise(self, y_hat: Tensor, quality: float | Tensor = 50.0) -> Tensor:
         """Return pictures (N, 3, H, W), not clamped."""
-        return self.g_s(y_hat * self._gains(quality, len(y_hat))[1]) + 0.5
+        y_hat = y_hat * self._gains(quality, len(y_hat))[1]
+        x = self.g_s(y_hat) + 0.5
+        if count := self.config.rest:
+            x = x + self.rest_s(y_hat[:, -count:])
+        return x
 
     def lambda_of(self, quality: Tensor) -> Tensor:
         """Return the rate-distortion trade-off that a quality was trained for."""

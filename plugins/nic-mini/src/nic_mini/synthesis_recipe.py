@@ -34,6 +34,7 @@ class MiniSynthesis(SynthesisOnly, MiniRecipe):
     scale: tuple[float, float] = (0.5, 1.0)
     power: float = 1.0
 
+    learning: ClassVar[tuple[str, ...]] = ("model.g_s.", "model.rest_s.")
     limits: ClassVar[Limits] = {**MiniRecipe.limits, **SynthesisOnly.limits}
 
     def known_model(self, known: WeightsInfo) -> Mini:
