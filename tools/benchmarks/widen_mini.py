@@ -22,13 +22,13 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from nic_core import weights
-from nic_core.pictures.sources import picture_of
 from nic_core.weights import WeightsInfo
 from nic_latent.config import from_json
 from nic_mini.config import MiniConfig
 from nic_mini.model import Mini
 from nic_nn.weights.export import export
 from nic_nn.weights.loading import load_model
+from nic_train.data import loader
 from torch import Tensor
 
 STRENGTH = 0.3
@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--latents", type=int, default=256)
     parser.add_argument("--levels", type=int, default=8)
     parser.add_argument("--rest", type=int, help="channels of y that also hold what the transforms leave; as before")
-    parser.add_argument("--data", type=Path, help="pictures, which --rest needs")
+    parser.add_argument("--data", help="pictures, which --rest needs")
     options = parser.parse_args()
     if options.rest and not options.data:
         parser.error("--rest needs --data")
@@ -108,11 +108,12 @@ def _grown(name: str, old: Tensor, new: Tensor, step: float) -> Tensor:
     return new
 
 
-def crops(folder: Path) -> Tensor:
-    """Return parts (N, 3, SIDE, SIDE) of the first pictures of a folder."""
-    made = []
-    for path in sorted(folder.iterdir())[:PICTURES]:
-        pixels = torch.from_numpy(picture_of(path).pixels).permute(2, 0, 1).float() / 255
+def crops(folder: str) -> Tensor:
+    """Return parts (N, 3, SIDE, SIDE) of the first pictures of a folder that are large enough."""
+    source, made = loader.open_source(folder, SIDE), []
+    for index in range(min(len(source), PICTURES)):
+        _, item = source.first_sound([index])
+        pixels = torch.from_numpy(item.pixels).permute(2, 0, 1).float() / 255
         top, left = ((side - SIDE) // 2 for side in pixels.shape[1:])
         made.append(pixels[:, top : top + SIDE, left : left + SIDE])
     return torch.stack(made)
