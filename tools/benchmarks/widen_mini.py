@@ -22,6 +22,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from nic_core import weights
+from nic_core.errors import NicError
 from nic_core.weights import WeightsInfo
 from nic_latent.config import from_json
 from nic_mini.config import MiniConfig
@@ -135,7 +136,7 @@ def opened(old: Mini, fresh: int, left: Tensor) -> Mini:
     _, vectors = torch.linalg.eigh(blocks.T @ blocks)  # the largest come last
     components = vectors.flip(1)[:, :fresh].float()
     new = Mini(dataclasses.replace(old.config, rest=old.config.rest + fresh))
-    known, state = old.state_dict(), new.state_dict()
+    known, state = {name: value.clone() for name, value in old.state_dict().items()}, new.state_dict()
     last = f"g_a.{len(old.g_a) - 1}"
     for name in (f"{last}.weight", f"{last}.bias"):
         known[name][-fresh:] = 0
@@ -150,9 +151,7 @@ def opened(old: Mini, fresh: int, left: Tensor) -> Mini:
     state["rest_a.weight"][-fresh:] = components.T.reshape(fresh, 3, 16, 16)
     state["rest_s.0.weight"][:, -fresh:] = components[..., None, None]
     state |= known
-    low, high = old.config.lambdas
-    share = torch.arange(old.config.levels) / (old.config.levels - 1)
-    lambdas = low * (high / low) ** share
+    lambdas = old.lambda_of(torch.linspace(1, 100, old.config.levels))
     # Where the derivative of bits a pixel, -log2(step) / 256, is that of lambda 255^2 step^2 / 12 / 768.
     gain = 0.5 * (lambdas * 255**2 * math.log(2) / 18).log()
     state["gains.log_gain"][:, -fresh:] = gain[:, None]
@@ -162,4 +161,7 @@ def opened(old: Mini, fresh: int, left: Tensor) -> Mini:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except NicError as error:
+        raise SystemExit(str(error)) from None

@@ -56,7 +56,7 @@ class MiniRecipe(MiniConfig, RateDistortion):
         "analysis_blocks": (0, 64),
         "synthesis_widths": (1, 1024),
         "synthesis_blocks": (0, 64),
-        "rest": (0, 65536),
+        "rest": (0, 1024),
         "kernels": (0, 31),
         "around": (1, 31),
     }
