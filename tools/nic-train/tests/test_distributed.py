@@ -10,8 +10,8 @@ pytestmark = pytest.mark.long
 
 SMALL = ("--set", "crop=64", "--set", "batch=4", "--set", "ema=0.9", "--precision", "fp32", "--workers", 0)
 
-TRAINED = ("--set", "widths=48,96,160", "--set", "slices=16,16,32,288", "--set", "features=128", "--set", "context=96",
-           "--set", "levels=8", "--set", "lambdas=0.0008,0.2614098881478183", "--set", "rest=192")  # fmt: skip
+TRAINED = ("--set", "widths=48,96,160", "--set", "slices=16,16,32,192", "--set", "features=128", "--set", "context=96",
+           "--set", "levels=7", "--set", "lambdas=0.0008,0.1143262629818316")  # fmt: skip
 """The shape of the bundled weights."""
 
 
