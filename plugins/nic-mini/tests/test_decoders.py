@@ -179,19 +179,23 @@ def test_the_same_synthesis_keeps_its_fingerprint(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.usefixtures("cache")
-def test_a_file_decodes_with_a_completed_decoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("rest", [0, 3])
+def test_a_file_decodes_with_a_completed_decoder(rest: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files of the fast weights, byte for byte, with other pixels: those of the whole weights it was cut from."""
     monkeypatch.delenv("NIC_GRAPHS", raising=False)
     fast, best, cut = (tmp_path / f"{name}.safetensors" for name in ("fast", "best", "cut"))
     info = WeightsInfo("mini", "tiny", {}, "", "", quality=(1.0, 100.0))
-    model = tiny()
+    model = tiny(rest=rest)
+    model.share_preview()
     export(model, fast, dataclasses.replace(info, decoder="fast"))
-    larger = grown(nic.load("mini", fast, runtime="torch").model, tiny(**LARGER))
+    larger = grown(nic.load("mini", fast, runtime="torch").model, tiny(**LARGER, rest=rest))
     with torch.no_grad():
         larger.g_s[-2].bias.add_(0.1)  # as if it had learned
     export(larger, best, dataclasses.replace(info, decoder="best"), integers_of=fast)
     ids = [weights.read_info(path) for path in (fast, best)]
     assert ids[0].entropy_id == ids[1].entropy_id and ids[0].synthesis_id != ids[1].synthesis_id
+    held = [{name.partition(".")[0] for name in load_file(path)} for path in (fast, best)]
+    assert ["preview" in parts for parts in held] == [False, rest > 0]
     decoders.cut(best, cut)
     assert cut.stat().st_size < best.stat().st_size
     weights.add(fast)

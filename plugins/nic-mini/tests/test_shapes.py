@@ -70,6 +70,20 @@ def test_a_fresh_model_starts_from_gray_and_from_small_scales():
     assert (scales - 0.5).abs().max() < 0.25
 
 
+def test_what_is_trained_previews_with_its_own_synthesis():
+    values = {field.name: getattr(TINY, field.name) for field in dataclasses.fields(TINY)}
+    model, other = MiniRecipe(codec="mini", **{**values, "rest": 5}).build_model(), Mini(dataclasses.replace(TINY, rest=5))
+    state = other.state_dict()
+    model.load_state_dict(model.completed(state))
+    for name, value in model.preview.state_dict().items():
+        assert torch.equal(value, state[f"g_s.{name}"])
+        assert value.data_ptr() == model.g_s.state_dict()[name].data_ptr()
+    x = torch.rand(1, 3, 64, 64)
+    model.analyse(x).square().mean().backward()
+    assert model.g_s[0].weight.grad is not None
+    assert other.completed(state) is state
+
+
 def kmacs(model, *parts):
     """Thousands of multiply-accumulates a pixel of some of the model's parts; all of them are convolutions."""
     counted = []

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from nic_core.coding import Tables
 from nic_core.errors import BadWeights
-from nic_core.weights.record import FLOATS
+from nic_core.weights.record import FLOATS, read_info
 from safetensors import SafetensorError, safe_open
 
 from nic_latent.coding import LATENT_GRID, SCALE_GRID, Gaussians
@@ -31,7 +31,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     try:
         with safe_open(path, "np") as file:
             names = [name for name in file.keys() if not name.startswith(f"{FLOATS}.")]  # noqa: SIM118, it is no mapping
-            return {name: file.get_tensor(name) for name in names}
+            return read_info(path).scope.whole({name: file.get_tensor(name) for name in names})
     except (SafetensorError, OSError, KeyError) as error:  # a KeyError for a type that numpy lacks
         raise BadWeights(f"{path.name} cannot be read: {error}") from error
 

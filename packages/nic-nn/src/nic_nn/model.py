@@ -105,6 +105,10 @@ class LatentModel(nn.Module):
     """Top-level entries that only an encoder needs."""
     synthesis_config: Sequence[str] = ()
     """Fields of the config that decide pixels but no symbols."""
+    shared_modules: Sequence[tuple[str, str]] = ()
+    """(of the analysis, of the synthesis): modules that files hold once where their parameters are the same."""
+    integer_bits = 12
+    """Of a weight in integer nets, without its sign. With 7 files hold them in half the bytes."""
     graph_inputs: Mapping[str, tuple[int, ...]] = {}
     """What `analyse` and `synthesise` take besides pixels and latents: shapes by the names that graphs give them."""
     graphs: Sequence[str] = (ANALYSIS, SYNTHESIS)

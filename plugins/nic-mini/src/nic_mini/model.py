@@ -170,6 +170,8 @@ class Mini(LatentModel):
 
     graph_inputs = {"quality": (1,)}  # noqa: RUF012
     synthesis_config = ("synthesis_widths", "synthesis_blocks")
+    integer_bits = 7
+    """Costs 0.1 % of rate at most, see docs/mini.md."""
 
     def __init__(self, config: MiniConfig) -> None:
         latent = sum(config.slices)
@@ -182,12 +184,13 @@ class Mini(LatentModel):
             config.synthesis_widths or config.widths, config.synthesis_blocks or config.blocks, config.kernels, latent
         )
         if config.rest:
-            # An encoder's own copy: other decoders' g_s must not change what symbols say.
+            # An encoder's own: other decoders' g_s must not change what symbols say.
             self.preview = synthesis(config.widths, config.blocks, config.kernels, latent)
             self.rest_a = nn.Conv2d(3, config.rest, 16, stride=16)
             self.rest_s = nn.Sequential(*upsample(config.rest, 3, 16, 1))
             self.analysis_modules = (*self.analysis_modules, "preview", "rest_a")
             self.synthesis_modules = (*self.synthesis_modules, "rest_s")
+            self.shared_modules = (("preview", "g_s"),)
         hyper, features = config.hyper, config.features
         self.h_a = nn.Sequential(
             nn.Conv2d(latent, features, 3, padding=1),
@@ -217,6 +220,20 @@ class Mini(LatentModel):
             weaken(transform[-2], 0.01)  # start from a gray picture, not from noise
         if config.rest:
             weaken(self.rest_s, 0.01)
+
+    def share_preview(self) -> None:
+        """Let the preview be g_s, whatever becomes of it: files then hold it once."""
+        if self.config.rest:
+            for own, other in zip(self.preview.modules(), self.g_s.modules(), strict=True):
+                for name, parameter in other.named_parameters(recurse=False):
+                    setattr(own, name, parameter)
+
+    def completed(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Let g_s say what a preview is that is shared."""
+        if not self.config.rest or self.preview[0].weight is not self.g_s[0].weight:
+            return state
+        shared = {f"preview.{name.removeprefix('g_s.')}": state[name] for name in state if name.startswith("g_s.")}
+        return {**state, **shared}
 
     def forward(self, x: Tensor, quality: float | Tensor = 50.0) -> dict[str, Any]:
         """Code `x` (N, 3, H, W) as a measurement, at one quality or one for each picture."""

@@ -71,7 +71,10 @@ class MiniRecipe(MiniConfig, RateDistortion):
 
     def build_model(self) -> Mini:
         """Return a fresh model of this shape."""
-        return Mini(self.config)
+        model = Mini(self.config)
+        if self.synthesis_widths is None and self.synthesis_blocks is None:
+            model.share_preview()
+        return model
 
     def qualities(self, batch: Batch) -> Tensor:
         """Return the quality (N,) that each picture draws."""

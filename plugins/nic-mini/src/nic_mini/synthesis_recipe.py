@@ -37,6 +37,10 @@ class MiniSynthesis(SynthesisOnly, MiniRecipe):
     learning: ClassVar[tuple[str, ...]] = ("model.g_s.", "model.rest_s.")
     limits: ClassVar[Limits] = {**MiniRecipe.limits, **SynthesisOnly.limits}
 
+    def build_model(self) -> Mini:
+        """Return a fresh model of this shape, whose preview stays what it is."""
+        return Mini(self.config)
+
     def known_model(self, known: WeightsInfo) -> Mini:
         """Return a fresh model of known weights."""
         return Mini(from_json(MiniConfig, known.config))

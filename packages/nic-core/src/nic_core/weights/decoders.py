@@ -70,7 +70,8 @@ def join(decoder: Path, whole: Path, output: Path) -> None:
     allowed = {SYNTHESIS_GRAPH, GRAPH_TENSORS}
     if strangers := [name for name in own if info.scope.role(name) != SYNTHESIS and name not in allowed]:
         raise BadWeights(f"{decoder.name} is no decoder file: it holds {strangers[0][:80]!r}, which is no synthesis")
-    entries = read_head(whole).entries
+    # Under both names: the analysis keeps what it shares with a synthesis that goes.
+    entries = read_info(whole).scope.whole(read_head(whole).entries)
     pieces = {name: Piece(entry, whole) for name, entry in entries.items() if info.scope.role(name) != SYNTHESIS}
     graphs = [name for name in pieces if name.startswith(f"{GRAPHS}.")]
     lists = _graph_tensors(whole, entries) if graphs else {}

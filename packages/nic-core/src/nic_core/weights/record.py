@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nic_core.errors import BadWeights, WeightsNotFound
 from nic_core.files.json_files import parse_json
@@ -35,6 +35,9 @@ FLOATS = "floats"
 NOTHING = "00000000"
 """The fingerprints in files of codecs without weights."""
 LONGEST_TEXT = 255
+MOST_SHARED = 8
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -45,11 +48,14 @@ class Scope:
     others decide symbols and are under the entropy fingerprint, except graphs and floats, which say in another form
     what transforms and integers do and are under neither.
     synthesis_config: fields of the config that the entropy fingerprint leaves out.
+    shared: (of the analysis, of the synthesis): parts that have the same tensors, which the file holds once, under the
+        second name.
     """
 
     synthesis: tuple[str, ...] = ("g_s",)
     analysis: tuple[str, ...] = ("g_a", "h_a")
     synthesis_config: tuple[str, ...] = ()
+    shared: tuple[tuple[str, str], ...] = ()
 
     def role(self, name: str) -> str:
         """Return "synthesis", "analysis", "graphs", "floats" or "entropy" for a tensor's name."""
@@ -61,6 +67,16 @@ class Scope:
     def deciding(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """Return the part of a config that decides symbols, which the entropy fingerprint covers."""
         return {name: value for name, value in config.items() if name not in self.synthesis_config}
+
+    def whole(self, held: Mapping[str, T]) -> dict[str, T]:
+        """Return what a file holds by tensors' names, or its tensors, under both names of those that are shared."""
+        both = {
+            f"{copy}.{name.removeprefix(f'{part}.')}": value
+            for copy, part in self.shared
+            for name, value in held.items()
+            if name.startswith(f"{part}.")
+        }
+        return {**both, **held}
 
 
 @dataclass(frozen=True)
@@ -92,7 +108,10 @@ class WeightsInfo:
     def to_metadata(self, key: str = KEY) -> dict[str, str]:
         """Return the safetensors metadata; ValueError for a record that could not be read again."""
         checked(self)
-        return {key: json.dumps(asdict(self), sort_keys=True)}
+        record = asdict(self)
+        if not self.scope.shared:
+            del record["scope"]["shared"]
+        return {key: json.dumps(record, sort_keys=True)}
 
     @property
     def covers_range(self) -> bool:
@@ -172,10 +191,19 @@ def _frozen(value: Any) -> Any:
 
 
 def _scope(record: Any) -> Scope:
-    lists = list(record.values()) if isinstance(record, dict) else [None]
-    if not all(isinstance(names, list) and all(map(is_plain, names)) for names in lists):
-        raise ValueError("scope has a value that it cannot have")
-    return Scope(**{name: tuple(names) for name, names in record.items()})
+    fault = ValueError("scope has a value that it cannot have")
+    if not isinstance(record, dict) or not isinstance(pairs := record.get("shared", []), list):
+        raise fault
+    lists = {name: value for name, value in record.items() if name != "shared"}
+    if not all(isinstance(names, list) and all(map(is_plain, names)) for names in (*lists.values(), *pairs)):
+        raise fault
+    scope = Scope(**{name: tuple(names) for name, names in lists.items()})
+    if len(pairs) > MOST_SHARED or any(len(pair) != 2 for pair in pairs):
+        raise fault
+    # Anything else would let parts stand for what a fingerprint covers.
+    if any(copy not in scope.analysis or part not in scope.synthesis for copy, part in pairs):
+        raise fault
+    return replace(scope, shared=tuple((copy, part) for copy, part in pairs))
 
 
 def _checks(info: WeightsInfo) -> Iterator[tuple[str, bool]]:

@@ -81,7 +81,7 @@ def integers_of(model: Model, pictures: Pictures | None = None, widths: Widths |
     """
     y, z = latents_of(model, pictures or carried(model.stride))
     medians = channels_last(model.entropy_bottleneck.medians.double())
-    nets = Exporter(copy.deepcopy(model).cpu().double().eval(), widths or Widths())
+    nets = Exporter(copy.deepcopy(model).cpu().double().eval(), widths or Widths(model.integer_bits))
     whole = model.with_nets(nets.nets)
     symbols = np.rint(z - medians).astype(np.int64)
     drive(model.order(nets, nets(HYPER_SYNTHESIS, whole.z_hat(symbols))), Round(Fixed.of(y, LATENT_GRID)))

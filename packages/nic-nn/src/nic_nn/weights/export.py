@@ -20,7 +20,7 @@ from torch import Tensor
 from nic_nn.model import LatentModel
 from nic_nn.weights.geometry import check_shapes
 from nic_nn.weights.graphs import graphs_of
-from nic_nn.weights.loading import read_state, scope_of
+from nic_nn.weights.loading import read_tensors, scope_of
 from nic_nn.weights.siblings import entropy_of
 
 NIC_GRAPHS = "NIC_GRAPHS"
@@ -65,9 +65,11 @@ def export(
             name: value if name.startswith(exact) or not value.is_floating_point() else value.half()
             for name, value in state.items()
         }
+    config, scope = dataclasses.asdict(model.config), scope_of(model)
+    copies = tuple(f"{copy}." for copy, _ in scope.shared)
+    state = {name: value for name, value in state.items() if not name.startswith(copies)}
     if broken := [name for name, value in state.items() if not torch.isfinite(value).all()]:
         raise BadWeights(f"the weights cannot be used: {broken[0]!r} has values that are not finite")
-    config, scope = dataclasses.asdict(model.config), scope_of(model)
     if integers_of is None:
         origin = _make_integers(model, calibrate)
         state, stated = _with_integers(model, state)
@@ -106,7 +108,7 @@ def add_graphs(model: LatentModel, path: Path, output: Path, info: WeightsInfo) 
         raise BadWeights(f"no graphs can be made for {path.name}: {remark}")
     info = dataclasses.replace(info, provenance={**info.provenance, GRAPHS: remark})
     with atomic_path(output) as temporary:
-        save_file({**read_state(path), **graphs}, temporary, info.to_metadata())
+        save_file({**read_tensors(path), **graphs}, temporary, info.to_metadata())
 
 
 def _graphs(model: LatentModel) -> tuple[dict[str, Tensor], str]:

@@ -62,7 +62,10 @@ def graphs_of(model: LatentModel) -> dict[str, np.ndarray]:
     for name in model.graphs:
         part, first, value = parts[name]
         made = _exported(part, (value, *others), (first, *model.graph_inputs))
-        graphs[name], tensors[name] = _without_tensors(made, model.state_dict())
+        # What transforms share goes by the name of each one's own: another synthesis must not change an analysis.
+        foreign = model.synthesis_modules if name == ANALYSIS else model.analysis_modules
+        state = {key: value for key, value in model.state_dict().items() if key.partition(".")[0] not in foreign}
+        graphs[name], tensors[name] = _without_tensors(made, state)
     return to_arrays(graphs, tensors) if graphs else {}
 
 

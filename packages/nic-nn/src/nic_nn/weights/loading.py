@@ -7,12 +7,12 @@ from typing import Any
 import torch
 from nic_core.errors import BadWeights
 from nic_core.weights import Scope
-from nic_core.weights.record import FLOATS, GRAPHS
+from nic_core.weights.record import FLOATS, GRAPHS, read_info
 from nic_latent.integers.stored import PREFIX
 from nic_latent.loading import TABLES, check, inside, nets_of, tables_of
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from nic_nn.model import LatentModel
 
@@ -33,7 +33,12 @@ def load_model(model: LatentModel, path: Path, *, floats: bool = True) -> Latent
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a weights file; BadWeights where it cannot be read."""
+    """Return the tensors of a weights file, shared ones under both names; BadWeights where it cannot be read."""
+    return read_info(path).scope.whole(read_tensors(path))
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a weights file as they are there; BadWeights where it cannot be read."""
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
@@ -61,7 +66,17 @@ def fill_model(model: LatentModel, state: dict[str, Tensor], path: Path) -> None
 
 def scope_of(model: LatentModel) -> Scope:
     """Return what the fingerprints of a model's weights cover."""
-    return Scope(tuple(model.synthesis_modules), tuple(model.analysis_modules), tuple(model.synthesis_config))
+    return Scope(
+        tuple(model.synthesis_modules),
+        tuple(model.analysis_modules),
+        tuple(model.synthesis_config),
+        tuple(pair for pair in model.shared_modules if _same(*map(model.get_submodule, pair))),
+    )
+
+
+def _same(one: nn.Module, other: nn.Module) -> bool:
+    own, others = one.state_dict(), other.state_dict()
+    return own.keys() == others.keys() and all(torch.equal(own[name], others[name]) for name in own)
 
 
 def same_scope(own: Scope, stated: Scope, config: Mapping[str, Any]) -> bool:

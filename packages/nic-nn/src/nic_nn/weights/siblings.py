@@ -15,7 +15,7 @@ from nic_nn.model import LatentModel
 from nic_nn.weights.loading import fill_floats, fill_model, read_state, scope_of
 
 TOLERANCE = 2.0**-8
-"""By how much of a tensor's largest value floats may differ from the integers that were made of them."""
+"""By how much of a tensor's largest value floats may differ from the integers that were made of them, at least."""
 
 
 def entropy_of(model: LatentModel, path: Path) -> tuple[WeightsInfo, dict[str, Tensor]]:
@@ -39,8 +39,9 @@ def entropy_of(model: LatentModel, path: Path) -> tuple[WeightsInfo, dict[str, T
         raise BadWeights(f"{path.name} codes in floating point and has no integers to take")
     fill_floats(twin, path)
     stated = twin.state_dict()
+    tolerance = max(TOLERANCE, 2.0 ** (1 - model.integer_bits))
     for name, value in model.state_dict().items():
         most = float(stated[name].abs().max()) if stated[name].numel() else 0.0
-        if scope.role(name) == "entropy" and not torch.allclose(value, stated[name], rtol=0, atol=TOLERANCE * most):
+        if scope.role(name) == "entropy" and not torch.allclose(value, stated[name], rtol=0, atol=tolerance * most):
             raise BadWeights(f"{path.name} has another entropy model: {name} differs")
     return info, known
