@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+from collections import defaultdict
 from pathlib import Path
 
 import torch
@@ -15,7 +16,7 @@ from nic_nn.model import LatentModel
 from nic_nn.weights.loading import fill_floats, fill_model, read_state, scope_of
 
 TOLERANCE = 2.0**-8
-"""By how much of a tensor's largest value floats may differ from the integers that were made of them, at least."""
+"""By how much of a layer's largest value floats may differ from the integers that were made of them, at least."""
 
 
 def entropy_of(model: LatentModel, path: Path) -> tuple[WeightsInfo, dict[str, Tensor]]:
@@ -40,8 +41,12 @@ def entropy_of(model: LatentModel, path: Path) -> tuple[WeightsInfo, dict[str, T
     fill_floats(twin, path)
     stated = twin.state_dict()
     tolerance = max(TOLERANCE, 2.0 ** (1 - model.integer_bits))
+    most: dict[str, float] = defaultdict(float)
+    for name, value in stated.items():
+        layer = name.rpartition(".")[0]
+        most[layer] = max(most[layer], float(value.abs().max()) if value.numel() else 0.0)
     for name, value in model.state_dict().items():
-        most = float(stated[name].abs().max()) if stated[name].numel() else 0.0
-        if scope.role(name) == "entropy" and not torch.allclose(value, stated[name], rtol=0, atol=tolerance * most):
+        atol = tolerance * most[name.rpartition(".")[0]]
+        if scope.role(name) == "entropy" and not torch.allclose(value, stated[name], rtol=0, atol=atol):
             raise BadWeights(f"{path.name} has another entropy model: {name} differs")
     return info, known
