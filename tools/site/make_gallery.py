@@ -19,7 +19,7 @@ from skimage import data
 PAGE = Path(__file__).parents[2] / "docs" / "gallery.md"
 FOLDER = PAGE.parent / "figures" / "gallery"
 PLACE = re.compile(r"(<!-- gallery -->\n).*?(<!-- end -->)", re.DOTALL)
-CODEC, QUALITY = "mini", 40
+CODEC, QUALITY = "mini", 30
 PICTURES = {
     "astronaut": "Eileen Collins. NASA, public domain",
     "coffee": "A cup of coffee. Rachel Michetti, CC0",
