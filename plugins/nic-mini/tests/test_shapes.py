@@ -72,7 +72,8 @@ def test_a_fresh_model_starts_from_gray_and_from_small_scales():
 
 def test_what_is_trained_previews_with_its_own_synthesis():
     values = {field.name: getattr(TINY, field.name) for field in dataclasses.fields(TINY)}
-    model, other = MiniRecipe(codec="mini", **{**values, "rest": 5}).build_model(), Mini(dataclasses.replace(TINY, rest=5))
+    model = MiniRecipe(codec="mini", **{**values, "rest": 5}).build_model()
+    other = Mini(dataclasses.replace(TINY, rest=5))
     state = other.state_dict()
     model.load_state_dict(model.completed(state))
     for name, value in model.preview.state_dict().items():

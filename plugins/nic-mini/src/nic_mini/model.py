@@ -230,7 +230,7 @@ class Mini(LatentModel):
 
     def completed(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
         """Let g_s say what a preview is that is shared."""
-        if not self.config.rest or self.preview[0].weight is not self.g_s[0].weight:
+        if not self.config.rest or next(self.preview.parameters()) is not next(self.g_s.parameters()):
             return state
         shared = {f"preview.{name.removeprefix('g_s.')}": state[name] for name in state if name.startswith("g_s.")}
         return {**state, **shared}
