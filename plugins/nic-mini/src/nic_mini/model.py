@@ -171,7 +171,7 @@ class Mini(LatentModel):
     graph_inputs = {"quality": (1,)}  # noqa: RUF012
     synthesis_config = ("synthesis_widths", "synthesis_blocks")
     integer_bits = 7
-    """Costs 0.1 % of rate at most, see docs/mini.md."""
+    """Costs some 0.3 % of rate, see docs/determinism.md."""
 
     def __init__(self, config: MiniConfig) -> None:
         latent = sum(config.slices)
