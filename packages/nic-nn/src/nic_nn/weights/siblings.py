@@ -2,7 +2,6 @@
 
 import copy
 import dataclasses
-from collections import defaultdict
 from pathlib import Path
 
 import torch
@@ -16,7 +15,7 @@ from nic_nn.model import LatentModel
 from nic_nn.weights.loading import fill_floats, fill_model, read_state, scope_of
 
 TOLERANCE = 2.0**-8
-"""By how much of a layer's largest value floats may differ from the integers that were made of them, at least."""
+"""By how much of a tensor's largest value floats may differ from the integers that were made of them, at least."""
 
 
 def entropy_of(model: LatentModel, path: Path) -> tuple[WeightsInfo, dict[str, Tensor]]:
@@ -40,13 +39,11 @@ def entropy_of(model: LatentModel, path: Path) -> tuple[WeightsInfo, dict[str, T
         raise BadWeights(f"{path.name} codes in floating point and has no integers to take")
     fill_floats(twin, path)
     stated = twin.state_dict()
-    tolerance = max(TOLERANCE, 2.0 ** (1 - model.integer_bits))
-    most: dict[str, float] = defaultdict(float)
-    for name, value in stated.items():
-        layer = name.rpartition(".")[0]
-        most[layer] = max(most[layer], float(value.abs().max()) if value.numel() else 0.0)
+    most = {name: float(value.abs().max()) if value.numel() else 0.0 for name, value in stated.items()}
     for name, value in model.state_dict().items():
-        atol = tolerance * most[name.rpartition(".")[0]]
+        # Biases lie on a grid that their layer's weights set: half a step of it is no difference.
+        weight = most.get(f"{name.rpartition('.')[0]}.weight", most[name])
+        atol = max(TOLERANCE * most[name], 2.0**-model.integer_bits * max(weight, most[name]))
         if scope.role(name) == "entropy" and not torch.allclose(value, stated[name], rtol=0, atol=atol):
             raise BadWeights(f"{path.name} has another entropy model: {name} differs")
     return info, known
